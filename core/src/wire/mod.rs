@@ -1,0 +1,3 @@
+//! Text that all protocols share. It knows no protocol.
+
+pub mod date;
