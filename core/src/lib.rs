@@ -13,6 +13,7 @@
 //!   and the flows ([`flow`]) that decide.
 //! - *runtime*: not here. It moves bytes and carries out [`effect`]s.
 
+pub mod connection;
 pub mod effect;
 pub mod flow;
 pub mod imap;
@@ -20,7 +21,9 @@ mod io;
 pub mod machine;
 mod now;
 mod random;
+pub mod sasl;
 pub mod smtp;
+pub mod tls;
 pub mod wire;
 
 pub use io::{Inbox, Outbox};

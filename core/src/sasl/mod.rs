@@ -1,0 +1,207 @@
+//! SASL (RFC 4422), server side, for any protocol that carries it: PLAIN and LOGIN, and the keys
+//! that SCRAM needs.
+//!
+//! An exchange is short and has one path, so its states are consumed: each answer takes the old
+//! state and gives the next [`Step`].
+//!
+//! ```
+//! use pillarbox_core::sasl::{Mechanism, Step};
+//!
+//! let Step::Challenge(exchange, challenge) = Mechanism::Login.start(None) else { panic!() };
+//! assert_eq!(challenge, b"Username:");
+//! let Step::Challenge(exchange, challenge) = exchange.answer(b"ann") else { panic!() };
+//! assert_eq!(challenge, b"Password:");
+//! let Step::Check(login) = exchange.answer(b"secret") else { panic!() };
+//! assert_eq!(login.authcid, "ann");
+//! ```
+
+mod scram_keys;
+mod secret;
+
+pub use scram_keys::{Hash, ScramKeys};
+pub use secret::Secret;
+
+/// The longest identity or password taken, in octets (RFC 4616 §2 lets a server set its own).
+pub const FIELD_MAX: usize = 1_024;
+
+/// A mechanism that this server can speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mechanism {
+    /// RFC 4616: identity and password in one message.
+    Plain,
+    /// The older one of two questions; never a standard, still asked for by mail programs.
+    Login,
+}
+
+impl Mechanism {
+    /// The mechanism of this name, in any case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Plain, Self::Login].into_iter().find(|m| m.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The registered name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
+        }
+    }
+
+    /// Begins an exchange, with the client's initial response where it sent one.
+    #[must_use]
+    pub fn start(self, initial: Option<&[u8]>) -> Step {
+        match (self, initial) {
+            (Self::Plain, None) => Step::Challenge(Exchange(State::Plain), Vec::new()),
+            (Self::Plain, Some(message)) => plain(message),
+            (Self::Login, None) => Step::Challenge(Exchange(State::Name), b"Username:".to_vec()),
+            (Self::Login, Some(name)) => ask_password(name),
+        }
+    }
+}
+
+/// What follows from a message of the client.
+#[derive(Debug)]
+pub enum Step {
+    /// Send this challenge and give the answer to the exchange.
+    Challenge(Exchange, Vec<u8>),
+    /// The client has said who it is: check it.
+    Check(Login),
+    /// The message breaks the mechanism's rules.
+    Malformed(&'static str),
+}
+
+/// A password login to be checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// As whom to act; empty where the client did not say: as `authcid`.
+    pub authzid: String,
+    /// Whose password it is.
+    pub authcid: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// An exchange under way, waiting for the client's next message.
+#[derive(Debug)]
+pub struct Exchange(State);
+
+#[derive(Debug)]
+enum State {
+    Plain,
+    Name,
+    Password { authcid: String },
+}
+
+impl Exchange {
+    /// Takes the client's answer to the last challenge.
+    #[must_use]
+    pub fn answer(self, message: &[u8]) -> Step {
+        match self.0 {
+            State::Plain => plain(message),
+            State::Name => ask_password(message),
+            State::Password { authcid } => match text(message) {
+                Ok(password) => Step::Check(Login {
+                    authzid: String::new(),
+                    authcid,
+                    password: Secret::new(password),
+                }),
+                Err(why) => Step::Malformed(why),
+            },
+        }
+    }
+}
+
+/// RFC 4616 §2: `[authzid] NUL authcid NUL passwd`.
+fn plain(message: &[u8]) -> Step {
+    let mut fields = message.split(|byte| *byte == 0);
+    let (Some(authzid), Some(authcid), Some(password), None) =
+        (fields.next(), fields.next(), fields.next(), fields.next())
+    else {
+        return Step::Malformed("PLAIN wants three fields with a NUL between them");
+    };
+    let empty_or_text = if authzid.is_empty() { Ok(String::new()) } else { text(authzid) };
+    match (empty_or_text, text(authcid), text(password)) {
+        (Ok(authzid), Ok(authcid), Ok(password)) => {
+            Step::Check(Login { authzid, authcid, password: Secret::new(password) })
+        }
+        (Err(why), _, _) | (_, Err(why), _) | (_, _, Err(why)) => Step::Malformed(why),
+    }
+}
+
+fn ask_password(name: &[u8]) -> Step {
+    match text(name) {
+        Ok(authcid) => {
+            Step::Challenge(Exchange(State::Password { authcid }), b"Password:".to_vec())
+        }
+        Err(why) => Step::Malformed(why),
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<String, &'static str> {
+    if bytes.is_empty() {
+        return Err("a name or password is empty");
+    }
+    if bytes.len() > FIELD_MAX {
+        return Err("a name or password is longer than 1024 octets");
+    }
+    if bytes.contains(&0) {
+        return Err("a name or password holds a NUL");
+    }
+    String::from_utf8(bytes.to_vec()).map_err(|_| "a name or password is not UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(step: Step) -> (String, String, String) {
+        let Step::Check(login) = step else { panic!("{step:?}") };
+        (login.authzid, login.authcid, login.password.reveal().to_owned())
+    }
+
+    #[test]
+    fn plain_of_rfc_4616_section_4() {
+        let (authzid, authcid, password) =
+            login(Mechanism::Plain.start(Some(b"\0tim\0tanstaaftanstaaf")));
+        assert_eq!((&*authzid, &*authcid, &*password), ("", "tim", "tanstaaftanstaaf"));
+        let (authzid, authcid, password) =
+            login(Mechanism::Plain.start(Some(b"Ursel\0Kurt\0xipj3plmq")));
+        assert_eq!((&*authzid, &*authcid, &*password), ("Ursel", "Kurt", "xipj3plmq"));
+    }
+
+    #[test]
+    fn plain_asks_with_an_empty_challenge() {
+        let Step::Challenge(exchange, challenge) = Mechanism::Plain.start(None) else { panic!() };
+        assert_eq!(challenge, b"");
+        assert_eq!(login(exchange.answer(b"\0a\0b")).1, "a");
+    }
+
+    #[test]
+    fn broken_messages_are_malformed() {
+        for message in
+            [&b""[..], b"a", b"\0a", b"\0\0b", b"\0a\0", b"\0a\0b\0c", b"\0a\0\xff", b"\xff\0a\0b"]
+        {
+            assert!(matches!(Mechanism::Plain.start(Some(message)), Step::Malformed(_)));
+        }
+        assert!(matches!(Mechanism::Login.start(Some(b"")), Step::Malformed(_)));
+        assert!(matches!(Mechanism::Login.start(Some(b"a\0b")), Step::Malformed(_)));
+    }
+
+    #[test]
+    fn fields_at_their_limit_and_one_past_it() {
+        for (length, good) in [(FIELD_MAX, true), (FIELD_MAX + 1, false)] {
+            let message = [b"\0a\0".to_vec(), vec![b'x'; length]].concat();
+            let step = Mechanism::Plain.start(Some(&message));
+            assert_eq!(matches!(step, Step::Check(_)), good);
+        }
+    }
+
+    #[test]
+    fn a_login_does_not_print_its_password() {
+        let Step::Check(login) = Mechanism::Plain.start(Some(b"\0tim\0hunter2")) else { panic!() };
+        assert!(!format!("{login:?}").contains("hunter2"));
+    }
+}
