@@ -162,6 +162,7 @@ impl<S: Session> Connection<S> {
         io: &mut Io<'_, S::Effect>,
     ) -> Want {
         let mut next = Some(input);
+        let mut want = Want::READ;
         loop {
             let State::Open(tls) = &mut self.layer else { return Want::ABORT };
             let opened = match tls.layer.open(io.inbox, &mut tls.inbox, io.outbox) {
@@ -170,11 +171,14 @@ impl<S: Session> Connection<S> {
             };
             let ended = opened.closed && !tls.closed;
             tls.closed |= opened.closed;
+            if next.is_none() && !opened.bytes && !ended {
+                return want;
+            }
             // Bytes are told before the end behind them; the end is told once.
             let input = next.take().unwrap_or(Input::Bytes);
             let mut plain =
                 Io { inbox: &mut tls.inbox, outbox: &mut tls.outbox, effects: &mut *io.effects };
-            let mut want = self.session.step(now, input, &mut plain);
+            want = self.session.step(now, input, &mut plain);
             if ended && !want.done && want.stream == Stream::Keep {
                 want = self.session.step(now, Input::Eof, &mut plain);
             }
@@ -185,28 +189,9 @@ impl<S: Session> Connection<S> {
             tls.layer.seal(&mut tls.outbox, io.outbox);
             if was_above && tls.outbox.below_mark() {
                 next = Some(Input::Drained);
-                continue;
+            } else if !want.read || !io.outbox.below_mark() {
+                return want;
             }
-            // The session has made room while deciphered or cipher bytes wait: give it more.
-            if want.read && !io.inbox.is_empty() && tls.inbox.room() > 0 && io.outbox.below_mark() {
-                let waiting = io.inbox.unread().len();
-                if self.more_can_be_opened(io, waiting) {
-                    continue;
-                }
-            }
-            return want;
-        }
-    }
-
-    /// Whether deciphering goes on: an unfinished record stays where it is.
-    fn more_can_be_opened(&mut self, io: &mut Io<'_, S::Effect>, waiting: usize) -> bool {
-        let State::Open(tls) = &mut self.layer else { return false };
-        match tls.layer.open(io.inbox, &mut tls.inbox, io.outbox) {
-            Ok(opened) => {
-                tls.closed |= opened.closed;
-                opened.bytes || io.inbox.unread().len() < waiting
-            }
-            Err(_) => true,
         }
     }
 
