@@ -1,1 +1,3 @@
+//! The `pillarbox` program.
+
 fn main() {}

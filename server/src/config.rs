@@ -1,0 +1,346 @@
+//! `pillarbox.toml`: what belongs to this machine. Domains, accounts and rules live in the store.
+
+mod reader;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reader::Reader;
+
+/// All that a server needs to know before it starts.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The name that this server has in greetings and in `Received`.
+    pub hostname: String,
+    /// Where everything that must survive lies.
+    pub data: PathBuf,
+    /// What drives the machines.
+    pub runtime: RuntimeKind,
+    /// How many threads drive connections, on runtimes that share threads.
+    pub threads: usize,
+    /// Certificate chain and key, as PEM files.
+    pub tls: Option<TlsFiles>,
+    /// Where clients and servers connect.
+    pub listeners: Vec<Listener>,
+    /// Sizes and counts.
+    pub limits: Limits,
+    /// From which level on is logged.
+    pub log: log::LevelFilter,
+    /// Whether a commit waits for the disk.
+    pub sync: bool,
+}
+
+/// What drives the machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuntimeKind {
+    /// smol: a few threads share all connections.
+    Smol,
+    /// One blocking thread for each connection.
+    Std,
+}
+
+impl RuntimeKind {
+    /// The name used in the configuration and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Smol => "smol",
+            Self::Std => "std",
+        }
+    }
+
+    /// The kind of this name; where it is not one, what can be said instead.
+    ///
+    /// # Errors
+    /// A sentence that names what there is.
+    pub fn from_name(name: &str) -> Result<Self, String> {
+        match name {
+            "smol" => Ok(Self::Smol),
+            "std" => Ok(Self::Std),
+            "glommio" => {
+                Err("the glommio runtime is not in this version yet: use smol or std".into())
+            }
+            other => Err(format!("there is no runtime `{other}`: use smol or std")),
+        }
+    }
+}
+
+/// Where the certificate lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, the server's own first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// One address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// The address.
+    pub address: SocketAddr,
+    /// Whether a password may come in clear.
+    pub login_without_tls: bool,
+}
+
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Mail from other servers (RFC 5321).
+    Smtp,
+    /// Mail from our own people, with STARTTLS (RFC 6409).
+    Submission,
+    /// Mail from our own people, TLS from the first byte (RFC 8314).
+    Submissions,
+    /// Reading mail, with STARTTLS (RFC 9051).
+    Imap,
+    /// Reading mail, TLS from the first byte (RFC 8314).
+    Imaps,
+}
+
+impl Protocol {
+    const ALL: [Self; 5] =
+        [Self::Smtp, Self::Submission, Self::Submissions, Self::Imap, Self::Imaps];
+
+    /// The name used in the configuration and in logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Submission => "submission",
+            Self::Submissions => "submissions",
+            Self::Imap => "imap",
+            Self::Imaps => "imaps",
+        }
+    }
+
+    /// Whether TLS begins with the first byte.
+    #[must_use]
+    pub const fn implicit_tls(self) -> bool {
+        matches!(self, Self::Submissions | Self::Imaps)
+    }
+}
+
+/// Sizes and counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest message taken, in bytes.
+    pub message_bytes_max: u64,
+    /// Open connections in all.
+    pub connections_max: usize,
+    /// Open connections from one address; loopback is not counted.
+    pub connections_per_address_max: usize,
+    /// How long a graceful stop waits for transactions to end.
+    pub stop_within: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 50 << 20,
+            connections_max: 10_000,
+            connections_per_address_max: 100,
+            stop_within: Duration::from_secs(10),
+        }
+    }
+}
+
+/// One thing wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted from 1, in characters.
+    pub column: usize,
+    /// What is wrong and what to do.
+    pub what: String,
+}
+
+/// Everything wrong with a configuration, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaws {
+    /// The file.
+    pub file: PathBuf,
+    /// At least one.
+    pub flaws: Vec<Flaw>,
+}
+
+impl fmt::Display for Flaws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Flaw { line, column, what }) in self.flaws.iter().enumerate() {
+            let between = if index == 0 { "" } else { "\n" };
+            write!(f, "{between}{}:{line}:{column}: {what}", self.file.display())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Flaws {}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, with line and column; for a file that cannot be read,
+    /// the reason at line 1.
+    pub fn load(file: &Path) -> Result<Self, Flaws> {
+        let text = std::fs::read_to_string(file).map_err(|error| Flaws {
+            file: file.to_owned(),
+            flaws: vec![Flaw { line: 1, column: 1, what: format!("cannot be read: {error}") }],
+        })?;
+        Self::parse(file, &text)
+    }
+
+    /// Checks the text of a configuration. Relative paths in it are taken from the file's folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Flaws> {
+        let mut flaws = reader::FlawList::new(text);
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
+        let config = reader::with_document(text, &mut flaws, |root| read(root, folder));
+        let mut flaws = flaws.into_flaws();
+        flaws.sort_by_key(|flaw| (flaw.line, flaw.column));
+        if flaws.is_empty() { Ok(config) } else { Err(Flaws { file: file.to_owned(), flaws }) }
+    }
+}
+
+fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
+    let hostname = root.required_string("hostname");
+    if let Some(name) = &hostname
+        && !is_hostname(name)
+    {
+        root.flaw_at("hostname", format!("`{name}` is not a host name such as mail.example.org"));
+    }
+    let data = root.required_string("data").map(|path| folder.join(path)).unwrap_or_default();
+    let sync = match root.string("sync").as_deref() {
+        None | Some("full") => true,
+        Some("off") => false,
+        Some(other) => {
+            root.flaw_at("sync", format!("`{other}` is neither \"full\" nor \"off\""));
+            true
+        }
+    };
+    let (runtime, threads) = root.table("runtime", read_runtime).unwrap_or_else(default_runtime);
+    let tls = root.table("tls", |table| read_tls(table, folder)).flatten();
+    let listeners = root.tables("listener", read_listener).into_iter().flatten().collect();
+    let limits = root.table("limits", read_limits).unwrap_or_default();
+    let log = root.table("log", read_log).unwrap_or(log::LevelFilter::Info);
+    let hostname = hostname.unwrap_or_default();
+    let config = Config { hostname, data, runtime, threads, tls, listeners, limits, log, sync };
+    check_listeners(root, &config);
+    config
+}
+
+fn check_listeners(root: &mut Reader<'_, '_>, config: &Config) {
+    if config.listeners.is_empty() && !root.has("listener") {
+        root.flaw("there is no [[listener]]: nobody could connect".to_owned());
+    }
+    let first_without_certificate =
+        config.listeners.iter().position(|listener| listener.protocol.implicit_tls());
+    if let Some(index) = first_without_certificate
+        && config.tls.is_none()
+        && !root.has("tls")
+    {
+        let name = config.listeners.get(index).map_or("imaps", |l| l.protocol.name());
+        root.flaw_at(
+            "listener",
+            format!("`{name}` needs a certificate: add [tls] with `certificate` and `key`"),
+        );
+    }
+}
+
+fn default_runtime() -> (RuntimeKind, usize) {
+    (RuntimeKind::Smol, std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+fn read_runtime(table: &mut Reader<'_, '_>) -> (RuntimeKind, usize) {
+    let (mut kind, mut threads) = default_runtime();
+    if let Some(name) = table.string("kind") {
+        match RuntimeKind::from_name(&name) {
+            Ok(found) => kind = found,
+            Err(why) => table.flaw_at("kind", why),
+        }
+    }
+    if let Some(count) = table.integer("threads", 1, 1_024) {
+        threads = usize::try_from(count).unwrap_or(threads);
+    }
+    (kind, threads)
+}
+
+fn read_tls(table: &mut Reader<'_, '_>, folder: &Path) -> Option<TlsFiles> {
+    let mut path = |key| {
+        let path = folder.join(table.required_string(key)?);
+        if let Err(error) = std::fs::File::open(&path) {
+            table.flaw_at(key, format!("{} cannot be read: {error}", path.display()));
+        }
+        Some(path)
+    };
+    let (certificate, key) = (path("certificate"), path("key"));
+    Some(TlsFiles { certificate: certificate?, key: key? })
+}
+
+fn read_listener(table: &mut Reader<'_, '_>) -> Option<Listener> {
+    let protocol = table.required_string("protocol").and_then(|name| {
+        let found = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
+        if found.is_none() {
+            let all = Protocol::ALL.map(Protocol::name).join(", ");
+            table.flaw_at("protocol", format!("there is no protocol `{name}`: use one of {all}"));
+        }
+        found
+    });
+    let address = table.required_string("address").and_then(|text| {
+        let address = text.parse().ok();
+        if address.is_none() {
+            let what = format!("`{text}` is no address such as 192.0.2.1:25 or [2001:db8::1]:25");
+            table.flaw_at("address", what);
+        }
+        address
+    });
+    let login_without_tls = table.boolean("login_without_tls").unwrap_or(false);
+    Some(Listener { protocol: protocol?, address: address?, login_without_tls })
+}
+
+fn read_limits(table: &mut Reader<'_, '_>) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(bytes) = table.integer("message_bytes_max", 1 << 16, 1 << 31) {
+        limits.message_bytes_max = bytes;
+    }
+    if let Some(count) = table.integer("connections_max", 1, 1 << 24) {
+        limits.connections_max = usize::try_from(count).unwrap_or(usize::MAX);
+    }
+    if let Some(count) = table.integer("connections_per_address_max", 1, 1 << 24) {
+        limits.connections_per_address_max = usize::try_from(count).unwrap_or(usize::MAX);
+    }
+    if let Some(seconds) = table.integer("stop_within_seconds", 0, 3_600) {
+        limits.stop_within = Duration::from_secs(seconds);
+    }
+    limits
+}
+
+fn read_log(table: &mut Reader<'_, '_>) -> log::LevelFilter {
+    let Some(name) = table.string("level") else { return log::LevelFilter::Info };
+    name.parse().unwrap_or_else(|_| {
+        let what = format!("`{name}` is no level: use off, error, warn, info, debug or trace");
+        table.flaw_at("level", what);
+        log::LevelFilter::Info
+    })
+}
+
+/// RFC 5321 §4.1.2 (Domain), RFC 1034 §3.5: letters, digits and hyphens between dots.
+fn is_hostname(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    name.len() <= 255 && name.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! Reads a TOML document key by key and collects everything that is wrong with it, each with its
+//! place: somebody who mends a configuration wants to hear it all at once.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Flaw;
+
+/// What was found wrong so far.
+pub(super) struct FlawList<'t> {
+    text: &'t str,
+    flaws: Vec<Flaw>,
+}
+
+impl<'t> FlawList<'t> {
+    pub(super) const fn new(text: &'t str) -> Self {
+        Self { text, flaws: Vec::new() }
+    }
+
+    pub(super) fn into_flaws(self) -> Vec<Flaw> {
+        self.flaws
+    }
+
+    fn push(&mut self, span: &Range<usize>, what: String) {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        self.flaws.push(Flaw {
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+            what,
+        });
+    }
+}
+
+/// Parses `text` as far as it can be parsed and reads it with `read`.
+pub(super) fn with_document<T>(
+    text: &str,
+    flaws: &mut FlawList<'_>,
+    read: impl FnOnce(&mut Reader<'_, '_>) -> T,
+) -> T {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let broken = !errors.is_empty();
+    for error in errors {
+        flaws.push(&error.span().unwrap_or(0..0), error.message().to_owned());
+    }
+    // What a broken line would have said is missing too: say only what is broken.
+    let mut heard = FlawList::new(text);
+    let mut root = Reader::new(document.get_ref(), 0..0, &mut heard);
+    let value = read(&mut root);
+    root.finish();
+    if !broken {
+        flaws.flaws.append(&mut heard.flaws);
+    }
+    value
+}
+
+/// One table, and which of its keys have been asked for.
+pub(super) struct Reader<'a, 't> {
+    table: &'a DeTable<'a>,
+    span: Range<usize>,
+    known: BTreeSet<&'static str>,
+    flaws: &'a mut FlawList<'t>,
+}
+
+impl<'a, 't> Reader<'a, 't> {
+    fn new(table: &'a DeTable<'a>, span: Range<usize>, flaws: &'a mut FlawList<'t>) -> Self {
+        Self { table, span, known: BTreeSet::new(), flaws }
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Something wrong with the table as a whole.
+    pub(super) fn flaw(&mut self, what: String) {
+        self.flaws.push(&self.span.clone(), what);
+    }
+
+    /// Something wrong with the value of a key.
+    pub(super) fn flaw_at(&mut self, key: &str, what: String) {
+        let span = self.table.get(key).map_or_else(|| self.span.clone(), Spanned::span);
+        self.flaws.push(&span, what);
+    }
+
+    pub(super) fn string(&mut self, key: &'static str) -> Option<String> {
+        self.value(key, "a text in quotes", |value| value.as_str().map(str::to_owned))
+    }
+
+    pub(super) fn required_string(&mut self, key: &'static str) -> Option<String> {
+        if !self.has(key) {
+            self.known.insert(key);
+            self.flaw(format!("`{key}` is missing"));
+            return None;
+        }
+        self.string(key)
+    }
+
+    pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        self.value(key, "true or false", DeValue::as_bool)
+    }
+
+    pub(super) fn integer(&mut self, key: &'static str, min: u64, max: u64) -> Option<u64> {
+        let number = self.value(key, "a whole number", |value| {
+            let integer = value.as_integer()?;
+            i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+        })?;
+        let fitting = u64::try_from(number).ok().filter(|number| (min..=max).contains(number));
+        if fitting.is_none() {
+            self.flaw_at(key, format!("{number} is not between {min} and {max}"));
+        }
+        fitting
+    }
+
+    pub(super) fn table<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Reader<'_, '_>) -> T,
+    ) -> Option<T> {
+        self.known.insert(key);
+        let value = self.table.get(key)?;
+        let Some(table) = value.get_ref().as_table() else {
+            self.flaw_at(key, format!("`{key}` is a table: write it as [{key}]"));
+            return None;
+        };
+        let mut inner = Reader::new(table, value.span(), self.flaws);
+        let result = read(&mut inner);
+        inner.finish();
+        Some(result)
+    }
+
+    pub(super) fn tables<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&mut Reader<'_, '_>) -> T,
+    ) -> Vec<T> {
+        self.known.insert(key);
+        let Some(value) = self.table.get(key) else { return Vec::new() };
+        let Some(items) = value.get_ref().as_array() else {
+            self.flaw_at(key, format!("`{key}` may stand several times: write it as [[{key}]]"));
+            return Vec::new();
+        };
+        let mut results = Vec::new();
+        for item in items.iter() {
+            if let Some(table) = item.get_ref().as_table() {
+                let mut inner = Reader::new(table, item.span(), self.flaws);
+                results.push(read(&mut inner));
+                inner.finish();
+            } else {
+                self.flaws.push(&item.span(), format!("write it as [[{key}]]"));
+            }
+        }
+        results
+    }
+
+    fn value<T>(
+        &mut self,
+        key: &'static str,
+        wanted: &str,
+        take: impl FnOnce(&DeValue<'a>) -> Option<T>,
+    ) -> Option<T> {
+        self.known.insert(key);
+        let value = self.table.get(key)?;
+        let taken = take(value.get_ref());
+        if taken.is_none() {
+            self.flaw_at(key, format!("`{key}` is {wanted}, not {}", value.get_ref().type_str()));
+        }
+        taken
+    }
+
+    /// A key that nobody asked for is most likely a typing error: say what there is.
+    fn finish(self) {
+        for key in self.table.keys() {
+            let name: &str = key.get_ref();
+            if !self.known.contains(name) {
+                let known: Vec<_> = self.known.iter().copied().collect();
+                let what = format!("there is no `{name}` here: known are {}", known.join(", "));
+                self.flaws.push(&key.span(), what);
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(Path::new("/etc/pillarbox/pillarbox.toml"), text)
+        .map_err(|flaws| flaws.to_string().replace("/etc/pillarbox/pillarbox.toml:", ""))
+}
+
+const GOOD: &str = r#"
+hostname = "mail.example.org"
+data = "/var/lib/pillarbox"
+[runtime]
+kind = "std"
+[[listener]]
+protocol = "smtp"
+address = "[::1]:25"
+[[listener]]
+protocol = "imap"
+address = "127.0.0.1:143"
+login_without_tls = true
+[limits]
+message_bytes_max = 100_000
+[log]
+level = "debug"
+"#;
+
+#[test]
+fn a_good_one() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!(config.hostname, "mail.example.org");
+    assert_eq!(config.runtime, RuntimeKind::Std);
+    assert_eq!(config.listeners.len(), 2);
+    assert_eq!(config.listeners[0].protocol, Protocol::Smtp);
+    assert!(config.listeners[1].login_without_tls);
+    assert_eq!(config.limits.message_bytes_max, 100_000);
+    assert_eq!(config.log, log::LevelFilter::Debug);
+    assert!(config.sync);
+}
+
+#[test]
+fn every_flaw_is_told_with_its_place() {
+    let text = "hostname = \"mail_example\"\n\
+                dta = \"/x\"\n\
+                [runtime]\n\
+                kind = \"tokio\"\n\
+                threads = 0\n\
+                [[listener]]\n\
+                protocol = \"pop3\"\n\
+                address = \"localhost:25\"\n\
+                login_without_tls = \"yes\"\n";
+    let all = "smtp, submission, submissions, imap, imaps";
+    assert_eq!(
+        parse(text).unwrap_err().lines().collect::<Vec<_>>(),
+        [
+            "1:1: `data` is missing",
+            "1:12: `mail_example` is not a host name such as mail.example.org",
+            "2:1: there is no `dta` here: known are data, hostname, limits, listener, log, \
+             runtime, sync, tls",
+            "4:8: there is no runtime `tokio`: use smol or std",
+            "5:11: 0 is not between 1 and 1024",
+            &format!("7:12: there is no protocol `pop3`: use one of {all}"),
+            "8:11: `localhost:25` is no address such as 192.0.2.1:25 or [2001:db8::1]:25",
+            "9:21: `login_without_tls` is true or false, not string",
+        ]
+    );
+}
+
+#[test]
+fn broken_toml_is_told_with_its_place() {
+    let error = parse("hostname = \"a\"\ndata = \nlistener = 3 4\n").unwrap_err();
+    assert!(error.starts_with("2:"), "{error}");
+    assert!(!error.contains("missing"), "{error}");
+}
+
+#[test]
+fn a_certificate_is_needed_and_must_be_there() {
+    let imaps = GOOD.replace("protocol = \"imap\"", "protocol = \"imaps\"");
+    assert!(parse(&imaps).unwrap_err().contains("`imaps` needs a certificate"));
+    let text = format!("{GOOD}\n[tls]\ncertificate = \"/nowhere/cert.pem\"\n");
+    let error = parse(&text).unwrap_err();
+    assert!(error.contains("/nowhere/cert.pem cannot be read"), "{error}");
+    assert!(error.contains("`key` is missing"), "{error}");
+}
+
+#[test]
+fn glommio_is_refused_with_a_reason() {
+    let error = parse(&GOOD.replace("\"std\"", "\"glommio\"")).unwrap_err();
+    assert_eq!(error, "5:8: the glommio runtime is not in this version yet: use smol or std");
+}

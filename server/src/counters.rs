@@ -1,0 +1,102 @@
+//! What the server counts. All counters are there at 0 from the start, so that a graph of one
+//! begins with the server and not with its first event.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident),* $(,)?) => {
+        /// The server's counters.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $($(#[doc = $doc])+ pub $name: Counter,)*
+        }
+
+        impl Counters {
+            /// All of them in the OpenMetrics text form, without its end mark.
+            #[must_use]
+            pub fn to_text(&self) -> String {
+                let mut text = String::new();
+                $(describe(&mut text, stringify!($name), concat!($($doc),+), self.$name.value());)*
+                text
+            }
+        }
+    };
+}
+
+counters! {
+    /// SMTP and submission sessions begun.
+    smtp_sessions,
+    /// Messages accepted by SMTP and submission.
+    messages_accepted,
+    /// Messages refused after their body.
+    messages_refused,
+    /// Messages refused for a line end that smuggles.
+    messages_smuggling,
+    /// Messages put off with a 4xx answer to their body.
+    messages_put_off,
+    /// Local recipients that accepted messages were delivered to.
+    recipients_delivered,
+    /// Recipients refused.
+    recipients_refused,
+    /// IMAP sessions begun.
+    imap_sessions,
+    /// IMAP commands answered.
+    imap_commands,
+    /// Messages appended by IMAP.
+    imap_appended,
+    /// Logins that succeeded.
+    logins,
+    /// Logins that failed.
+    logins_failed,
+    /// TLS handshakes finished.
+    tls_handshakes,
+    /// TLS handshakes and connections that went wrong.
+    tls_failures,
+}
+
+fn describe(text: &mut String, name: &str, doc: &str, value: u64) {
+    let doc = doc.trim().trim_end_matches('.');
+    // Writing to a String cannot fail.
+    let _infallible = writeln!(
+        text,
+        "# TYPE pillarbox_{name} counter\n# HELP pillarbox_{name} {doc}.\npillarbox_{name}_total {value}"
+    );
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Counts one.
+    pub fn count(&self) {
+        self.add(1);
+    }
+
+    /// Counts several.
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// How many so far.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_there_at_zero() {
+        let counters = Counters::default();
+        let text = counters.to_text();
+        assert!(text.contains("\npillarbox_messages_accepted_total 0\n"));
+        assert_eq!(text.matches("_total 0\n").count(), 14);
+        counters.logins.count();
+        assert!(counters.to_text().contains("\npillarbox_logins_total 1\n"));
+    }
+}
