@@ -1,0 +1,214 @@
+//! `pillarbox localserve`: `serve` with a configuration made for trying and testing.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, Protocol, RuntimeKind};
+use crate::serve::{Extras, FirstAccounts};
+use crate::{certificates, serve};
+
+/// The password of both accounts.
+pub const PASSWORD: &str = "pillarbox";
+const DOMAIN: &str = "localhost";
+const ACCOUNTS: [&str; 2] = ["user", "friend"];
+
+/// The ports, before the offset.
+const PORTS: [(Protocol, u16); 5] = [
+    (Protocol::Smtp, 1_025),
+    (Protocol::Submission, 1_587),
+    (Protocol::Submissions, 1_465),
+    (Protocol::Imap, 1_143),
+    (Protocol::Imaps, 1_993),
+];
+
+/// What the command line may choose.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where to keep everything; a folder among the user's data where it is not given.
+    pub dir: Option<PathBuf>,
+    /// What drives the connections.
+    pub runtime: RuntimeKind,
+    /// The address to listen on.
+    pub ip: IpAddr,
+    /// Added to every port.
+    pub port_offset: u16,
+}
+
+/// Prepares the folder and serves until a signal.
+///
+/// # Errors
+/// One clear line with what to do.
+pub fn run(options: &Options) -> Result<(), String> {
+    let dir = match &options.dir {
+        Some(dir) => dir.clone(),
+        None => default_dir()?,
+    };
+    let ports = ports(options)?;
+    let config = prepare(&dir, options, &ports)?;
+    if !options.ip.is_loopback() {
+        eprintln!(
+            "pillarbox: warning: {} can be reached from other machines, and everyone knows the \
+             passwords of these accounts",
+            options.ip
+        );
+    }
+    let table = table(&dir, options, &ports);
+    let extras = Extras {
+        first_accounts: Some(FirstAccounts {
+            domain: DOMAIN.into(),
+            names: ACCOUNTS.map(str::to_owned).to_vec(),
+            password: PASSWORD.into(),
+        }),
+        on_ready: Some(Box::new(move || println!("{table}\nready"))),
+    };
+    serve::run(&config, extras)
+}
+
+/// XDG Base Directory: `$XDG_DATA_HOME`, else `~/.local/share`.
+fn default_dir() -> Result<PathBuf, String> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")));
+    data.map(|data| data.join("pillarbox")).ok_or_else(|| {
+        "there is no home folder ($HOME is not set): name a folder with --dir".to_owned()
+    })
+}
+
+fn ports(options: &Options) -> Result<Vec<(Protocol, SocketAddr)>, String> {
+    PORTS
+        .into_iter()
+        .map(|(protocol, port)| {
+            let port = port.checked_add(options.port_offset).ok_or_else(|| {
+                format!("--port-offset {} puts port {port} above 65535", options.port_offset)
+            })?;
+            Ok((protocol, SocketAddr::new(options.ip, port)))
+        })
+        .collect()
+}
+
+fn prepare(
+    dir: &Path,
+    options: &Options,
+    ports: &[(Protocol, SocketAddr)],
+) -> Result<Config, String> {
+    let unwritable = |error| {
+        format!("cannot write to {}: {error}; choose another folder with --dir", dir.display())
+    };
+    fs::create_dir_all(dir).map_err(unwritable)?;
+    certificates::ensure(&dir.join("tls")).map_err(unwritable)?;
+    let file = dir.join("pillarbox.toml");
+    let text = configuration(options, ports);
+    fs::write(&file, &text).map_err(unwritable)?;
+    Config::parse(&file, &text).map_err(|flaws| flaws.to_string())
+}
+
+/// The configuration file, written to be read by somebody who wants to learn.
+fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String {
+    let mut text = format!(
+        "# Made by `pillarbox localserve`, and made anew at each of its starts.\n\
+         # Copy it to begin a configuration of your own: `pillarbox serve --config FILE`.\n\
+         # `pillarbox config check FILE` explains what is wrong with one.\n\
+         \n\
+         # The name in greetings and in Received lines.\n\
+         hostname = \"localhost\"\n\
+         # Where mail lies; a relative path is taken from this file's folder.\n\
+         data = \".\"\n\
+         \n\
+         [runtime]\n\
+         kind = \"{}\" # or \"smol\": a few threads for all connections; \"std\": a thread for each\n\
+         \n\
+         [tls]\n\
+         certificate = \"tls/cert.pem\"\n\
+         key = \"tls/key.pem\"\n",
+        options.runtime.name()
+    );
+    for (protocol, address) in ports {
+        // Writing to a String cannot fail.
+        let _infallible = write!(
+            text,
+            "\n[[listener]]\nprotocol = \"{}\"\naddress = \"{address}\"\n",
+            protocol.name()
+        );
+        if matches!(protocol, Protocol::Submission | Protocol::Imap) {
+            text.push_str("login_without_tls = true # only for trying: passwords travel in clear\n");
+        }
+    }
+    text
+}
+
+fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> String {
+    let address = |wanted| {
+        ports
+            .iter()
+            .find(|(protocol, _)| *protocol == wanted)
+            .map_or_else(String::new, |(_, address)| address.to_string())
+    };
+    let ca = dir.join("tls/ca.pem");
+    format!(
+        "Pillarbox {version}: a mail server for trying and testing ({runtime})\n\
+         \n  \
+           SMTP                   {smtp}\n  \
+           submission, STARTTLS   {submission}\n  \
+           submissions, TLS       {submissions}\n  \
+           IMAP, STARTTLS         {imap}\n  \
+           IMAPS, TLS             {imaps}\n\
+         \n  \
+           accounts   user@localhost, friend@localhost; any other name goes to user@localhost\n  \
+           password   {PASSWORD}\n  \
+           folder     {dir}\n  \
+           CA         {ca}\n\
+         \n\
+         Send a message, then read it:\n\
+         \n  \
+           swaks --server {smtp} --to user@localhost\n  \
+           curl --cacert {ca} -u user@localhost:{PASSWORD} 'imaps://localhost:{imaps_port}/INBOX;MAILINDEX=1'\n",
+        version = env!("CARGO_PKG_VERSION"),
+        runtime = options.runtime.name(),
+        smtp = address(Protocol::Smtp),
+        submission = address(Protocol::Submission),
+        submissions = address(Protocol::Submissions),
+        imap = address(Protocol::Imap),
+        imaps = address(Protocol::Imaps),
+        dir = dir.display(),
+        ca = ca.display(),
+        imaps_port = ports
+            .iter()
+            .find(|(protocol, _)| *protocol == Protocol::Imaps)
+            .map_or(0, |(_, address)| address.port()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(port_offset: u16) -> Options {
+        Options {
+            dir: None,
+            runtime: RuntimeKind::Std,
+            ip: "::1".parse().unwrap(),
+            port_offset,
+        }
+    }
+
+    #[test]
+    fn the_file_left_to_learn_from_is_the_configuration_that_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = options(20_000);
+        let config = prepare(dir.path(), &options, &ports(&options).unwrap()).unwrap();
+        assert_eq!(config.runtime, RuntimeKind::Std);
+        assert_eq!(config.listeners.len(), PORTS.len());
+        assert_eq!(config.listeners[0].address, "[::1]:21025".parse().unwrap());
+        assert!(config.tls.is_some());
+        let again = Config::load(&dir.path().join("pillarbox.toml")).unwrap();
+        assert_eq!(again.listeners, config.listeners);
+    }
+
+    #[test]
+    fn an_offset_past_the_last_port_is_refused() {
+        assert!(ports(&options(65_535 - 1_993)).is_ok());
+        assert!(ports(&options(65_536_u32.abs_diff(1_993) as u16)).unwrap_err().contains("1993"));
+    }
+}

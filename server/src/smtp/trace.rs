@@ -1,0 +1,119 @@
+//! The lines that we put in front of a message: who it came from, and how it came to us.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use pillarbox_core::UnixSeconds;
+use pillarbox_core::wire::date::HeaderDate;
+
+/// How a message came to us.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trace<'a> {
+    /// What the client called itself.
+    pub(super) hello: &'a str,
+    pub(super) peer: IpAddr,
+    /// Our name.
+    pub(super) hostname: &'a str,
+    /// As `ESMTPS` (RFC 3848).
+    pub(super) with: &'static str,
+    /// The TLS version and cipher, where there is TLS.
+    pub(super) tls: Option<(&'static str, &'a str)>,
+    /// The connection's id: an operator finds the log lines by it.
+    pub(super) id: &'a str,
+    pub(super) at: UnixSeconds,
+}
+
+/// RFC 3848 §1: the transmission type tells extended SMTP, TLS and authentication; with
+/// internationalized mail the types of RFC 6531 §4.3.
+pub(super) const fn with(extended: bool, tls: bool, login: bool, utf8: bool) -> &'static str {
+    match (extended, tls, login, utf8) {
+        (false, ..) => "SMTP",
+        (_, false, false, false) => "ESMTP",
+        (_, true, false, false) => "ESMTPS",
+        (_, false, true, false) => "ESMTPA",
+        (_, true, true, false) => "ESMTPSA",
+        (_, false, false, true) => "UTF8SMTP",
+        (_, true, false, true) => "UTF8SMTPS",
+        (_, false, true, true) => "UTF8SMTPA",
+        (_, true, true, true) => "UTF8SMTPSA",
+    }
+}
+
+impl Trace<'_> {
+    /// `Return-Path` (RFC 5321 §4.4: at final delivery) and `Received`, for one recipient.
+    ///
+    /// The name that the client gave is its own claim: what would break the header's syntax is
+    /// replaced.
+    pub(super) fn lines(&self, sender: &str, recipient: &str) -> Vec<u8> {
+        let mut text = format!("Return-Path: <{sender}>\r\n");
+        let hello: String = self
+            .hello
+            .chars()
+            .map(|c| if c.is_control() || "()<>\\\"; ".contains(c) { '?' } else { c })
+            .take(255)
+            .collect();
+        let peer = literal(self.peer);
+        // Writing to a String cannot fail.
+        let _infallible = write!(
+            text,
+            "Received: from {hello} ({peer})\r\n\tby {} with {} id {}",
+            self.hostname, self.with, self.id
+        );
+        if let Some((version, cipher)) = self.tls {
+            let _infallible = write!(text, "\r\n\t({version} {cipher})");
+        }
+        let _infallible = write!(text, "\r\n\tfor <{recipient}>; {}\r\n", HeaderDate(self.at));
+        text.into_bytes()
+    }
+}
+
+/// An address literal (RFC 5321 §4.1.3).
+fn literal(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => format!("[{ip}]"),
+        IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_message_over_tls() {
+        let trace = Trace {
+            hello: "client.example",
+            peer: "::ffff:192.0.2.7".parse().unwrap(),
+            hostname: "mx.example",
+            with: with(true, true, false, false),
+            tls: Some(("TLSv1.3", "TLS13_AES_128_GCM_SHA256")),
+            id: "c1",
+            at: UnixSeconds(1_795_527_240),
+        };
+        assert_eq!(
+            String::from_utf8(trace.lines("ann@client.example", "bob@mx.example")).unwrap(),
+            "Return-Path: <ann@client.example>\r\n\
+             Received: from client.example ([192.0.2.7])\r\n\
+             \tby mx.example with ESMTPS id c1\r\n\
+             \t(TLSv1.3 TLS13_AES_128_GCM_SHA256)\r\n\
+             \tfor <bob@mx.example>; Tue, 24 Nov 2026 13:34:00 +0000\r\n"
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_break_out_of_its_place() {
+        let trace = Trace {
+            hello: "a) by evil\r\nX: y;",
+            peer: "2001:db8::1".parse().unwrap(),
+            hostname: "mx.example",
+            with: with(false, false, false, false),
+            tls: None,
+            id: "c1",
+            at: UnixSeconds(0),
+        };
+        let text = String::from_utf8(trace.lines("", "bob@mx.example")).unwrap();
+        assert!(text.starts_with(
+            "Return-Path: <>\r\nReceived: from a??by?evil??X:?y? ([IPv6:2001:db8::1])\r\n"
+        ));
+    }
+}
