@@ -1,1 +1,52 @@
-//! .
+//! What must survive: accounts, addresses and mail, on SQLite.
+//!
+//! There are no threads here, only plain blocking calls. [`Store`] opens a directory and holds its
+//! lock. [`Writer::commit`] carries out the [`Write`] jobs that wait as one transaction and
+//! answers after it is durable; [`Reader::read`] answers one [`Read`] job from one snapshot. Who
+//! calls them on which thread is the caller's affair.
+//!
+//! - Jobs are named values. Whoever is outside hands in no SQL and no closures.
+//! - Each write job has a savepoint, so that one that fails spoils no other.
+//! - UIDs, modification sequences and counters are given inside the transaction.
+//! - Each operation on a mailbox asks [`rights::may`] first; no other function gives out a
+//!   mailbox's row.
+//! - A body is stored once and counted. Small ones are rows, large ones files that rows name.
+//! - Time is an argument. Nothing here reads a clock or draws a random number.
+
+#![forbid(unsafe_code)]
+
+mod accounts;
+mod body;
+mod changes;
+mod deliver;
+mod error;
+mod expunge;
+mod flags;
+mod mailbox;
+mod messages;
+mod read;
+mod reader;
+pub mod rights;
+mod schema;
+mod sql;
+mod store;
+mod sweep;
+mod types;
+pub mod verify;
+mod write;
+mod writer;
+
+pub use error::{OpenError, StoreError};
+pub use read::{
+    Changes, Counts, Credentials, Facts, FlagState, Found, MailboxInfo, Message, Messages, Read,
+    Selected, Status, What,
+};
+pub use reader::Reader;
+pub use store::{Options, Store, Sync, body_path};
+pub use types::{
+    AccountId, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
+};
+pub use write::{
+    Appended, Change, Delivered, Expunged, Flagged, NewBody, Place, Recipient, Write, Written,
+};
+pub use writer::Writer;

@@ -1,1 +1,29 @@
 //! IMAP (RFC 9051, RFC 3501): framing, grammar, the server machine and the view of a mailbox.
+//!
+//! - `fragment` finds the borders of commands: lines and literals, nothing else.
+//! - [`grammar`] reads one command that has its borders; its results borrow.
+//! - [`command`] holds what the owner is told: the same commands, owned.
+//! - [`server`] is the machine: which command may be given when, and who answers it.
+//! - [`response`] writes what a server says.
+//! - [`view`] is what one session shows its client: which UID has which number just now.
+//! - [`name`], [`flags`], [`section`] and [`search`] answer questions about mailbox names, flags,
+//!   the bytes of a message, and which messages a search finds.
+//!
+//! Nothing here knows a store. What IMAP has beyond the commands of [`command::Verb`] is refused.
+
+pub mod command;
+pub mod flags;
+mod fragment;
+pub mod grammar;
+mod legality;
+mod mistake;
+pub mod name;
+pub mod response;
+pub mod search;
+pub mod section;
+pub mod server;
+pub mod view;
+
+pub use command::{Command, Verb};
+pub use server::{Config, Event, Next, Server, Step};
+pub use view::View;

@@ -1,0 +1,504 @@
+//! Commands as the owner is told them: owned, checked, and decoded.
+
+use std::fmt;
+
+use super::flags::{FlagBits, FlagNames};
+use super::grammar::{
+    Day, Field, Fields, FlagRef, Item, Key, Partial, Request, Section, SetRange, StatusItem,
+    StoreMode, Text, Which,
+};
+use super::name::{ListPattern, MailboxName, NameError};
+use crate::UnixSeconds;
+
+/// The commands that we know (RFC 3501 §6; IDLE: RFC 2177).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are those of the RFCs")]
+pub enum Verb {
+    Capability,
+    Noop,
+    Logout,
+    StartTls,
+    Login,
+    Authenticate,
+    List,
+    Status,
+    Select,
+    Examine,
+    Append,
+    Idle,
+    Close,
+    Expunge,
+    Search,
+    Fetch,
+    Store,
+    UidSearch,
+    UidFetch,
+    UidStore,
+}
+
+impl Verb {
+    /// All of them, in the order of the legality table.
+    pub const ALL: [Self; 20] = [
+        Self::Capability,
+        Self::Noop,
+        Self::Logout,
+        Self::StartTls,
+        Self::Login,
+        Self::Authenticate,
+        Self::List,
+        Self::Status,
+        Self::Select,
+        Self::Examine,
+        Self::Append,
+        Self::Idle,
+        Self::Close,
+        Self::Expunge,
+        Self::Search,
+        Self::Fetch,
+        Self::Store,
+        Self::UidSearch,
+        Self::UidFetch,
+        Self::UidStore,
+    ];
+
+    /// The command of this name, in any case; not those that follow `UID`.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        let mut buffer = [0_u8; 12];
+        let upper = buffer.get_mut(..word.len())?;
+        upper.copy_from_slice(word.as_bytes());
+        upper.make_ascii_uppercase();
+        Some(match &*upper {
+            b"CAPABILITY" => Self::Capability,
+            b"NOOP" => Self::Noop,
+            b"LOGOUT" => Self::Logout,
+            b"STARTTLS" => Self::StartTls,
+            b"LOGIN" => Self::Login,
+            b"AUTHENTICATE" => Self::Authenticate,
+            b"LIST" => Self::List,
+            b"STATUS" => Self::Status,
+            b"SELECT" => Self::Select,
+            b"EXAMINE" => Self::Examine,
+            b"APPEND" => Self::Append,
+            b"IDLE" => Self::Idle,
+            b"CLOSE" => Self::Close,
+            b"EXPUNGE" => Self::Expunge,
+            b"SEARCH" => Self::Search,
+            b"FETCH" => Self::Fetch,
+            b"STORE" => Self::Store,
+            _ => return None,
+        })
+    }
+
+    /// The command of this name behind `UID`.
+    #[must_use]
+    pub fn uid_named(word: &str) -> Option<Self> {
+        match Self::named(word)? {
+            Self::Search => Some(Self::UidSearch),
+            Self::Fetch => Some(Self::UidFetch),
+            Self::Store => Some(Self::UidStore),
+            _ => None,
+        }
+    }
+
+    /// Its name as told in replies.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Capability => "CAPABILITY",
+            Self::Noop => "NOOP",
+            Self::Logout => "LOGOUT",
+            Self::StartTls => "STARTTLS",
+            Self::Login => "LOGIN",
+            Self::Authenticate => "AUTHENTICATE",
+            Self::List => "LIST",
+            Self::Status => "STATUS",
+            Self::Select => "SELECT",
+            Self::Examine => "EXAMINE",
+            Self::Append => "APPEND",
+            Self::Idle => "IDLE",
+            Self::Close => "CLOSE",
+            Self::Expunge => "EXPUNGE",
+            Self::Search => "SEARCH",
+            Self::Fetch => "FETCH",
+            Self::Store => "STORE",
+            Self::UidSearch => "UID SEARCH",
+            Self::UidFetch => "UID FETCH",
+            Self::UidStore => "UID STORE",
+        }
+    }
+
+    /// Whether EXPUNGE may be told while this command is answered: not with FETCH, STORE and
+    /// SEARCH, whose numbers must go on meaning what they meant (RFC 3501 §7.4.1); with their UID
+    /// forms it may.
+    #[must_use]
+    pub const fn lets_expunge(self) -> bool {
+        !matches!(self, Self::Fetch | Self::Store | Self::Search)
+    }
+}
+
+/// A command for the owner. What the machine answers alone (CAPABILITY, LOGOUT) is not here, nor
+/// APPEND, which comes in pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Tell what has changed, and finish.
+    Noop,
+    /// Finish with OK, then begin TLS.
+    StartTls,
+    /// Log in with a password.
+    Login {
+        /// The user's name.
+        user: String,
+        /// The password.
+        password: Password,
+    },
+    /// Begin an exchange of this SASL mechanism (upper case).
+    Authenticate {
+        /// Its name, such as `PLAIN`.
+        mechanism: String,
+    },
+    /// Tell the mailboxes that match.
+    List(ListPattern),
+    /// Tell these numbers of a mailbox.
+    Status {
+        /// Which mailbox.
+        mailbox: MailboxName,
+        /// Which numbers, each once.
+        items: Vec<StatusItem>,
+    },
+    /// Open a mailbox; the one that was open is closed first, whatever comes of it.
+    Select {
+        /// Which mailbox.
+        mailbox: MailboxName,
+        /// Whether nothing may be changed in it: EXAMINE.
+        read_only: bool,
+    },
+    /// Tell changes as they come, until the client has enough.
+    Idle,
+    /// Remove the messages marked as deleted without telling (not if read-only); close the mailbox.
+    Close,
+    /// Remove the messages marked as deleted, and tell.
+    Expunge,
+    /// Tell which messages satisfy the key.
+    Search {
+        /// Whether UIDs are to be told.
+        uid: bool,
+        /// What must hold.
+        key: SearchKey,
+    },
+    /// Tell something of messages.
+    Fetch {
+        /// Which messages.
+        set: MessageSet,
+        /// What of each. `UID FETCH` always has [`Field::Uid`] among it (RFC 3501 §6.4.8).
+        items: Vec<FetchItem>,
+    },
+    /// Change flags of messages.
+    Store {
+        /// Which messages.
+        set: MessageSet,
+        /// What to do with the flags.
+        mode: StoreMode,
+        /// Whether the client does not want to be told the outcome.
+        silent: bool,
+        /// Which flags.
+        flags: FlagNames,
+    },
+}
+
+impl Command {
+    /// The owned form of what was read. CAPABILITY, LOGOUT and APPEND have none: `None`.
+    ///
+    /// # Errors
+    /// What cannot be done with a command that is well formed.
+    pub fn from_request(request: Request<'_>) -> Result<Option<Self>, Refusal> {
+        Ok(Some(match request {
+            Request::Plain(verb) => return Ok(Self::plain(verb)),
+            Request::Append { .. } => return Ok(None),
+            Request::Login(user, password) => {
+                Self::Login { user: utf8(user)?, password: Password(utf8(password)?) }
+            }
+            Request::Authenticate(name) => {
+                Self::Authenticate { mechanism: name.to_ascii_uppercase() }
+            }
+            Request::List(reference, pattern) => {
+                Self::List(ListPattern::read(&reference, &pattern)?)
+            }
+            Request::Status(mailbox, items) => {
+                Self::Status { mailbox: MailboxName::read(&mailbox)?, items }
+            }
+            Request::Select(mailbox) => {
+                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only: false }
+            }
+            Request::Examine(mailbox) => {
+                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only: true }
+            }
+            Request::Search { uid, charset, key } => {
+                if !charset.is_none_or(|name| known_charset(&name)) {
+                    return Err(Refusal::Charset);
+                }
+                Self::Search { uid, key: SearchKey::own(key) }
+            }
+            Request::Fetch { uid, set, items } => {
+                Self::Fetch { set: MessageSet { uid, ranges: set }, items: own_items(items, uid) }
+            }
+            Request::Store { uid, set, mode, silent, flags } => Self::Store {
+                set: MessageSet { uid, ranges: set },
+                mode,
+                silent,
+                flags: own_flags(flags),
+            },
+        }))
+    }
+
+    /// The first thing asked for that IMAP knows and we do not yet; such a command is refused as a
+    /// whole.
+    #[must_use]
+    pub fn unsupported(&self) -> Option<&'static str> {
+        match self {
+            Self::Search { key, .. } => key.unsupported(),
+            Self::Fetch { items, .. } => items.iter().find_map(|item| match item {
+                FetchItem::Unsupported(name) => Some(*name),
+                FetchItem::Field(_) | FetchItem::Body(_) => None,
+            }),
+            _ => None,
+        }
+    }
+
+    const fn plain(verb: Verb) -> Option<Self> {
+        match verb {
+            Verb::Noop => Some(Self::Noop),
+            Verb::StartTls => Some(Self::StartTls),
+            Verb::Idle => Some(Self::Idle),
+            Verb::Close => Some(Self::Close),
+            Verb::Expunge => Some(Self::Expunge),
+            _ => None,
+        }
+    }
+}
+
+/// The beginning of an APPEND: all but the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// Where to.
+    pub mailbox: MailboxName,
+    /// Flags of the new message.
+    pub flags: FlagNames,
+    /// Its internal date, if not the present.
+    pub date: Option<UnixSeconds>,
+    /// How many bytes it will have.
+    pub size: u64,
+}
+
+impl Append {
+    /// The owned form of what was read, and whether the client waits for a `+`; `None` if it is
+    /// another command.
+    ///
+    /// # Errors
+    /// A mailbox name that cannot be.
+    pub fn from_request(request: Request<'_>) -> Result<Option<(Self, bool)>, Refusal> {
+        let Request::Append { mailbox, flags, date, size, waits } = request else {
+            return Ok(None);
+        };
+        let mailbox = MailboxName::read(&mailbox)?;
+        Ok(Some((Self { mailbox, flags: own_flags(flags), date, size }, waits)))
+    }
+}
+
+/// Why a well-formed command cannot be carried out, before anybody tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// A mailbox name that cannot be.
+    Name(NameError),
+    /// A user name or password that is not UTF-8.
+    Utf8,
+    /// A search in a charset other than US-ASCII and UTF-8.
+    Charset,
+}
+
+impl From<NameError> for Refusal {
+    fn from(error: NameError) -> Self {
+        Self::Name(error)
+    }
+}
+
+/// A password, which nothing prints.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+/// Messages by number. What the numbers mean, only the session's view knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageSet {
+    /// Whether they are UIDs, not sequence numbers.
+    pub uid: bool,
+    /// The numbers, as written.
+    pub ranges: Vec<SetRange>,
+}
+
+/// One item of FETCH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchItem {
+    /// A fact told without reading the message.
+    Field(Field),
+    /// Bytes of the message.
+    Body(BodyItem),
+    /// Known to IMAP and not to us yet.
+    Unsupported(&'static str),
+}
+
+/// Bytes of a message that are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BodyItem {
+    /// How it was asked for, and so how the answer is named.
+    pub which: Which,
+    /// Which bytes.
+    pub section: BodySection,
+    /// Which piece of them.
+    pub partial: Option<Partial>,
+}
+
+impl BodyItem {
+    /// Whether reading it sets `\Seen` (RFC 3501 §6.4.5).
+    #[must_use]
+    pub const fn sets_seen(&self) -> bool {
+        matches!(self.which, Which::Body | Which::Rfc822 | Which::Text)
+    }
+}
+
+/// Which part of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodySection {
+    /// All of it.
+    Whole,
+    /// The header, with the empty line that ends it.
+    Header,
+    /// What follows the header.
+    Text,
+    /// The header fields of these names, or all but these.
+    Fields(Fields, Vec<Box<str>>),
+}
+
+/// What a search asks of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SearchKey {
+    /// Anything.
+    All,
+    /// To be in this set.
+    In(MessageSet),
+    /// To have this system flag set, or not.
+    System(u64, bool),
+    /// To have this keyword set, or not.
+    Keyword(Box<str>, bool),
+    /// To have been received before this day.
+    Before(Day),
+    /// To have been received on this day.
+    On(Day),
+    /// To have been received on this day or later.
+    Since(Day),
+    /// To have more bytes than this.
+    Larger(u64),
+    /// To have fewer bytes than this.
+    Smaller(u64),
+    /// Not to satisfy the key.
+    Not(Box<Self>),
+    /// To satisfy at least one of the two.
+    Or(Box<Self>, Box<Self>),
+    /// To satisfy each.
+    And(Vec<Self>),
+    /// Known to IMAP and not to us yet.
+    Unsupported(&'static str),
+}
+
+impl SearchKey {
+    /// Recursion is as deep as the grammar lets keys nest.
+    fn own(key: Key<'_>) -> Self {
+        match key {
+            Key::All => Self::All,
+            Key::Sequence(ranges) => Self::In(MessageSet { uid: false, ranges }),
+            Key::Uid(ranges) => Self::In(MessageSet { uid: true, ranges }),
+            Key::System(bit, set) => Self::System(bit, set),
+            Key::Keyword(name, set) => Self::Keyword(name.into(), set),
+            Key::Before(day) => Self::Before(day),
+            Key::On(day) => Self::On(day),
+            Key::Since(day) => Self::Since(day),
+            Key::Larger(size) => Self::Larger(size),
+            Key::Smaller(size) => Self::Smaller(size),
+            Key::Not(key) => Self::Not(Box::new(Self::own(*key))),
+            Key::Or(one, other) => Self::Or(Box::new(Self::own(*one)), Box::new(Self::own(*other))),
+            Key::And(keys) => Self::And(keys.into_iter().map(Self::own).collect()),
+            Key::Unsupported(name) => Self::Unsupported(name),
+        }
+    }
+
+    fn unsupported(&self) -> Option<&'static str> {
+        match self {
+            Self::Unsupported(name) => Some(name),
+            Self::Not(key) => key.unsupported(),
+            Self::Or(one, other) => one.unsupported().or_else(|| other.unsupported()),
+            Self::And(keys) => keys.iter().find_map(Self::unsupported),
+            _ => None,
+        }
+    }
+}
+
+fn utf8(text: Text<'_>) -> Result<String, Refusal> {
+    String::from_utf8(text.into_owned()).map_err(|_| Refusal::Utf8)
+}
+
+/// RFC 3501 §6.4.4: US-ASCII must be known.
+fn known_charset(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"UTF-8") || name.eq_ignore_ascii_case(b"US-ASCII")
+}
+
+fn own_items(items: Vec<Item<'_>>, uid: bool) -> Vec<FetchItem> {
+    let mut owned: Vec<_> = items.into_iter().map(own_item).collect();
+    let told = FetchItem::Field(Field::Uid);
+    if uid && !owned.contains(&told) {
+        owned.insert(0, told);
+    }
+    owned
+}
+
+fn own_item(item: Item<'_>) -> FetchItem {
+    match item {
+        Item::Field(field) => FetchItem::Field(field),
+        Item::Unsupported(name) => FetchItem::Unsupported(name),
+        Item::Body { which, section, partial } => {
+            FetchItem::Body(BodyItem { which, section: own_section(section), partial })
+        }
+    }
+}
+
+fn own_section(section: Section<'_>) -> BodySection {
+    match section {
+        Section::Whole => BodySection::Whole,
+        Section::Header => BodySection::Header,
+        Section::Text => BodySection::Text,
+        Section::Fields(fields, names) => {
+            // The grammar lets only ASCII through, so nothing is lost.
+            let own = |name: &Text<'_>| String::from_utf8_lossy(name).into();
+            BodySection::Fields(fields, names.iter().map(own).collect())
+        }
+    }
+}
+
+fn own_flags(flags: Vec<FlagRef<'_>>) -> FlagNames {
+    let mut owned = FlagNames::default();
+    for flag in flags {
+        match flag {
+            FlagRef::System(bit) => owned.system = FlagBits(owned.system.0 | bit),
+            FlagRef::Keyword(name) => {
+                if !owned.keywords.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                    owned.keywords.push(name.into());
+                }
+            }
+        }
+    }
+    owned
+}

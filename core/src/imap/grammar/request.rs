@@ -1,0 +1,369 @@
+//! Whole commands (RFC 3501 §6).
+
+use super::fetch::{Item, items};
+use super::primitive::{
+    Text, announced, astring, atom, byte, command_tag, date_time, end, list_mailbox, space, word,
+};
+use super::search::{Key, program};
+use super::sequence::{SetRange, sequence_set};
+use super::{At, Miss, Read};
+use crate::UnixSeconds;
+use crate::imap::command::Verb;
+use crate::imap::flags;
+
+/// The beginning of a command: enough to know whether it may be given now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// The client's name for this command, given back in the reply.
+    pub tag: &'a str,
+    /// What is asked for; `None` if it is nothing that we know.
+    pub verb: Option<Verb>,
+    /// What follows the word, with the space before it.
+    pub rest: &'a [u8],
+}
+
+/// A command with its arguments, borrowed from the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// Those without arguments: CAPABILITY NOOP LOGOUT STARTTLS CLOSE EXPUNGE IDLE.
+    Plain(Verb),
+    /// `LOGIN user password`.
+    Login(Text<'a>, Text<'a>),
+    /// `AUTHENTICATE mechanism`.
+    Authenticate(&'a str),
+    /// `LIST reference pattern`.
+    List(Text<'a>, Text<'a>),
+    /// `STATUS mailbox (items)`.
+    Status(Text<'a>, Vec<StatusItem>),
+    /// `SELECT mailbox`.
+    Select(Text<'a>),
+    /// `EXAMINE mailbox`.
+    Examine(Text<'a>),
+    /// `APPEND mailbox [flags] [date] {size}`: all but the message.
+    Append {
+        /// Where to.
+        mailbox: Text<'a>,
+        /// Flags of the new message.
+        flags: Vec<FlagRef<'a>>,
+        /// Its internal date, if not the present.
+        date: Option<UnixSeconds>,
+        /// How many bytes will follow.
+        size: u64,
+        /// Whether the client waits for a `+` before it sends them.
+        waits: bool,
+    },
+    /// `SEARCH` and `UID SEARCH`.
+    Search {
+        /// Whether UIDs are to be told instead of sequence numbers.
+        uid: bool,
+        /// The charset of its strings, if named.
+        charset: Option<Text<'a>>,
+        /// What must hold.
+        key: Key<'a>,
+    },
+    /// `FETCH` and `UID FETCH`.
+    Fetch {
+        /// Whether the set holds UIDs.
+        uid: bool,
+        /// Which messages.
+        set: Vec<SetRange>,
+        /// What of each.
+        items: Vec<Item<'a>>,
+    },
+    /// `STORE` and `UID STORE`.
+    Store {
+        /// Whether the set holds UIDs.
+        uid: bool,
+        /// Which messages.
+        set: Vec<SetRange>,
+        /// What to do with the flags.
+        mode: StoreMode,
+        /// Whether the client does not want to be told the outcome.
+        silent: bool,
+        /// Which flags.
+        flags: Vec<FlagRef<'a>>,
+    },
+}
+
+/// What STATUS can be asked for (RFC 3501 §6.3.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are those of the RFC")]
+pub enum StatusItem {
+    Messages,
+    Recent,
+    UidNext,
+    UidValidity,
+    Unseen,
+}
+
+/// What STORE does with the flags that it names (RFC 3501 §6.4.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StoreMode {
+    /// `FLAGS`: these and no others.
+    Replace,
+    /// `+FLAGS`.
+    Add,
+    /// `-FLAGS`.
+    Remove,
+}
+
+/// A flag as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlagRef<'a> {
+    /// A system flag: its bit ([`flags`]).
+    System(u64),
+    /// A keyword.
+    Keyword(&'a str),
+}
+
+/// Reads the tag and the word that follows it.
+///
+/// # Errors
+/// The place where no tag, space or word was found.
+pub fn head(input: &[u8]) -> Result<Head<'_>, At> {
+    read_head(input).map(|(_, head)| head).map_err(|miss| at(miss, input.len()))
+}
+
+/// The tag alone, if the line has one.
+#[must_use]
+pub fn tag(input: &[u8]) -> Option<&str> {
+    command_tag(input).ok().map(|(_, tag)| tag)
+}
+
+/// Reads what follows the word of `verb`, of a command that is `whole` bytes long.
+///
+/// # Errors
+/// The place, counted from the beginning of the command, where the arguments went wrong.
+pub fn arguments<'a>(verb: Verb, rest: &'a [u8], whole: usize) -> Result<Request<'a>, At> {
+    let read = || {
+        let (rest, request) = read_arguments(verb, rest)?;
+        let (_, ()) = end(rest)?;
+        Ok(request)
+    };
+    read().map_err(|miss| at(miss, whole))
+}
+
+/// Reads an APPEND up to and with the announcement of its message, if `rest` ends there. `None`
+/// if it ends with the announcement of another literal: that of the mailbox's name.
+///
+/// # Errors
+/// The place where it went wrong.
+pub fn append(rest: &[u8], whole: usize) -> Result<Option<Request<'_>>, At> {
+    // The bytes of a mailbox's literal are still to come when all that follows the word is an
+    // announcement.
+    if let Ok((after, ())) = space(rest)
+        && let Ok((&[], _)) = announced(after)
+    {
+        return Ok(None);
+    }
+    arguments(Verb::Append, rest, whole).map(Some)
+}
+
+/// Reads a whole command.
+///
+/// # Errors
+/// The place where it went wrong; of a word that names no command, the word's.
+pub fn command(input: &[u8]) -> Result<(&str, Request<'_>), At> {
+    let head = head(input)?;
+    let Some(verb) = head.verb else {
+        return Err(At { offset: head.tag.len() + 1, expected: "a command" });
+    };
+    Ok((head.tag, arguments(verb, head.rest, input.len())?))
+}
+
+fn at(miss: nom::Err<Miss<'_>>, whole: usize) -> At {
+    match miss {
+        nom::Err::Error(miss) | nom::Err::Failure(miss) => miss.at(whole),
+        nom::Err::Incomplete(_) => At { offset: whole, expected: "more" },
+    }
+}
+
+fn read_head(input: &[u8]) -> Read<'_, Head<'_>> {
+    let (rest, tag) = command_tag(input)?;
+    let (rest, ()) = space(rest)?;
+    let (after, word) = command_word(rest)?;
+    if !word.eq_ignore_ascii_case("UID") {
+        return Ok((after, Head { tag, verb: Verb::named(word), rest: after }));
+    }
+    let (rest, ()) = space(after)?;
+    let (after, word) = command_word(rest)?;
+    Ok((after, Head { tag, verb: Verb::uid_named(word), rest: after }))
+}
+
+fn command_word(input: &[u8]) -> Read<'_, &str> {
+    let miss = || Miss::error(input, "a command");
+    let looked_at = input.get(..WORD_BYTES_MAX).unwrap_or(input);
+    let (_, word) = atom(looked_at).map_err(|_| miss())?;
+    Ok((input.get(word.len()..).unwrap_or_default(), word))
+}
+
+fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
+    match verb {
+        Verb::Capability
+        | Verb::Noop
+        | Verb::Logout
+        | Verb::StartTls
+        | Verb::Close
+        | Verb::Expunge
+        | Verb::Idle => Ok((input, Request::Plain(verb))),
+        Verb::Login => {
+            let (rest, user) = spaced(input, astring)?;
+            let (rest, password) = spaced(rest, astring)?;
+            Ok((rest, Request::Login(user, password)))
+        }
+        Verb::Authenticate => {
+            spaced(input, atom).map(|(rest, name)| (rest, Request::Authenticate(name)))
+        }
+        Verb::List => {
+            let (rest, reference) = spaced(input, astring)?;
+            let (rest, pattern) = spaced(rest, list_mailbox)?;
+            Ok((rest, Request::List(reference, pattern)))
+        }
+        Verb::Status => status(input),
+        Verb::Select => spaced(input, astring).map(|(rest, name)| (rest, Request::Select(name))),
+        Verb::Examine => spaced(input, astring).map(|(rest, name)| (rest, Request::Examine(name))),
+        Verb::Append => read_append(input),
+        Verb::Search | Verb::UidSearch => {
+            let (rest, (charset, key)) = spaced(input, program)?;
+            Ok((rest, Request::Search { uid: verb == Verb::UidSearch, charset, key }))
+        }
+        Verb::Fetch | Verb::UidFetch => {
+            let (rest, set) = spaced(input, sequence_set)?;
+            let (rest, items) = spaced(rest, items)?;
+            Ok((rest, Request::Fetch { uid: verb == Verb::UidFetch, set, items }))
+        }
+        Verb::Store | Verb::UidStore => store(input, verb == Verb::UidStore),
+    }
+}
+
+fn spaced<'a, T>(input: &'a [u8], then: impl Fn(&'a [u8]) -> Read<'a, T>) -> Read<'a, T> {
+    let (rest, ()) = space(input)?;
+    then(rest)
+}
+
+fn status(input: &[u8]) -> Read<'_, Request<'_>> {
+    let (rest, mailbox) = spaced(input, astring)?;
+    let (rest, ()) = space(rest)?;
+    let (mut rest, ()) = byte(rest, b'(', "an opening parenthesis")?;
+    let mut items = Vec::with_capacity(5);
+    loop {
+        let (after, name) = atom(rest)?;
+        let item = STATUS_ITEMS
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .ok_or_else(|| Miss::error(rest, "a status item"))?
+            .1;
+        // Told once each, so the list is never longer than there are items.
+        if !items.contains(&item) {
+            items.push(item);
+        }
+        match after.split_first() {
+            Some((b')', after)) => return Ok((after, Request::Status(mailbox, items))),
+            Some((b' ', after)) => rest = after,
+            _ => return Err(Miss::error(after, "a space or closing parenthesis")),
+        }
+    }
+}
+
+fn read_append(input: &[u8]) -> Read<'_, Request<'_>> {
+    let (rest, mailbox) = spaced(input, astring)?;
+    let (rest, ()) = space(rest)?;
+    let (rest, flags) = match rest.first() {
+        Some(b'(') => {
+            let (rest, flags) = flag_list(rest)?;
+            let (rest, ()) = space(rest)?;
+            (rest, flags)
+        }
+        _ => (rest, Vec::new()),
+    };
+    let (rest, date) = match rest.first() {
+        Some(b'"') => {
+            let (rest, date) = date_time(rest)?;
+            let (rest, ()) = space(rest)?;
+            (rest, Some(date))
+        }
+        _ => (rest, None),
+    };
+    let (rest, (size, waits)) = announced(rest)?;
+    Ok((rest, Request::Append { mailbox, flags, date, size, waits }))
+}
+
+fn store(input: &[u8], uid: bool) -> Read<'_, Request<'_>> {
+    let (rest, set) = spaced(input, sequence_set)?;
+    let (rest, ()) = space(rest)?;
+    let (rest, mode) = match rest.split_first() {
+        Some((b'+', rest)) => (rest, StoreMode::Add),
+        Some((b'-', rest)) => (rest, StoreMode::Remove),
+        _ => (rest, StoreMode::Replace),
+    };
+    let (rest, ()) = word(rest, "FLAGS")?;
+    let (rest, silent) = match word(rest, ".SILENT") {
+        Ok((rest, ())) => (rest, true),
+        Err(_) => (rest, false),
+    };
+    let (rest, ()) = space(rest)?;
+    let (rest, flags) = match rest.first() {
+        Some(b'(') => flag_list(rest)?,
+        _ => flags_until(rest, None)?,
+    };
+    Ok((rest, Request::Store { uid, set, mode, silent, flags }))
+}
+
+fn flag_list(input: &[u8]) -> Read<'_, Vec<FlagRef<'_>>> {
+    let (rest, ()) = byte(input, b'(', "an opening parenthesis")?;
+    match rest.split_first() {
+        Some((b')', after)) => Ok((after, Vec::new())),
+        _ => flags_until(rest, Some(b')')),
+    }
+}
+
+/// Flags with one space between them, up to the closing byte, if there is to be one.
+fn flags_until(input: &[u8], close: Option<u8>) -> Read<'_, Vec<FlagRef<'_>>> {
+    let (mut rest, first) = flag(input)?;
+    let mut flags = vec![first];
+    loop {
+        match (rest.split_first(), close) {
+            (Some((b' ', after)), _) => {
+                let (after, next) = flag(after)?;
+                if flags.len() == flags::NAMED_MAX {
+                    return Err(Miss::error(rest, "at most 64 flags"));
+                }
+                flags.push(next);
+                rest = after;
+            }
+            (_, None) => return Ok((rest, flags)),
+            (Some((last, after)), Some(close)) if *last == close => return Ok((after, flags)),
+            _ => return Err(Miss::error(rest, "a space or closing parenthesis")),
+        }
+    }
+}
+
+/// `flag` (RFC 3501 §9). `\Recent` is not among them: only the server sets it (§2.3.2). Other
+/// flags with a backslash are for standards to come, so a client that sends one is in error.
+fn flag(input: &[u8]) -> Read<'_, FlagRef<'_>> {
+    match input.split_first() {
+        Some((b'\\', rest)) => {
+            let miss = || Miss::error(input, "a flag that clients may set");
+            let (after, name) = atom(rest).map_err(|_| miss())?;
+            let bit = flags::system(name).ok_or_else(miss)?;
+            Ok((after, FlagRef::System(bit)))
+        }
+        _ => {
+            let (rest, name) = atom(input).map_err(|_| Miss::error(input, "a flag"))?;
+            if name.len() > flags::KEYWORD_BYTES_MAX {
+                return Err(Miss::error(input, "a keyword of at most 64 bytes"));
+            }
+            Ok((rest, FlagRef::Keyword(name)))
+        }
+    }
+}
+
+/// No command's name comes near it.
+const WORD_BYTES_MAX: usize = 32;
+const STATUS_ITEMS: [(&str, StatusItem); 5] = [
+    ("MESSAGES", StatusItem::Messages),
+    ("RECENT", StatusItem::Recent),
+    ("UIDNEXT", StatusItem::UidNext),
+    ("UIDVALIDITY", StatusItem::UidValidity),
+    ("UNSEEN", StatusItem::Unseen),
+];

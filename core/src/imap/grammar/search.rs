@@ -1,0 +1,185 @@
+//! `search-key` (RFC 3501 §6.4.4, §9), with its depth and number bounded.
+
+use super::primitive::{Day, Text, astring, atom, byte, date, number, space};
+use super::sequence::{SetRange, sequence_set};
+use super::{Miss, Read};
+
+/// How deep keys may be nested.
+pub const DEPTH_MAX: usize = 32;
+/// How many keys one search may have, those inside others counted too.
+pub const KEYS_MAX: usize = 1_024;
+
+/// One condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key<'a> {
+    /// `ALL`.
+    All,
+    /// Message sequence numbers.
+    Sequence(Vec<SetRange>),
+    /// `UID …`.
+    Uid(Vec<SetRange>),
+    /// `SEEN` and its kin: bit of a system flag ([`crate::imap::flags`]), and whether it is to be
+    /// set.
+    System(u64, bool),
+    /// `KEYWORD` and `UNKEYWORD`: the keyword, and whether it is to be set.
+    Keyword(&'a str, bool),
+    /// `BEFORE`: received before this day.
+    Before(Day),
+    /// `ON`: received on this day.
+    On(Day),
+    /// `SINCE`: received on this day or later.
+    Since(Day),
+    /// `LARGER`: more bytes than this.
+    Larger(u64),
+    /// `SMALLER`: fewer bytes than this.
+    Smaller(u64),
+    /// `NOT`.
+    Not(Box<Self>),
+    /// `OR`.
+    Or(Box<Self>, Box<Self>),
+    /// Several keys, all of which must hold: those of the whole search, or of parentheses.
+    And(Vec<Self>),
+    /// Known to IMAP and not to us yet.
+    Unsupported(&'static str),
+}
+
+/// What follows `SEARCH`: `[CHARSET …] key …`. Comes with the charset, as written.
+pub(super) fn program(input: &[u8]) -> Read<'_, (Option<Text<'_>>, Key<'_>)> {
+    let (rest, charset) = match input.split_at_checked(8) {
+        Some((word, after)) if word.eq_ignore_ascii_case(b"CHARSET ") => {
+            let (rest, charset) = astring(after)?;
+            let (rest, ()) = space(rest)?;
+            (rest, Some(charset))
+        }
+        _ => (input, None),
+    };
+    let mut budget = KEYS_MAX;
+    let (rest, keys) = keys(rest, DEPTH_MAX, &mut budget)?;
+    Ok((rest, (charset, keys)))
+}
+
+/// One key or several, up to the end or a closing parenthesis.
+fn keys<'a>(input: &'a [u8], depth: usize, budget: &mut usize) -> Read<'a, Key<'a>> {
+    let (mut rest, first) = key(input, depth, budget)?;
+    let Some(b' ') = rest.first() else { return Ok((rest, first)) };
+    let mut keys = vec![first];
+    while let Some((b' ', after)) = rest.split_first() {
+        let (after, next) = key(after, depth, budget)?;
+        keys.push(next);
+        rest = after;
+    }
+    Ok((rest, Key::And(keys)))
+}
+
+fn key<'a>(input: &'a [u8], depth: usize, budget: &mut usize) -> Read<'a, Key<'a>> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(Miss::error(input, "at most 32 nested search keys"));
+    };
+    *budget =
+        budget.checked_sub(1).ok_or_else(|| Miss::error(input, "at most 1024 search keys"))?;
+    match input.first() {
+        Some(b'(') => {
+            let (rest, ()) = byte(input, b'(', "(")?;
+            let (rest, keys) = keys(rest, depth, budget)?;
+            let (rest, ()) = byte(rest, b')', "a closing parenthesis")?;
+            return Ok((rest, keys));
+        }
+        Some(b'*' | b'0'..=b'9') => {
+            return sequence_set(input).map(|(rest, set)| (rest, Key::Sequence(set)));
+        }
+        _ => {}
+    }
+    let miss = || Miss::error(input, "a search key");
+    let (rest, name) = atom(input).map_err(|_| miss())?;
+    let mut buffer = [0_u8; 12];
+    let upper = buffer.get_mut(..name.len()).ok_or_else(miss)?;
+    upper.copy_from_slice(name.as_bytes());
+    upper.make_ascii_uppercase();
+    if let Some(key) = plain(upper) {
+        return Ok((rest, key));
+    }
+    let takes = argument(upper).ok_or_else(miss)?;
+    let (rest, ()) = space(rest)?;
+    match takes {
+        Argument::Keys(1) => {
+            let (rest, inner) = key(rest, depth, budget)?;
+            Ok((rest, Key::Not(Box::new(inner))))
+        }
+        Argument::Keys(_) => {
+            let (rest, one) = key(rest, depth, budget)?;
+            let (rest, ()) = space(rest)?;
+            let (rest, other) = key(rest, depth, budget)?;
+            Ok((rest, Key::Or(Box::new(one), Box::new(other))))
+        }
+        Argument::Uids => sequence_set(rest).map(|(rest, set)| (rest, Key::Uid(set))),
+        Argument::Keyword(set) => atom(rest).map(|(rest, name)| (rest, Key::Keyword(name, set))),
+        Argument::Date(make) => date(rest).map(|(rest, day)| (rest, make(day))),
+        Argument::Number(make) => number(rest).map(|(rest, size)| (rest, make(size))),
+        Argument::Text(name) => astring(rest).map(|(rest, _)| (rest, Key::Unsupported(name))),
+        Argument::Header => {
+            let (rest, _) = astring(rest)?;
+            let (rest, ()) = space(rest)?;
+            astring(rest).map(|(rest, _)| (rest, Key::Unsupported("HEADER")))
+        }
+    }
+}
+
+/// Keys of one word.
+fn plain(upper: &[u8]) -> Option<Key<'static>> {
+    use crate::imap::flags::{ANSWERED, DELETED, DRAFT, FLAGGED, SEEN};
+    Some(match upper {
+        b"ALL" => Key::All,
+        b"ANSWERED" => Key::System(ANSWERED, true),
+        b"DELETED" => Key::System(DELETED, true),
+        b"DRAFT" => Key::System(DRAFT, true),
+        b"FLAGGED" => Key::System(FLAGGED, true),
+        b"SEEN" => Key::System(SEEN, true),
+        b"UNANSWERED" => Key::System(ANSWERED, false),
+        b"UNDELETED" => Key::System(DELETED, false),
+        b"UNDRAFT" => Key::System(DRAFT, false),
+        b"UNFLAGGED" => Key::System(FLAGGED, false),
+        b"UNSEEN" => Key::System(SEEN, false),
+        b"NEW" => Key::Unsupported("NEW"),
+        b"OLD" => Key::Unsupported("OLD"),
+        b"RECENT" => Key::Unsupported("RECENT"),
+        _ => return None,
+    })
+}
+
+/// What stands behind the key's name.
+enum Argument {
+    Keys(usize),
+    Uids,
+    Keyword(bool),
+    Date(fn(Day) -> Key<'static>),
+    Number(fn(u64) -> Key<'static>),
+    Text(&'static str),
+    Header,
+}
+
+fn argument(upper: &[u8]) -> Option<Argument> {
+    Some(match upper {
+        b"NOT" => Argument::Keys(1),
+        b"OR" => Argument::Keys(2),
+        b"UID" => Argument::Uids,
+        b"KEYWORD" => Argument::Keyword(true),
+        b"UNKEYWORD" => Argument::Keyword(false),
+        b"BEFORE" => Argument::Date(Key::Before),
+        b"ON" => Argument::Date(Key::On),
+        b"SINCE" => Argument::Date(Key::Since),
+        b"SENTBEFORE" => Argument::Date(|_| Key::Unsupported("SENTBEFORE")),
+        b"SENTON" => Argument::Date(|_| Key::Unsupported("SENTON")),
+        b"SENTSINCE" => Argument::Date(|_| Key::Unsupported("SENTSINCE")),
+        b"LARGER" => Argument::Number(Key::Larger),
+        b"SMALLER" => Argument::Number(Key::Smaller),
+        b"BCC" => Argument::Text("BCC"),
+        b"BODY" => Argument::Text("BODY"),
+        b"CC" => Argument::Text("CC"),
+        b"FROM" => Argument::Text("FROM"),
+        b"SUBJECT" => Argument::Text("SUBJECT"),
+        b"TEXT" => Argument::Text("TEXT"),
+        b"TO" => Argument::Text("TO"),
+        b"HEADER" => Argument::Header,
+        _ => return None,
+    })
+}

@@ -1,0 +1,79 @@
+//! What a client can do wrong, and the one place that says how it is answered.
+
+use super::command::Refusal;
+use super::grammar::At;
+use super::legality::Legality;
+use super::response::Code;
+use super::server::{Done, Status};
+
+/// A client's mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mistake {
+    /// Against the grammar. The text is that of [`At`].
+    Syntax(At),
+    /// No command that we know.
+    Unknown,
+    /// A command that may not be given in this state.
+    NotNow(Legality),
+    /// STARTTLS, where TLS has begun.
+    UnderTls,
+    /// STARTTLS, where there is none.
+    NoTls,
+    /// A password without TLS.
+    Privacy,
+    /// A SASL mechanism that is not offered.
+    Mechanism,
+    /// Well formed, and yet impossible.
+    Refused(Refusal),
+    /// A command above its limit.
+    TooLong,
+    /// A message above its limit.
+    MessageTooLarge,
+    /// A line that ends with LF alone.
+    BareLf,
+    /// A literal whose end cannot be found.
+    Lost,
+    /// Something between the message of APPEND and the line end.
+    AfterMessage,
+    /// Not base64.
+    Base64,
+    /// AUTHENTICATE was given up.
+    Cancelled,
+    /// Anything but DONE in IDLE.
+    NotDone,
+}
+
+impl Mistake {
+    /// How it is answered.
+    pub(super) const fn reply(&self) -> Done<'static> {
+        match self {
+            // The text is made where the place is known.
+            Self::Syntax(at) => Done::bad(at.expected),
+            Self::Unknown => Done::bad("unknown or unsupported command"),
+            Self::NotNow(Legality::Yes) => Done::bad("not now"),
+            Self::NotNow(Legality::LoggedIn) => Done::bad("only before login"),
+            Self::NotNow(Legality::LogInFirst) => Done::bad("log in first"),
+            Self::NotNow(Legality::SelectFirst) => Done::bad("select a mailbox first"),
+            Self::NotNow(Legality::ReadOnly) => Done::no("the mailbox is open read-only"),
+            Self::UnderTls => Done::bad("TLS has begun already"),
+            Self::NoTls => Done::bad("TLS is not offered here"),
+            Self::Privacy => Done::no("no login without TLS").with(Code::PrivacyRequired),
+            Self::Mechanism => Done::no("this mechanism is not offered"),
+            Self::Refused(Refusal::Name(name)) => {
+                Done { status: Status::No, code: Some(Code::Cannot), text: name.text() }
+            }
+            Self::Refused(Refusal::Utf8) => Done::bad("names and passwords are UTF-8"),
+            Self::Refused(Refusal::Charset) => {
+                Done::no("this charset is not known").with(Code::BadCharset)
+            }
+            Self::TooLong => Done::bad("the command is too long"),
+            Self::MessageTooLarge => Done::no("the message is too large").with(Code::TooBig),
+            Self::BareLf => Done::bad("lines end with CRLF, not with LF alone"),
+            Self::Lost => Done::bad("the literal has no size that can be counted"),
+            Self::AfterMessage => Done::bad("expected the end of the command after the message"),
+            Self::Base64 => Done::bad("expected base64"),
+            Self::Cancelled => Done::bad("authentication cancelled"),
+            Self::NotDone => Done::bad("expected DONE"),
+        }
+    }
+}

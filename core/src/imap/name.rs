@@ -1,0 +1,423 @@
+//! Mailbox names: as sent, as meant, and as asked for with wildcards.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine;
+use base64::alphabet::IMAP_MUTF7;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+
+/// The longest name, in bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = 512;
+/// What stands between a mailbox and the one within it.
+pub const DELIMITER: char = '/';
+
+/// A mailbox's name in UTF-8, known to be one that a mailbox can have: not empty, at most
+/// [`NAME_BYTES_MAX`] bytes, no control characters or wildcards, no empty, `.` or `..` level.
+/// `INBOX` is written so, however it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MailboxName(String);
+
+impl MailboxName {
+    /// A name given in UTF-8.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
+        let name = name.into();
+        if is_inbox(&name) {
+            return Ok(Self(INBOX.to_owned()));
+        }
+        if name.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if name.len() > NAME_BYTES_MAX {
+            return Err(NameError::TooLong);
+        }
+        if name.chars().any(char::is_control) {
+            return Err(NameError::Control);
+        }
+        if name.contains(['*', '%']) {
+            return Err(NameError::Wildcard);
+        }
+        if name.split(DELIMITER).any(|level| matches!(level, "" | "." | "..")) {
+            return Err(NameError::Level);
+        }
+        Ok(Self(name))
+    }
+
+    /// A name as the client sent it, in modified UTF-7.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn read(sent: &[u8]) -> Result<Self, NameError> {
+        Self::new(from_utf7(sent)?)
+    }
+
+    /// The name in UTF-8.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is the mailbox where mail arrives.
+    #[must_use]
+    pub fn is_inbox(&self) -> bool {
+        self.0 == INBOX
+    }
+
+    /// The name as it is sent, in modified UTF-7.
+    #[must_use]
+    pub fn to_utf7(&self) -> Cow<'_, str> {
+        to_utf7(&self.0)
+    }
+}
+
+impl fmt::Display for MailboxName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a mailbox cannot have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NameError {
+    /// It is empty.
+    Empty,
+    /// It is longer than [`NAME_BYTES_MAX`].
+    TooLong,
+    /// It is not modified UTF-7, or not as short as it could be (RFC 3501 §5.1.3).
+    Encoding,
+    /// It has a control character.
+    Control,
+    /// It has a wildcard of LIST.
+    Wildcard,
+    /// A level of it is empty, `.` or `..`.
+    Level,
+}
+
+impl NameError {
+    /// The rule, for people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Empty => "a mailbox name cannot be empty",
+            Self::TooLong => "a mailbox name has at most 512 bytes",
+            Self::Encoding => "the mailbox name is not canonical modified UTF-7",
+            Self::Control => "a mailbox name has no control characters",
+            Self::Wildcard => "a mailbox name has no * and no %",
+            Self::Level => "no level of a mailbox name is empty, . or ..",
+        }
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl std::error::Error for NameError {}
+
+/// What LIST asks for: a name in which `*` stands for anything, and `%` for anything within one
+/// level (RFC 3501 §6.3.8). The reference is simply put in front.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPattern(String);
+
+impl ListPattern {
+    /// A reference and a pattern as the client sent them.
+    ///
+    /// # Errors
+    /// [`NameError::Encoding`], [`NameError::Control`] or [`NameError::TooLong`].
+    pub fn read(reference: &[u8], pattern: &[u8]) -> Result<Self, NameError> {
+        if pattern.is_empty() {
+            return Ok(Self(String::new()));
+        }
+        let mut whole = from_utf7(reference)?;
+        whole.push_str(&from_utf7(pattern)?);
+        if whole.len() > NAME_BYTES_MAX {
+            return Err(NameError::TooLong);
+        }
+        if whole.chars().any(char::is_control) {
+            return Err(NameError::Control);
+        }
+        Ok(Self(whole))
+    }
+
+    /// Whether the pattern is empty: then LIST asks only for the hierarchy delimiter, and is
+    /// answered with [`list_delimiter`](super::response::list_delimiter).
+    #[must_use]
+    pub fn asks_for_delimiter(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a mailbox is asked for. Costs at most the product of both lengths.
+    #[must_use]
+    pub fn matches(&self, name: &MailboxName) -> bool {
+        // RFC 3501 §6.3.8: INBOX is listed if its name in capitals matches the pattern in capitals.
+        let any_case = name.is_inbox();
+        let same =
+            |wanted: u8, byte: u8| wanted == byte || any_case && wanted.eq_ignore_ascii_case(&byte);
+        let pattern = self.0.as_bytes();
+        // `reached` says after which beginnings of the pattern all bytes so far are accounted for.
+        let mut reached = vec![false; pattern.len() + 1];
+        if let Some(first) = reached.first_mut() {
+            *first = true;
+        }
+        pass_wildcards(pattern, &mut reached);
+        for byte in name.0.bytes() {
+            let mut next = vec![false; pattern.len() + 1];
+            for (index, wanted) in pattern.iter().enumerate() {
+                if !reached.get(index).copied().unwrap_or(false) {
+                    continue;
+                }
+                let stays = *wanted == b'*' || *wanted == b'%' && byte != b'/';
+                let goes = !matches!(wanted, b'*' | b'%') && same(*wanted, byte);
+                if let Some(place) = next.get_mut(index + usize::from(goes)) {
+                    *place |= stays || goes;
+                }
+            }
+            pass_wildcards(pattern, &mut next);
+            reached = next;
+        }
+        reached.last().copied().unwrap_or(false)
+    }
+}
+
+/// A wildcard may stand for nothing.
+fn pass_wildcards(pattern: &[u8], reached: &mut [bool]) {
+    for (index, wanted) in pattern.iter().enumerate() {
+        if matches!(wanted, b'*' | b'%')
+            && reached.get(index).copied().unwrap_or(false)
+            && let Some(behind) = reached.get_mut(index + 1)
+        {
+            *behind = true;
+        }
+    }
+}
+
+fn is_inbox(name: &str) -> bool {
+    name.eq_ignore_ascii_case(INBOX)
+}
+
+/// Modified UTF-7 (RFC 3501 §5.1.3) to UTF-8. Only the one canonical spelling is taken, so that no
+/// mailbox has two names.
+fn from_utf7(sent: &[u8]) -> Result<String, NameError> {
+    let sent = std::str::from_utf8(sent).map_err(|_| NameError::Encoding)?;
+    // No character is shorter when encoded.
+    if sent.len() > NAME_BYTES_MAX * ENCODED_GROWTH_MAX {
+        return Err(NameError::TooLong);
+    }
+    let mut name = String::with_capacity(sent.len());
+    let mut rest = sent;
+    while let Some((plain, shifted)) = rest.split_once('&') {
+        name.push_str(plain);
+        let (encoded, after) = shifted.split_once('-').ok_or(NameError::Encoding)?;
+        if encoded.is_empty() {
+            name.push('&');
+        } else {
+            decode_run(encoded, &mut name)?;
+        }
+        rest = after;
+    }
+    name.push_str(rest);
+    if to_utf7(&name) == sent { Ok(name) } else { Err(NameError::Encoding) }
+}
+
+/// One run of base64 over UTF-16, big end first.
+fn decode_run(encoded: &str, name: &mut String) -> Result<(), NameError> {
+    let bytes = MODIFIED.decode(encoded).map_err(|_| NameError::Encoding)?;
+    if bytes.len() % 2 != 0 {
+        return Err(NameError::Encoding);
+    }
+    let units = bytes.chunks_exact(2).map(|pair| match *pair {
+        [high, low] => u16::from_be_bytes([high, low]),
+        _ => 0,
+    });
+    for character in char::decode_utf16(units) {
+        name.push(character.map_err(|_| NameError::Encoding)?);
+    }
+    Ok(())
+}
+
+/// UTF-8 to modified UTF-7: printable ASCII as it is but for `&`, all else in runs as long as can
+/// be.
+fn to_utf7(name: &str) -> Cow<'_, str> {
+    if name.chars().all(|character| plain(character) && character != '&') {
+        return Cow::Borrowed(name);
+    }
+    let mut sent = String::with_capacity(name.len() * 2);
+    let mut run = Vec::new();
+    for character in name.chars() {
+        if !plain(character) {
+            let mut units = [0_u16; 2];
+            run.extend(
+                character.encode_utf16(&mut units).iter().flat_map(|unit| unit.to_be_bytes()),
+            );
+            continue;
+        }
+        end_run(&mut run, &mut sent);
+        sent.push(character);
+        if character == '&' {
+            sent.push('-');
+        }
+    }
+    end_run(&mut run, &mut sent);
+    Cow::Owned(sent)
+}
+
+fn end_run(run: &mut Vec<u8>, sent: &mut String) {
+    if !run.is_empty() {
+        sent.push('&');
+        MODIFIED.encode_string(&run, sent);
+        sent.push('-');
+        run.clear();
+    }
+}
+
+const fn plain(character: char) -> bool {
+    matches!(character, ' '..='~')
+}
+
+const INBOX: &str = "INBOX";
+/// A character of one byte alone between plain ones becomes five: `&AAA-`; of two bytes, five too.
+const ENCODED_GROWTH_MAX: usize = 5;
+const MODIFIED: GeneralPurpose = GeneralPurpose::new(&IMAP_MUTF7, NO_PAD);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_as_sent_and_as_meant() {
+        for (sent, meant) in [
+            ("Work", "Work"),
+            ("Work/2026 plans", "Work/2026 plans"),
+            ("inbox", "INBOX"),
+            ("InBoX", "INBOX"),
+            ("inbox/a", "inbox/a"),
+            ("A&-B", "A&B"),
+            // RFC 3501 §5.1.3
+            ("~peter/mail/&U,BTFw-/&ZeVnLIqe-", "~peter/mail/台北/日本語"),
+            ("&2D3eAA-", "\u{1F600}"),
+            ("Entw&APw-rfe", "Entwürfe"),
+        ] {
+            let name = MailboxName::read(sent.as_bytes()).unwrap();
+            assert_eq!(name.as_str(), meant);
+            if !name.is_inbox() {
+                assert_eq!(name.to_utf7(), sent);
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_cannot_be() {
+        use NameError::{Control, Empty, Encoding, Level, Wildcard};
+        for (sent, error) in [
+            (&b""[..], Empty),
+            // RFC 3501 §5.1.3: US-ASCII is never encoded, and no run follows another.
+            (b"&AGE-", Encoding),
+            (b"&U,BTFw-&ZeVnLIqe-", Encoding),
+            (b"&Jjo!", Encoding),
+            (b"&Jjo", Encoding),
+            (b"a&", Encoding),
+            (b"&U,BTF-", Encoding),
+            (b"&2D0-", Encoding),
+            ("Entwürfe".as_bytes(), Encoding),
+            (b"\xFF", Encoding),
+            (b"a\x01", Encoding),
+            (b"a&AAE-", Control),
+            (b"a&AIU-", Control),
+            (b"a*", Wildcard),
+            (b"a/%", Wildcard),
+            (b"/a", Level),
+            (b"a/", Level),
+            (b"a//b", Level),
+            (b"a/../b", Level),
+            (b".", Level),
+        ] {
+            assert_eq!(MailboxName::read(sent), Err(error), "{}", sent.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_longest_name_and_one_byte_more() {
+        assert!(MailboxName::read(&[b'a'; NAME_BYTES_MAX]).is_ok());
+        assert_eq!(MailboxName::read(&[b'a'; NAME_BYTES_MAX + 1]), Err(NameError::TooLong));
+        assert!(ListPattern::read(b"a", &[b'*'; NAME_BYTES_MAX - 1]).is_ok());
+        assert_eq!(ListPattern::read(b"a", &[b'*'; NAME_BYTES_MAX]), Err(NameError::TooLong));
+    }
+
+    #[test]
+    fn patterns() {
+        for (reference, pattern, name, matches) in [
+            ("", "*", "INBOX", true),
+            ("", "*", "a/b/c", true),
+            ("", "%", "a", true),
+            ("", "%", "a/b", false),
+            ("", "%/%", "a/b", true),
+            ("", "a/%", "a", false),
+            ("a/", "%", "a/b", true),
+            ("a/", "*", "a/b/c", true),
+            ("", "inbox", "INBOX", true),
+            ("", "iNb%", "INBOX", true),
+            ("", "work", "Work", false),
+            ("", "*b*", "a/b/c", true),
+            ("", "%b*", "a/b/c", false),
+            ("", "*%", "a/b", true),
+            ("", "a*c", "a/b/cd", false),
+            ("", "&U,BTFw-*", "台北/日", true),
+            ("", "", "INBOX", false),
+        ] {
+            let pattern = ListPattern::read(reference.as_bytes(), pattern.as_bytes()).unwrap();
+            let name = MailboxName::new(name).unwrap();
+            assert_eq!(pattern.matches(&name), matches, "{pattern:?} {name}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_many_wildcards_ends_soon() {
+        let pattern = ListPattern::read(b"", "*a%".repeat(170).as_bytes()).unwrap();
+        assert!(!pattern.matches(&MailboxName::new("b".repeat(NAME_BYTES_MAX)).unwrap()));
+    }
+
+    /// The definition of the wildcards, said plainly.
+    fn plainly(pattern: &[u8], name: &[u8]) -> bool {
+        match pattern.split_first() {
+            None => name.is_empty(),
+            Some((b'*', rest)) => (0..=name.len()).any(|end| plainly(rest, &name[end..])),
+            Some((b'%', rest)) => (0..=name.len())
+                .take_while(|end| !name[..*end].contains(&b'/'))
+                .any(|end| plainly(rest, &name[end..])),
+            Some((first, rest)) => name.first() == Some(first) && plainly(rest, &name[1..]),
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn names_round_trip(name in "[ -~ü台\u{1F600}&]{1,20}") {
+            if let Ok(name) = MailboxName::new(name) {
+                let sent = name.to_utf7().into_owned();
+                proptest::prop_assert_eq!(MailboxName::read(sent.as_bytes()), Ok(name));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_judged(sent in proptest::collection::vec(0_u8.., 0..40)) {
+            if let Ok(name) = MailboxName::read(&sent) && !name.is_inbox() {
+                proptest::prop_assert_eq!(name.to_utf7().as_bytes(), sent.as_slice());
+            }
+        }
+
+        #[test]
+        fn patterns_match_as_defined(pattern in "[ab/*%]{1,8}", name in "[ab/]{1,8}") {
+            if let Ok(name) = MailboxName::new(name) {
+                let asked = ListPattern::read(b"", pattern.as_bytes()).unwrap();
+                proptest::prop_assert_eq!(
+                    asked.matches(&name),
+                    plainly(pattern.as_bytes(), name.as_str().as_bytes())
+                );
+            }
+        }
+    }
+}

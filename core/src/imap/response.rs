@@ -1,0 +1,419 @@
+//! What a server says (RFC 3501 §7), written straight into the buffer where it is sent from.
+//!
+//! Nothing is allocated. Each function writes a whole line, except [`Fetch`], which is written item
+//! by item, so that large contents can follow in pieces.
+
+use super::command::{BodyItem, BodySection};
+use super::flags::{FlagBits, Keywords, SYSTEM};
+use super::grammar::{Fields, Origin, StatusItem, Which, atom_char, write_number};
+use super::name::MailboxName;
+use crate::wire::date::ImapDate;
+use crate::{Outbox, UnixSeconds};
+
+/// Where responses go.
+pub trait Sink {
+    /// Appends these bytes.
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl Sink for Outbox {
+    fn put(&mut self, bytes: &[u8]) {
+        self.push(bytes);
+    }
+}
+
+/// A response code (RFC 3501 §7.1, RFC 5530): what a program should know beside OK, NO or BAD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Code {
+    /// `ALERT`: the user must see the text.
+    Alert,
+    /// `AUTHENTICATIONFAILED`.
+    AuthenticationFailed,
+    /// `BADCHARSET`, with those that are known.
+    BadCharset,
+    /// `CANNOT`: it would break a rule that cannot be changed.
+    Cannot,
+    /// `CONTACTADMIN`.
+    ContactAdmin,
+    /// `EXPUNGEISSUED`: some of the messages are gone, which has not been told yet.
+    ExpungeIssued,
+    /// `INUSE`.
+    InUse,
+    /// `LIMIT`.
+    Limit,
+    /// `NONEXISTENT`: there is no such mailbox.
+    NonExistent,
+    /// `NOPERM`: this user may not.
+    NoPerm,
+    /// `OVERQUOTA`.
+    OverQuota,
+    /// `PRIVACYREQUIRED`: not without TLS.
+    PrivacyRequired,
+    /// `READ-ONLY`.
+    ReadOnly,
+    /// `READ-WRITE`.
+    ReadWrite,
+    /// `SERVERBUG`.
+    ServerBug,
+    /// `TOOBIG` (RFC 4469 §4.2): the message is larger than any that is taken.
+    TooBig,
+    /// `TRYCREATE`: it may work after the mailbox has been created.
+    TryCreate,
+    /// `UIDNEXT`.
+    UidNext(u32),
+    /// `UIDVALIDITY`.
+    UidValidity(u32),
+    /// `UNAVAILABLE`: it may work later.
+    Unavailable,
+    /// `UNSEEN`: the number of the first message without `\Seen`.
+    Unseen(u32),
+}
+
+impl Code {
+    /// Writes it with its brackets and a space after.
+    pub fn write(self, out: &mut impl Sink) {
+        let (name, number) = match self {
+            Self::Alert => ("ALERT", None),
+            Self::AuthenticationFailed => ("AUTHENTICATIONFAILED", None),
+            Self::BadCharset => ("BADCHARSET (US-ASCII UTF-8)", None),
+            Self::Cannot => ("CANNOT", None),
+            Self::ContactAdmin => ("CONTACTADMIN", None),
+            Self::ExpungeIssued => ("EXPUNGEISSUED", None),
+            Self::InUse => ("INUSE", None),
+            Self::Limit => ("LIMIT", None),
+            Self::NonExistent => ("NONEXISTENT", None),
+            Self::NoPerm => ("NOPERM", None),
+            Self::OverQuota => ("OVERQUOTA", None),
+            Self::PrivacyRequired => ("PRIVACYREQUIRED", None),
+            Self::ReadOnly => ("READ-ONLY", None),
+            Self::ReadWrite => ("READ-WRITE", None),
+            Self::ServerBug => ("SERVERBUG", None),
+            Self::TooBig => ("TOOBIG", None),
+            Self::TryCreate => ("TRYCREATE", None),
+            Self::UidNext(number) => ("UIDNEXT", Some(number)),
+            Self::UidValidity(number) => ("UIDVALIDITY", Some(number)),
+            Self::Unavailable => ("UNAVAILABLE", None),
+            Self::Unseen(number) => ("UNSEEN", Some(number)),
+        };
+        out.put(b"[");
+        out.put(name.as_bytes());
+        if let Some(number) = number {
+            out.put(b" ");
+            decimal(number.into(), out);
+        }
+        out.put(b"] ");
+    }
+}
+
+/// `* OK [code] text`.
+pub fn ok(code: Code, text: &str, out: &mut impl Sink) {
+    out.put(b"* OK ");
+    code.write(out);
+    plain_text(text, out);
+    out.put(b"\r\n");
+}
+
+/// `* n EXISTS`: how many messages there are.
+pub fn exists(count: u32, out: &mut impl Sink) {
+    numbered(count, b" EXISTS\r\n", out);
+}
+
+/// `* n RECENT`: how many of them no other session was told of before this one.
+pub fn recent(count: u32, out: &mut impl Sink) {
+    numbered(count, b" RECENT\r\n", out);
+}
+
+/// `* n EXPUNGE`: this one is gone, and those behind it move up by one.
+pub fn expunge(sequence: u32, out: &mut impl Sink) {
+    numbered(sequence, b" EXPUNGE\r\n", out);
+}
+
+/// `* FLAGS (…)`: all flags that messages of this mailbox may have.
+pub fn flags(keywords: &Keywords, out: &mut impl Sink) {
+    out.put(b"* FLAGS ");
+    flag_list(FlagBits(u64::MAX), keywords, out);
+    out.put(b"\r\n");
+}
+
+/// `* OK [PERMANENTFLAGS (…)] …`: which flags the client may change for good: none, or all;
+/// `\*` says that it may make new keywords.
+pub fn permanent_flags(keywords: Option<&Keywords>, out: &mut impl Sink) {
+    out.put(b"* OK [PERMANENTFLAGS ");
+    match keywords {
+        None => out.put(b"()] read-only"),
+        Some(keywords) => {
+            out.put(b"(");
+            flag_names(FlagBits(u64::MAX), keywords, out);
+            if keywords.len() < super::flags::KEYWORDS_MAX {
+                out.put(b" \\*");
+            }
+            out.put(b")] limited");
+        }
+    }
+    out.put(b"\r\n");
+}
+
+/// `* LIST (attributes) "/" name`: a mailbox. Attributes come with their backslash.
+pub fn list(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
+    out.put(b"* LIST (");
+    for (index, attribute) in attributes.iter().enumerate() {
+        if index > 0 {
+            out.put(b" ");
+        }
+        out.put(attribute.as_bytes());
+    }
+    out.put(b") \"/\" ");
+    mailbox(name, out);
+    out.put(b"\r\n");
+}
+
+/// The answer to LIST with an empty pattern: the hierarchy delimiter (RFC 3501 §6.3.8).
+pub fn list_delimiter(out: &mut impl Sink) {
+    out.put(b"* LIST (\\Noselect) \"/\" \"\"\r\n");
+}
+
+/// `* STATUS name (…)`.
+pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Sink) {
+    out.put(b"* STATUS ");
+    mailbox(name, out);
+    out.put(b" (");
+    for (index, (item, value)) in items.iter().enumerate() {
+        if index > 0 {
+            out.put(b" ");
+        }
+        out.put(match item {
+            StatusItem::Messages => b"MESSAGES ",
+            StatusItem::Recent => b"RECENT ",
+            StatusItem::UidNext => b"UIDNEXT ",
+            StatusItem::UidValidity => b"UIDVALIDITY ",
+            StatusItem::Unseen => b"UNSEEN ",
+        });
+        decimal(*value, out);
+    }
+    out.put(b")\r\n");
+}
+
+/// `* SEARCH …`: what was found, perhaps nothing.
+pub fn search(found: impl IntoIterator<Item = u32>, out: &mut impl Sink) {
+    out.put(b"* SEARCH");
+    for number in found {
+        out.put(b" ");
+        decimal(number.into(), out);
+    }
+    out.put(b"\r\n");
+}
+
+/// One `* n FETCH (…)`, written item by item. It can be kept while the content of a literal is
+/// sent in pieces.
+///
+/// ```
+/// use pillarbox_core::imap::response::Fetch;
+/// let mut out = Vec::new();
+/// let mut fetch = Fetch::begin(2, &mut out);
+/// fetch.uid(7, &mut out);
+/// fetch.size(44, &mut out);
+/// fetch.end(&mut out);
+/// assert_eq!(out, b"* 2 FETCH (UID 7 RFC822.SIZE 44)\r\n");
+/// ```
+#[derive(Debug)]
+#[must_use = "a response that is not ended makes what follows unreadable"]
+pub struct Fetch {
+    /// Whether the next item needs a space in front.
+    follows: bool,
+}
+
+impl Fetch {
+    /// Begins the response for the message of this number.
+    pub fn begin(sequence: u32, out: &mut impl Sink) -> Self {
+        numbered(sequence, b" FETCH (", out);
+        Self { follows: false }
+    }
+
+    /// `FLAGS (…)`.
+    pub fn flags(&mut self, flags: FlagBits, keywords: &Keywords, out: &mut impl Sink) {
+        self.name(b"FLAGS ", out);
+        flag_list(flags, keywords, out);
+    }
+
+    /// `UID n`.
+    pub fn uid(&mut self, uid: u32, out: &mut impl Sink) {
+        self.name(b"UID ", out);
+        decimal(uid.into(), out);
+    }
+
+    /// `INTERNALDATE "…"`, in UTC.
+    pub fn internal_date(&mut self, date: UnixSeconds, out: &mut impl Sink) {
+        self.name(b"INTERNALDATE \"", out);
+        write(format_args!("{}", ImapDate(date)), out);
+        out.put(b"\"");
+    }
+
+    /// `RFC822.SIZE n`, in bytes.
+    pub fn size(&mut self, bytes: u64, out: &mut impl Sink) {
+        self.name(b"RFC822.SIZE ", out);
+        decimal(bytes, out);
+    }
+
+    /// A section whose bytes are at hand: those of the piece asked for, if one was.
+    pub fn body(&mut self, item: &BodyItem, bytes: &[u8], out: &mut impl Sink) {
+        self.body_head(item, u64::try_from(bytes.len()).unwrap_or(u64::MAX), out);
+        out.put(bytes);
+    }
+
+    /// A section of which exactly `length` bytes will be appended by the caller before anything
+    /// else.
+    pub fn body_head(&mut self, item: &BodyItem, length: u64, out: &mut impl Sink) {
+        self.name(b"", out);
+        section_name(item, out);
+        out.put(b" {");
+        decimal(length, out);
+        out.put(b"}\r\n");
+    }
+
+    /// Ends the response.
+    pub fn end(self, out: &mut impl Sink) {
+        out.put(b")\r\n");
+    }
+
+    fn name(&mut self, name: &[u8], out: &mut impl Sink) {
+        if self.follows {
+            out.put(b" ");
+        }
+        self.follows = true;
+        out.put(name);
+    }
+}
+
+/// A string with quotes, or as a literal where quotes cannot hold it.
+pub fn string(text: &[u8], out: &mut impl Sink) {
+    if !text.iter().all(|byte| matches!(byte, 0x20..=0x7E)) {
+        out.put(b"{");
+        decimal(u64::try_from(text.len()).unwrap_or(u64::MAX), out);
+        out.put(b"}\r\n");
+        out.put(text);
+        return;
+    }
+    out.put(b"\"");
+    let mut rest = text;
+    while let Some(place) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        let (plain, special) = rest.split_at_checked(place).unwrap_or((rest, &[]));
+        out.put(plain);
+        out.put(b"\\");
+        out.put(special.get(..1).unwrap_or_default());
+        rest = special.get(1..).unwrap_or_default();
+    }
+    out.put(rest);
+    out.put(b"\"");
+}
+
+/// A string without quotes where none are needed.
+fn astring(text: &[u8], out: &mut impl Sink) {
+    if !text.is_empty() && text.iter().all(|byte| atom_char(*byte)) {
+        out.put(text);
+    } else {
+        string(text, out);
+    }
+}
+
+fn mailbox(name: &MailboxName, out: &mut impl Sink) {
+    astring(name.to_utf7().as_bytes(), out);
+}
+
+fn section_name(item: &BodyItem, out: &mut impl Sink) {
+    match item.which {
+        Which::Rfc822 => out.put(b"RFC822"),
+        Which::Header => out.put(b"RFC822.HEADER"),
+        Which::Text => out.put(b"RFC822.TEXT"),
+        // RFC 3501 §6.4.5: the answer to BODY.PEEK is named BODY.
+        Which::Body | Which::Peek => {
+            out.put(b"BODY[");
+            match &item.section {
+                BodySection::Whole => {}
+                BodySection::Header => out.put(b"HEADER"),
+                BodySection::Text => out.put(b"TEXT"),
+                BodySection::Fields(fields, names) => {
+                    out.put(match fields {
+                        Fields::These => b"HEADER.FIELDS (",
+                        Fields::Not => b"HEADER.FIELDS.NOT (",
+                    });
+                    for (index, name) in names.iter().enumerate() {
+                        if index > 0 {
+                            out.put(b" ");
+                        }
+                        astring(name.as_bytes(), out);
+                    }
+                    out.put(b")");
+                }
+            }
+            out.put(b"]");
+            // The answer names where the piece begins, but not how long it was to be.
+            if let Some(partial) = item.partial {
+                let Origin(origin) = partial.origin;
+                out.put(b"<");
+                decimal(origin, out);
+                out.put(b">");
+            }
+        }
+    }
+}
+
+fn flag_list(flags: FlagBits, keywords: &Keywords, out: &mut impl Sink) {
+    out.put(b"(");
+    flag_names(flags, keywords, out);
+    out.put(b")");
+}
+
+fn flag_names(flags: FlagBits, keywords: &Keywords, out: &mut impl Sink) {
+    let mut follows = false;
+    let mut name = |before: &[u8], name: &str| {
+        if follows {
+            out.put(b" ");
+        }
+        follows = true;
+        out.put(before);
+        out.put(name.as_bytes());
+    };
+    SYSTEM.iter().filter(|(_, bit)| flags.has(*bit)).for_each(|(known, _)| name(b"\\", known));
+    if flags.0 >> super::flags::FIRST_KEYWORD != 0 {
+        keywords.iter().filter(|(_, bit)| flags.has(*bit)).for_each(|(known, _)| name(b"", known));
+    }
+}
+
+fn numbered(number: u32, what: &[u8], out: &mut impl Sink) {
+    out.put(b"* ");
+    decimal(number.into(), out);
+    out.put(what);
+}
+
+/// Text for people: what would end the line or is not ASCII is left out.
+pub(super) fn plain_text(text: &str, out: &mut impl Sink) {
+    for piece in text.split(|character: char| !matches!(character, ' '..='~')) {
+        out.put(piece.as_bytes());
+    }
+}
+
+pub(super) fn decimal(value: u64, out: &mut impl Sink) {
+    write_number(value, |digits| out.put(digits));
+}
+
+fn write(arguments: std::fmt::Arguments<'_>, out: &mut impl Sink) {
+    struct Adapter<'a, S>(&'a mut S);
+    impl<S: Sink> std::fmt::Write for Adapter<'_, S> {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0.put(text.as_bytes());
+            Ok(())
+        }
+    }
+    // Writing to a buffer does not fail.
+    let _ = std::fmt::Write::write_fmt(&mut Adapter(out), arguments);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,388 @@
+//! What one session shows its client: which UID has which number, and what it has been told.
+//!
+//! A message that is gone keeps its number until the client is told, and that may be done only at
+//! certain moments (RFC 3501 §7.4.1). So the view is what the client believes, not what is so.
+//!
+//! UIDs are kept as runs: a mailbox without gaps costs 8 bytes, however large it is.
+
+use std::collections::VecDeque;
+
+use super::command::MessageSet;
+use super::flags::{FlagBits, Keywords};
+use super::grammar::SetRange;
+use super::response::{self, Fetch, Sink};
+
+/// The messages of an open mailbox as the client knows them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct View {
+    shown: Runs,
+    /// Gone, but still shown: sorted, each within `shown`.
+    vanished: Vec<(u32, u32)>,
+    /// Flags that the client has yet to be told.
+    flags: VecDeque<(u32, FlagBits)>,
+    /// How many messages the client believes there are.
+    told: u32,
+    modseq: u64,
+}
+
+/// What has happened to a mailbox since the view was last told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// UIDs of new messages, ascending, above all that the view was ever told.
+    pub new: Vec<u32>,
+    /// Messages whose flags have changed: UID, flags, MODSEQ. Those of new messages, too, may be
+    /// here.
+    pub flags: Vec<(u32, FlagBits, u64)>,
+    /// UIDs of messages that are gone, in ranges with both ends in them, in any order; UIDs that
+    /// were never shown do no harm.
+    pub vanished: Vec<(u32, u32)>,
+    /// The MODSEQ up to which all this tells.
+    pub modseq: u64,
+}
+
+/// Messages that follow each other both by number and by UID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The number of the first.
+    pub sequence: u32,
+    /// The UID of the first.
+    pub uid: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// Whether the client may be told now that messages are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expunges {
+    /// It may: while a command is under way that [lets it](super::Verb::lets_expunge), IDLE
+    /// included.
+    Tell,
+    /// It may not: no command is under way, or FETCH, STORE or SEARCH by number.
+    Hold,
+}
+
+/// A number above that of the last message (RFC 3501 §9: an error, to be answered with BAD).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoSuchMessage;
+
+impl View {
+    /// A mailbox as it is when it is opened: its UIDs, ascending, and its MODSEQ. Tell EXISTS with
+    /// [`count`](Self::count).
+    pub fn new(uids: impl IntoIterator<Item = u32>, modseq: u64) -> Self {
+        let mut shown = Runs::default();
+        uids.into_iter().for_each(|uid| shown.push(uid));
+        let told = shown.count;
+        Self { shown, told, modseq, ..Self::default() }
+    }
+
+    /// How many messages are shown.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.shown.count
+    }
+
+    /// The highest UID that is shown; 0 if none is.
+    #[must_use]
+    pub fn last_uid(&self) -> u32 {
+        self.uid_at(self.count()).unwrap_or(0)
+    }
+
+    /// The MODSEQ up to which changes have been taken in.
+    #[must_use]
+    pub const fn modseq(&self) -> u64 {
+        self.modseq
+    }
+
+    /// The UID of the message of this number.
+    #[must_use]
+    pub fn uid_at(&self, sequence: u32) -> Option<u32> {
+        self.shown.uid_at(sequence)
+    }
+
+    /// The number of the message of this UID.
+    #[must_use]
+    pub fn sequence_of(&self, uid: u32) -> Option<u32> {
+        self.shown.sequence_of(uid)
+    }
+
+    /// All messages shown, in order.
+    pub fn stretches(&self) -> impl Iterator<Item = Stretch> + '_ {
+        self.shown.stretches()
+    }
+
+    /// Whether a message that is shown is gone: its bytes may be gone too.
+    #[must_use]
+    pub fn has_vanished(&self, uid: u32) -> bool {
+        let index = self.vanished.partition_point(|(_, to)| *to < uid);
+        self.vanished.get(index).is_some_and(|(from, _)| *from <= uid)
+    }
+
+    /// The messages of a set, ascending, each once. UIDs that are not shown are passed over
+    /// (RFC 3501 §6.4.8).
+    ///
+    /// # Errors
+    /// [`NoSuchMessage`] for a sequence number beyond the last one, or `*` in an empty mailbox.
+    pub fn resolve(&self, set: &MessageSet) -> Result<Vec<Stretch>, NoSuchMessage> {
+        if set.uid {
+            return Ok(self.shown.within_uids(&resolve_ranges(&set.ranges, self.last_uid())));
+        }
+        let numbers = resolve_ranges(&set.ranges, self.count());
+        if numbers.last().is_some_and(|(_, to)| *to > self.count())
+            || numbers.first().is_none_or(|(from, _)| *from == 0)
+        {
+            return Err(NoSuchMessage);
+        }
+        Ok(self.shown.within_sequences(&numbers))
+    }
+
+    /// Takes in changes. New messages are shown at once, though not told; those that are gone stay
+    /// shown until [`tell`](Self::tell) may say so.
+    pub fn note(&mut self, changes: &Changes) {
+        let mut gone = changes.vanished.clone();
+        gone.extend_from_slice(&self.vanished);
+        let gone = merge(gone);
+        let last = self.last_uid();
+        for uid in changes.new.iter().copied().filter(|uid| *uid > last) {
+            // What came and went meanwhile need never be shown.
+            let index = gone.partition_point(|(_, to)| *to < uid);
+            if gone.get(index).is_none_or(|(from, _)| *from > uid) {
+                self.shown.push(uid);
+            }
+        }
+        // Only what is shown can be told to be gone.
+        let stretches = self.shown.within_uids(&gone);
+        self.vanished = merge(stretches.iter().map(Stretch::uids).collect());
+        self.flags.extend(changes.flags.iter().map(|(uid, flags, _)| (*uid, *flags)));
+        self.modseq = self.modseq.max(changes.modseq);
+    }
+
+    /// Tells what may be told now, as long as `room` says that there is room in the output. Says
+    /// whether something that may be told is left for lack of room: then call again later.
+    pub fn tell<S: Sink>(
+        &mut self,
+        expunges: Expunges,
+        keywords: &Keywords,
+        out: &mut S,
+        room: impl Fn(&S) -> bool,
+    ) -> bool {
+        if expunges == Expunges::Tell {
+            while !self.vanished.is_empty() {
+                if !room(out) {
+                    return true;
+                }
+                self.expunge(out);
+            }
+        }
+        if self.told < self.count() {
+            self.told = self.count();
+            response::exists(self.told, out);
+        }
+        while let Some((uid, flags)) = self.flags.front().copied() {
+            if !room(out) {
+                return true;
+            }
+            self.flags.pop_front();
+            if let Some(sequence) = self.sequence_of(uid) {
+                let mut fetch = Fetch::begin(sequence, out);
+                fetch.uid(uid, out);
+                fetch.flags(flags, keywords, out);
+                fetch.end(out);
+            }
+        }
+        false
+    }
+
+    /// Tells of the next messages that are gone: a bounded number, so that the output stays
+    /// bounded, and many at once, so that the whole is linear.
+    fn expunge(&mut self, out: &mut impl Sink) {
+        let gone = self.shown.within_uids(&take_some(&mut self.vanished, EXPUNGES_AT_ONCE));
+        let (mut removed, mut untold) = (0, 0);
+        for stretch in &gone {
+            // Each one makes those behind it move up, so the next has the same number.
+            for number in stretch.sequence..=stretch.sequence + (stretch.count - 1) {
+                if number <= self.told {
+                    response::expunge(stretch.sequence - removed, out);
+                } else {
+                    // What was never told to be there is not told to be gone.
+                    untold += 1;
+                }
+            }
+            removed += stretch.count;
+        }
+        self.told -= removed - untold;
+        self.shown = self.shown.without(&gone);
+    }
+}
+
+impl Stretch {
+    /// Its UIDs, both ends in the range.
+    #[must_use]
+    pub const fn uids(&self) -> (u32, u32) {
+        (self.uid, self.uid + (self.count - 1))
+    }
+}
+
+/// Ascending UIDs, each numbered by its place, as runs without gaps.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Runs {
+    /// UID and number of each run's first message.
+    runs: Vec<(u32, u32)>,
+    count: u32,
+}
+
+impl Runs {
+    /// Adds a UID above all others; any other is passed over.
+    fn push(&mut self, uid: u32) {
+        let last = self.uid_at(self.count).unwrap_or(0);
+        if uid > last {
+            if self.count == 0 || uid - last > 1 {
+                self.runs.push((uid, self.count + 1));
+            }
+            self.count += 1;
+        }
+    }
+
+    fn stretches(&self) -> impl Iterator<Item = Stretch> + '_ {
+        self.stretches_from(0)
+    }
+
+    fn stretches_from(&self, index: usize) -> impl Iterator<Item = Stretch> + '_ {
+        let runs = self.runs.get(index..).unwrap_or_default();
+        let ends = runs.iter().skip(1).map(|(_, sequence)| *sequence);
+        runs.iter().zip(ends.chain([self.count + 1])).map(|((uid, sequence), end)| Stretch {
+            sequence: *sequence,
+            uid: *uid,
+            count: end - sequence,
+        })
+    }
+
+    fn uid_at(&self, sequence: u32) -> Option<u32> {
+        let index = self.runs.partition_point(|(_, first)| *first <= sequence).checked_sub(1)?;
+        let (uid, first) = self.runs.get(index)?;
+        (sequence <= self.count).then(|| uid + (sequence - first))
+    }
+
+    fn sequence_of(&self, uid: u32) -> Option<u32> {
+        let index = self.runs.partition_point(|(first, _)| *first <= uid).checked_sub(1)?;
+        let run = self.stretches_from(index).next()?;
+        (uid - run.uid < run.count).then(|| run.sequence + (uid - run.uid))
+    }
+
+    /// What lies within sorted ranges of UIDs. Walks both once.
+    fn within_uids(&self, ranges: &[(u32, u32)]) -> Vec<Stretch> {
+        let mut found = Vec::new();
+        let mut ranges = ranges.iter().copied().peekable();
+        for run in self.stretches() {
+            let (first, last) = run.uids();
+            while let Some((from, to)) = ranges.peek().copied() {
+                let (begin, end) = (from.max(first), to.min(last));
+                if begin <= end {
+                    let sequence = run.sequence + (begin - first);
+                    found.push(Stretch { sequence, uid: begin, count: end - begin + 1 });
+                }
+                if to > last {
+                    break;
+                }
+                ranges.next();
+            }
+        }
+        found
+    }
+
+    /// What lies within sorted ranges of numbers. Walks both once.
+    fn within_sequences(&self, ranges: &[(u32, u32)]) -> Vec<Stretch> {
+        let mut found = Vec::new();
+        let mut ranges = ranges.iter().copied().peekable();
+        for run in self.stretches() {
+            let last = run.sequence + (run.count - 1);
+            while let Some((from, to)) = ranges.peek().copied() {
+                let (begin, end) = (from.max(run.sequence), to.min(last));
+                if begin <= end {
+                    let uid = run.uid + (begin - run.sequence);
+                    found.push(Stretch { sequence: begin, uid, count: end - begin + 1 });
+                }
+                if to > last {
+                    break;
+                }
+                ranges.next();
+            }
+        }
+        found
+    }
+
+    /// The same without these, which ascend and lie within it. Walks both once.
+    fn without(&self, gone: &[Stretch]) -> Self {
+        let mut left = Self::default();
+        let mut gone = gone.iter().peekable();
+        for run in self.stretches() {
+            // How many of the run's messages are dealt with.
+            let mut past = 0;
+            while let Some(cut) = gone.next_if(|cut| cut.uid <= run.uids().1) {
+                let before = cut.uid - run.uid;
+                left.push_run(run.uid.saturating_add(past), before - past);
+                past = before + cut.count;
+            }
+            left.push_run(run.uid.saturating_add(past), run.count - past);
+        }
+        left
+    }
+
+    /// Adds UIDs that follow each other, above all others.
+    fn push_run(&mut self, uid: u32, count: u32) {
+        if count > 0 {
+            self.runs.push((uid, self.count + 1));
+            self.count += count;
+        }
+    }
+}
+
+/// Ranges as written to ranges that ascend and do not touch; `*` is `last`, also where it is less
+/// than the other end (RFC 3501 §9: `seq-range`).
+pub(super) fn resolve_ranges(ranges: &[SetRange], last: u32) -> Vec<(u32, u32)> {
+    let both = |range: &SetRange| {
+        let (one, other) = (range.0.unwrap_or(last), range.1.unwrap_or(last));
+        (one.min(other), one.max(other))
+    };
+    merge(ranges.iter().map(both).collect())
+}
+
+fn merge(mut ranges: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, kept| {
+        let joins = next.0 <= kept.1.saturating_add(1);
+        if joins {
+            kept.1 = kept.1.max(next.1);
+        }
+        joins
+    });
+    ranges
+}
+
+/// Takes ranges of at most `most` numbers in all from the front; a range may be cut.
+fn take_some(ranges: &mut Vec<(u32, u32)>, most: u32) -> Vec<(u32, u32)> {
+    let mut taken = Vec::new();
+    let mut left = most;
+    let mut whole = 0;
+    for (from, to) in ranges.iter_mut() {
+        if left == 0 {
+            break;
+        }
+        if *to - *from < left {
+            taken.push((*from, *to));
+            left -= *to - *from + 1;
+            whole += 1;
+        } else {
+            taken.push((*from, *from + (left - 1)));
+            *from += left;
+            break;
+        }
+    }
+    ranges.drain(..whole);
+    taken
+}
+
+/// How many EXPUNGE are written before the room is looked at again.
+const EXPUNGES_AT_ONCE: u32 = 1_024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! Accounts, their secrets, and the addresses that lead to them.
+
+use pillarbox_core::UnixSeconds;
+use rusqlite::{Connection, Row, params};
+
+use crate::mailbox::{self, INBOX};
+use crate::{
+    AccountId, Counts, Credentials, DomainId, ScramKeys, Secret, Special, StoreError, sql,
+};
+
+/// Names are kept and looked up in this form. ASCII only: other letters are what the caller makes
+/// of them.
+fn normal(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+/// An account with the mailboxes that every account has.
+pub(crate) fn create(
+    conn: &Connection,
+    name: &str,
+    now: UnixSeconds,
+) -> Result<AccountId, StoreError> {
+    if name.is_empty() || name.contains('@') {
+        return Err(StoreError::Misuse("an account's name is not empty and holds no @"));
+    }
+    let made = sql::run(
+        conn,
+        "INSERT INTO account (name, created) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        params![normal(name), now.0],
+    )?;
+    if made == 0 {
+        return Err(StoreError::AlreadyExists);
+    }
+    let account = AccountId(conn.last_insert_rowid());
+    let mailboxes = std::iter::once((INBOX, None))
+        .chain(Special::ALL.into_iter().map(|special| (special.name(), Some(special))));
+    for (name, special) in mailboxes {
+        mailbox::create(conn, account, name, special, next_uidvalidity(conn, now)?)?;
+    }
+    Ok(account)
+}
+
+/// A UIDVALIDITY that was never given: the time, or one more than the last where that is later.
+fn next_uidvalidity(conn: &Connection, now: UnixSeconds) -> Result<u32, StoreError> {
+    let now = u32::try_from(now.0).unwrap_or(1);
+    let next = sql::first(
+        conn,
+        "UPDATE meta SET uidvalidity_last = max(uidvalidity_last + 1, ?1) \
+         RETURNING uidvalidity_last",
+        [now],
+        |row| row.get(0),
+    )?;
+    next.ok_or_else(|| StoreError::corrupt("the table meta is empty"))
+}
+
+/// Replaces all secrets of an account.
+pub(crate) fn set_secrets(
+    conn: &Connection,
+    account: AccountId,
+    secrets: &[Secret],
+) -> Result<(), StoreError> {
+    require(conn, account)?;
+    sql::run(conn, "DELETE FROM secret WHERE account = ?1", [account.0])?;
+    for secret in secrets {
+        let (kind, phc, keys) = match secret {
+            Secret::Argon2id(phc) => (ARGON2ID, Some(phc), None),
+            Secret::ScramSha256(keys) => (SCRAM_SHA_256, None, Some(keys)),
+            Secret::ScramSha1(keys) => (SCRAM_SHA_1, None, Some(keys)),
+        };
+        let inserted = sql::run(
+            conn,
+            "INSERT INTO secret (account, kind, phc, salt, iterations, stored_key, server_key) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+            params![
+                account.0,
+                kind,
+                phc,
+                keys.map(|keys| &keys.salt),
+                keys.map(|keys| keys.iterations),
+                keys.map(|keys| &keys.stored_key),
+                keys.map(|keys| &keys.server_key),
+            ],
+        )?;
+        if inserted == 0 {
+            return Err(StoreError::Misuse("an account has one secret of each kind"));
+        }
+    }
+    Ok(())
+}
+
+const ARGON2ID: i64 = 1;
+const SCRAM_SHA_256: i64 = 2;
+const SCRAM_SHA_1: i64 = 3;
+
+/// Makes a domain ours.
+pub(crate) fn create_domain(conn: &Connection, name: &str) -> Result<DomainId, StoreError> {
+    let made = sql::run(
+        conn,
+        "INSERT INTO domain (name) VALUES (?1) ON CONFLICT DO NOTHING",
+        [normal(name)],
+    )?;
+    if made == 0 {
+        return Err(StoreError::AlreadyExists);
+    }
+    Ok(DomainId(conn.last_insert_rowid()))
+}
+
+/// Gives an account an address.
+pub(crate) fn create_address(
+    conn: &Connection,
+    localpart: &str,
+    domain: &str,
+    account: AccountId,
+) -> Result<(), StoreError> {
+    require(conn, account)?;
+    let (domain, _) = domain_row(conn, domain)?;
+    let made = sql::run(
+        conn,
+        "INSERT INTO address (domain, localpart, account) VALUES (?1, ?2, ?3) \
+         ON CONFLICT DO NOTHING",
+        params![domain.0, normal(localpart), account.0],
+    )?;
+    if made == 0 { Err(StoreError::AlreadyExists) } else { Ok(()) }
+}
+
+/// Says who gets what is nobody's.
+pub(crate) fn set_catch_all(
+    conn: &Connection,
+    domain: &str,
+    account: Option<AccountId>,
+) -> Result<(), StoreError> {
+    if let Some(account) = account {
+        require(conn, account)?;
+    }
+    let (domain, _) = domain_row(conn, domain)?;
+    sql::run(
+        conn,
+        "UPDATE domain SET catch_all = ?2 WHERE id = ?1",
+        params![domain.0, account.map(|account| account.0)],
+    )?;
+    Ok(())
+}
+
+/// Whose an address is.
+pub(crate) fn resolve(
+    conn: &Connection,
+    localpart: &str,
+    domain: &str,
+) -> Result<AccountId, StoreError> {
+    let (domain, catch_all) = domain_row(conn, domain)?;
+    let found = address(conn, localpart, domain)?;
+    found.or(catch_all).ok_or(StoreError::NoSuchAddress)
+}
+
+/// What a login's password is checked against.
+pub(crate) fn credentials(conn: &Connection, login: &str) -> Result<Credentials, StoreError> {
+    let account = match login.rsplit_once('@') {
+        Some((localpart, domain)) => match domain_row(conn, domain) {
+            Ok((domain, _)) => address(conn, localpart, domain)?,
+            Err(StoreError::NotOurDomain) => None,
+            Err(error) => return Err(error),
+        },
+        None => {
+            sql::first(conn, "SELECT id FROM account WHERE name = ?1", [normal(login)], |row| {
+                row.get(0).map(AccountId)
+            })?
+        }
+    };
+    let account = account.ok_or(StoreError::NoSuchAccount)?;
+    let name =
+        sql::first(conn, "SELECT name FROM account WHERE id = ?1", [account.0], |row| row.get(0))?;
+    let secrets = sql::all(
+        conn,
+        "SELECT kind, phc, salt, iterations, stored_key, server_key FROM secret \
+         WHERE account = ?1 ORDER BY kind",
+        [account.0],
+        secret,
+    )?;
+    Ok(Credentials {
+        account,
+        name: name.ok_or(StoreError::NoSuchAccount)?,
+        secrets: secrets.into_iter().flatten().collect(),
+    })
+}
+
+/// A kind that is not known here is passed over: a later version may have written it.
+fn secret(row: &Row<'_>) -> rusqlite::Result<Option<Secret>> {
+    let keys = || -> rusqlite::Result<ScramKeys> {
+        Ok(ScramKeys {
+            salt: row.get(2)?,
+            iterations: row.get(3)?,
+            stored_key: row.get(4)?,
+            server_key: row.get(5)?,
+        })
+    };
+    Ok(match row.get(0)? {
+        ARGON2ID => Some(Secret::Argon2id(row.get(1)?)),
+        SCRAM_SHA_256 => Some(Secret::ScramSha256(keys()?)),
+        SCRAM_SHA_1 => Some(Secret::ScramSha1(keys()?)),
+        _ => None,
+    })
+}
+
+/// Totals.
+pub(crate) fn counts(conn: &Connection) -> Result<Counts, StoreError> {
+    let counts = sql::first(
+        conn,
+        "SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM domain), count(*), \
+         coalesce(sum(messages), 0), coalesce(sum(bytes), 0) FROM mailbox",
+        [],
+        |row| {
+            Ok(Counts {
+                accounts: sql::u64_at(row, 0)?,
+                domains: sql::u64_at(row, 1)?,
+                mailboxes: sql::u64_at(row, 2)?,
+                messages: sql::u64_at(row, 3)?,
+                bytes: sql::u64_at(row, 4)?,
+            })
+        },
+    )?;
+    Ok(counts.unwrap_or_default())
+}
+
+/// That the account exists.
+pub(crate) fn require(conn: &Connection, account: AccountId) -> Result<(), StoreError> {
+    sql::first(conn, "SELECT 1 FROM account WHERE id = ?1", [account.0], |_| Ok(()))?
+        .ok_or(StoreError::NoSuchAccount)
+}
+
+fn domain_row(conn: &Connection, name: &str) -> Result<(DomainId, Option<AccountId>), StoreError> {
+    sql::first(conn, "SELECT id, catch_all FROM domain WHERE name = ?1", [normal(name)], |row| {
+        Ok((DomainId(row.get(0)?), row.get::<_, Option<i64>>(1)?.map(AccountId)))
+    })?
+    .ok_or(StoreError::NotOurDomain)
+}
+
+fn address(
+    conn: &Connection,
+    localpart: &str,
+    domain: DomainId,
+) -> Result<Option<AccountId>, StoreError> {
+    Ok(sql::first(
+        conn,
+        "SELECT account FROM address WHERE domain = ?1 AND localpart = ?2",
+        params![domain.0, normal(localpart)],
+        |row| row.get(0).map(AccountId),
+    )?)
+}

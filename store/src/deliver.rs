@@ -1,0 +1,182 @@
+//! How messages come into a mailbox: delivery, APPEND, COPY.
+
+use pillarbox_core::UnixSeconds;
+use rusqlite::{Connection, params};
+
+use crate::body::{self, BodyId};
+use crate::mailbox::{self, Mailbox};
+use crate::rights::{Principal, Right, may};
+use crate::store::Shared;
+use crate::{
+    AccountId, Appended, Delivered, Flags, MailboxId, NewBody, Recipient, StoreError, UidRange,
+    flags, sql,
+};
+
+/// One letter into the mailboxes of all recipients. The first that fails fails them all: the
+/// caller's savepoint takes back what was done.
+pub(crate) fn deliver(
+    conn: &Connection,
+    shared: &Shared,
+    recipients: &[Recipient],
+    body: &NewBody,
+    received: UnixSeconds,
+) -> Result<Vec<Delivered>, StoreError> {
+    if recipients.is_empty() {
+        return Err(StoreError::Misuse("a delivery has at least one recipient"));
+    }
+    check_inline(shared, body)?;
+    let id = body::put(conn, &shared.bodies, body, recipients.len())?;
+    let mut delivered = Vec::with_capacity(recipients.len());
+    for recipient in recipients {
+        let place = mailbox::locate(conn, recipient.account, recipient.into)?;
+        let principal = Principal::Account(recipient.account);
+        let mut mailbox = may(conn, principal, Right::Insert, place)?;
+        let message = Coming {
+            body: id,
+            prefix: body::put_prefix(conn, &recipient.prefix)?,
+            size: body.size().saturating_add(sql::len(&recipient.prefix)),
+            flags: recipient.flags & Flags::SYSTEM,
+            internaldate: received,
+            saved: received,
+        };
+        let uid = insert(conn, &mut mailbox, &message)?;
+        mailbox.save(conn)?;
+        delivered.push(Delivered { mailbox: place, uid });
+    }
+    Ok(delivered)
+}
+
+/// What APPEND says of its message.
+pub(crate) struct Appending<'a> {
+    pub(crate) flags: Flags,
+    pub(crate) keywords: &'a [String],
+    pub(crate) internaldate: UnixSeconds,
+    pub(crate) now: UnixSeconds,
+    pub(crate) body: &'a NewBody,
+}
+
+/// One message into one mailbox, as a client brings it.
+pub(crate) fn append(
+    conn: &Connection,
+    shared: &Shared,
+    by: AccountId,
+    mailbox: MailboxId,
+    what: &Appending<'_>,
+) -> Result<Appended, StoreError> {
+    check_inline(shared, what.body)?;
+    let mut mailbox = may(conn, Principal::Account(by), Right::Insert, mailbox)?;
+    let message = Coming {
+        body: body::put(conn, &shared.bodies, what.body, 1)?,
+        prefix: None,
+        size: what.body.size(),
+        flags: (what.flags & Flags::SYSTEM) | flags::define(conn, mailbox.id, what.keywords)?,
+        internaldate: what.internaldate,
+        saved: what.now,
+    };
+    let uid = insert(conn, &mut mailbox, &message)?;
+    mailbox.save(conn)?;
+    Ok(Appended { uidvalidity: mailbox.status.uidvalidity, uid })
+}
+
+/// Messages of one mailbox into another, or the same; bodies are shared.
+pub(crate) fn copy(
+    conn: &Connection,
+    by: AccountId,
+    from: MailboxId,
+    uids: &[UidRange],
+    to: MailboxId,
+    now: UnixSeconds,
+) -> Result<(u32, Vec<(u32, u32)>), StoreError> {
+    let from = may(conn, Principal::Account(by), Right::Read, from)?;
+    let mut to = may(conn, Principal::Account(by), Right::Insert, to)?;
+    let known = mailbox::keywords(conn, from.id)?;
+    let mut copied = Vec::new();
+    // Read before the first insert: a copy into the same mailbox must not meet itself.
+    for (uid, mut message) in to_copy(conn, from.id, uids, now)? {
+        let names: Vec<String> = known
+            .iter()
+            .filter(|keyword| message.flags.contains(keyword.flag()))
+            .map(|keyword| keyword.name.clone())
+            .collect();
+        message.flags = (message.flags & Flags::SYSTEM) | flags::define(conn, to.id, &names)?;
+        body::share(conn, message.body)?;
+        if let Some(prefix) = message.prefix {
+            body::share(conn, prefix)?;
+        }
+        copied.push((uid, insert(conn, &mut to, &message)?));
+    }
+    to.save(conn)?;
+    Ok((to.status.uidvalidity, copied))
+}
+
+fn to_copy(
+    conn: &Connection,
+    from: MailboxId,
+    uids: &[UidRange],
+    now: UnixSeconds,
+) -> Result<Vec<(u32, Coming)>, StoreError> {
+    let mut found = Vec::new();
+    for range in UidRange::joined(uids) {
+        found.extend(sql::all(
+            conn,
+            "SELECT uid, flags, size, internaldate, body, prefix FROM message \
+             WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND expunged = 0 ORDER BY uid",
+            params![from.0, range.first, range.last],
+            |row| {
+                let coming = Coming {
+                    flags: Flags(sql::u64_at(row, 1)?),
+                    size: sql::u64_at(row, 2)?,
+                    internaldate: UnixSeconds(row.get(3)?),
+                    saved: now,
+                    body: BodyId(row.get(4)?),
+                    prefix: row.get::<_, Option<i64>>(5)?.map(BodyId),
+                };
+                Ok((row.get(0)?, coming))
+            },
+        )?);
+    }
+    Ok(found)
+}
+
+/// A message before it has a UID.
+struct Coming {
+    body: BodyId,
+    prefix: Option<BodyId>,
+    size: u64,
+    flags: Flags,
+    internaldate: UnixSeconds,
+    saved: UnixSeconds,
+}
+
+/// Gives the message its UID and modification sequence. The mailbox's row is saved by the caller.
+fn insert(conn: &Connection, mailbox: &mut Mailbox, message: &Coming) -> Result<u32, StoreError> {
+    let uid = mailbox.take_uid()?;
+    let modseq = mailbox.take_modseq();
+    sql::run(
+        conn,
+        "INSERT INTO message (mailbox, uid, expunged, flags, modseq, size, internaldate, saved, \
+         created, body, prefix) VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?4, ?8, ?9)",
+        params![
+            mailbox.id.0,
+            uid,
+            message.flags.0.cast_signed(),
+            modseq.cast_signed(),
+            message.size.cast_signed(),
+            message.internaldate.0,
+            message.saved.0,
+            message.body.0,
+            message.prefix.map(|prefix| prefix.0),
+        ],
+    )?;
+    mailbox.count_in(message.flags, message.size);
+    Ok(uid)
+}
+
+fn check_inline(shared: &Shared, body: &NewBody) -> Result<(), StoreError> {
+    match body {
+        NewBody::Inline(bytes) if bytes.len() > shared.options.inline_max => {
+            Err(StoreError::Misuse("a body above inline_max comes as a file"))
+        }
+        _ => Ok(()),
+    }
+}

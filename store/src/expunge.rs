@@ -1,0 +1,130 @@
+//! How messages leave a mailbox: expunged first, and purged once nobody numbers them any more.
+
+use pillarbox_core::effect::Handle;
+use rusqlite::{Connection, params};
+
+use crate::body::{self, BodyId};
+use crate::rights::{Principal, Right, may};
+use crate::{AccountId, Expunged, Flags, MailboxId, StoreError, UidRange, sql};
+
+/// Takes messages with `\Deleted` out of the mailbox; their rows stay for sessions that still
+/// number them.
+pub(crate) fn expunge(
+    conn: &Connection,
+    by: AccountId,
+    mailbox: MailboxId,
+    uids: Option<&[UidRange]>,
+) -> Result<Expunged, StoreError> {
+    let mut mailbox = may(conn, Principal::Account(by), Right::Expunge, mailbox)?;
+    // The counter spares the scan in the usual case of CLOSE.
+    if mailbox.status.deleted == 0 {
+        return Ok(Expunged { modseq: mailbox.status.highestmodseq, uids: Vec::new() });
+    }
+    let modseq = mailbox.status.highestmodseq + 1;
+    let mut expunged = Vec::new();
+    for (uid, flags, size) in deleted(conn, mailbox.id, uids.unwrap_or(&[UidRange::ALL]))? {
+        sql::run(
+            conn,
+            "UPDATE message SET expunged = 1, modseq = ?3 WHERE mailbox = ?1 AND uid = ?2",
+            params![mailbox.id.0, uid, modseq.cast_signed()],
+        )?;
+        mailbox.count_out(flags, size);
+        expunged.push(uid);
+    }
+    if !expunged.is_empty() {
+        mailbox.status.highestmodseq = modseq;
+        mailbox.save(conn)?;
+    }
+    Ok(Expunged { modseq: mailbox.status.highestmodseq, uids: expunged })
+}
+
+fn deleted(
+    conn: &Connection,
+    mailbox: MailboxId,
+    uids: &[UidRange],
+) -> Result<Vec<(u32, Flags, u64)>, StoreError> {
+    let mut found = Vec::new();
+    for range in UidRange::joined(uids) {
+        found.extend(sql::all(
+            conn,
+            "SELECT uid, flags, size FROM message WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 \
+             AND expunged = 0 AND flags & ?4 <> 0 ORDER BY uid",
+            params![mailbox.0, range.first, range.last, Flags::DELETED.0.cast_signed()],
+            |row| Ok((row.get(0)?, Flags(sql::u64_at(row, 1)?), sql::u64_at(row, 2)?)),
+        )?);
+    }
+    Ok(found)
+}
+
+/// Lets expunged messages go: rows become tombstones, bodies lose a reference. The handles of
+/// files that nobody names any more join `gone`.
+pub(crate) fn purge(
+    conn: &Connection,
+    mailbox: MailboxId,
+    up_to_modseq: u64,
+    gone: &mut Vec<Handle>,
+) -> Result<u64, StoreError> {
+    let mailbox = may(conn, Principal::Server, Right::Purge, mailbox)?;
+    let up_to = i64::try_from(up_to_modseq).unwrap_or(i64::MAX);
+    let rows = sql::all(
+        conn,
+        "SELECT uid, modseq, body, prefix FROM message \
+         WHERE mailbox = ?1 AND modseq <= ?2 AND expunged = 1 ORDER BY modseq, uid",
+        params![mailbox.id.0, up_to],
+        |row| {
+            Ok(Leaving {
+                uid: row.get(0)?,
+                modseq: row.get(1)?,
+                body: BodyId(row.get(2)?),
+                prefix: row.get::<_, Option<i64>>(3)?.map(BodyId),
+            })
+        },
+    )?;
+    for row in &rows {
+        sql::run(
+            conn,
+            "DELETE FROM message WHERE mailbox = ?1 AND uid = ?2",
+            params![mailbox.id.0, row.uid],
+        )?;
+        for id in row.bodies() {
+            body::release(conn, id, gone)?;
+        }
+    }
+    if let Some(highest) = rows.iter().flat_map(Leaving::bodies).max() {
+        body::remember(conn, highest)?;
+    }
+    bury(conn, mailbox.id, &rows)?;
+    Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+}
+
+/// A row that is about to go.
+struct Leaving {
+    uid: u32,
+    modseq: i64,
+    body: BodyId,
+    prefix: Option<BodyId>,
+}
+
+impl Leaving {
+    fn bodies(&self) -> impl Iterator<Item = BodyId> {
+        [Some(self.body), self.prefix].into_iter().flatten()
+    }
+}
+
+/// One tombstone for each run of UIDs that went together.
+fn bury(conn: &Connection, mailbox: MailboxId, rows: &[Leaving]) -> Result<(), StoreError> {
+    for together in rows.chunk_by(|a, b| a.modseq == b.modseq) {
+        let mut runs = Vec::new();
+        for row in together {
+            UidRange::push(&mut runs, row.uid);
+        }
+        for (run, row) in runs.iter().zip(together) {
+            sql::run(
+                conn,
+                "INSERT INTO tombstone (mailbox, modseq, first, last) VALUES (?1, ?2, ?3, ?4)",
+                params![mailbox.0, row.modseq, run.first, run.last],
+            )?;
+        }
+    }
+    Ok(())
+}

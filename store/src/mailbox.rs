@@ -1,0 +1,207 @@
+//! A mailbox's own row: its numbers, its name, and how messages enter and leave its counters.
+
+use rusqlite::{Connection, Row, params};
+
+use crate::rights::{Principal, Right, may};
+use crate::{
+    AccountId, Flags, Keyword, MailboxId, MailboxInfo, Place, Selected, Special, Status,
+    StoreError, UidRange, sql,
+};
+
+/// The name that RFC 9051 §5.1 gives to the mailbox where new mail arrives.
+pub(crate) const INBOX: &str = "INBOX";
+
+/// A mailbox's row, given out by [`may`]. Changes are made here and put back by [`Mailbox::save`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mailbox {
+    pub(crate) id: MailboxId,
+    pub(crate) status: Status,
+}
+
+impl Mailbox {
+    /// Columns 1 to 8 of the query in [`may`].
+    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let status = Status {
+            uidvalidity: row.get(2)?,
+            uidnext: row.get(3)?,
+            highestmodseq: sql::u64_at(row, 4)?,
+            messages: sql::u64_at(row, 5)?,
+            unseen: sql::u64_at(row, 6)?,
+            deleted: sql::u64_at(row, 7)?,
+            bytes: sql::u64_at(row, 8)?,
+        };
+        Ok(Self { id: MailboxId(row.get(1)?), status })
+    }
+
+    /// The next UID, given once. The highest that 32 bits hold is not given, so that UIDNEXT can
+    /// always be told (RFC 9051 §2.3.1.1).
+    pub(crate) fn take_uid(&mut self) -> Result<u32, StoreError> {
+        let uid = self.status.uidnext;
+        self.status.uidnext = uid.checked_add(1).ok_or(StoreError::UidLimit)?;
+        Ok(uid)
+    }
+
+    /// The next modification sequence, given once.
+    pub(crate) const fn take_modseq(&mut self) -> u64 {
+        self.status.highestmodseq += 1;
+        self.status.highestmodseq
+    }
+
+    /// Counts a message that came.
+    pub(crate) fn count_in(&mut self, flags: Flags, size: u64) {
+        let status = &mut self.status;
+        status.messages += 1;
+        status.bytes += size;
+        status.unseen += u64::from(!flags.contains(Flags::SEEN));
+        status.deleted += u64::from(flags.contains(Flags::DELETED));
+    }
+
+    /// Counts a message that went. Saturating, so that wrong counters, which `verify` finds, do
+    /// not stop mail.
+    pub(crate) fn count_out(&mut self, flags: Flags, size: u64) {
+        let status = &mut self.status;
+        status.messages = status.messages.saturating_sub(1);
+        status.bytes = status.bytes.saturating_sub(size);
+        status.unseen = status.unseen.saturating_sub(u64::from(!flags.contains(Flags::SEEN)));
+        status.deleted = status.deleted.saturating_sub(u64::from(flags.contains(Flags::DELETED)));
+    }
+
+    /// Puts the numbers back into the row.
+    pub(crate) fn save(&self, conn: &Connection) -> Result<(), StoreError> {
+        let status = &self.status;
+        sql::run(
+            conn,
+            "UPDATE mailbox SET uidnext = ?2, highestmodseq = ?3, messages = ?4, unseen = ?5, \
+             deleted = ?6, bytes = ?7 WHERE id = ?1",
+            params![
+                self.id.0,
+                status.uidnext,
+                status.highestmodseq.cast_signed(),
+                status.messages.cast_signed(),
+                status.unseen.cast_signed(),
+                status.deleted.cast_signed(),
+                status.bytes.cast_signed(),
+            ],
+        )?;
+        Ok(())
+    }
+}
+
+/// Makes a mailbox with a UIDVALIDITY that no mailbox had before (RFC 9051 §2.3.1.1).
+pub(crate) fn create(
+    conn: &Connection,
+    account: AccountId,
+    name: &str,
+    special: Option<Special>,
+    uidvalidity: u32,
+) -> Result<(), StoreError> {
+    sql::run(
+        conn,
+        "INSERT INTO mailbox (account, name, special, subscribed, uidvalidity, uidnext, \
+         highestmodseq, messages, unseen, deleted, bytes) \
+         VALUES (?1, ?2, ?3, 1, ?4, 1, 1, 0, 0, 0, 0)",
+        params![account.0, name, special.map(Special::code), uidvalidity],
+    )?;
+    Ok(())
+}
+
+/// The mailbox of `account` that `place` means. Asks for no right: [`may`] comes after.
+pub(crate) fn locate(
+    conn: &Connection,
+    account: AccountId,
+    place: Place,
+) -> Result<MailboxId, StoreError> {
+    let found = match place {
+        Place::Mailbox(id) => Some(id.0),
+        Place::Inbox => sql::first(
+            conn,
+            "SELECT id FROM mailbox WHERE account = ?1 AND name = ?2",
+            params![account.0, INBOX],
+            |row| row.get(0),
+        )?,
+        Place::Special(special) => sql::first(
+            conn,
+            "SELECT id FROM mailbox WHERE account = ?1 AND special = ?2 ORDER BY id",
+            params![account.0, special.code()],
+            |row| row.get(0),
+        )?,
+    };
+    found.map(MailboxId).ok_or(StoreError::NoSuchMailbox)
+}
+
+/// All mailboxes of an account, by name.
+pub(crate) fn list(conn: &Connection, account: AccountId) -> Result<Vec<MailboxInfo>, StoreError> {
+    Ok(sql::all(
+        conn,
+        "SELECT id, name, special, subscribed FROM mailbox WHERE account = ?1 ORDER BY name",
+        params![account.0],
+        info,
+    )?)
+}
+
+/// The mailbox of an account with this name.
+pub(crate) fn by_name(
+    conn: &Connection,
+    account: AccountId,
+    name: &str,
+) -> Result<MailboxInfo, StoreError> {
+    let name = if name.eq_ignore_ascii_case(INBOX) { INBOX } else { name };
+    sql::first(
+        conn,
+        "SELECT id, name, special, subscribed FROM mailbox WHERE account = ?1 AND name = ?2",
+        params![account.0, name],
+        info,
+    )?
+    .ok_or(StoreError::NoSuchMailbox)
+}
+
+fn info(row: &Row<'_>) -> rusqlite::Result<MailboxInfo> {
+    let special: Option<i64> = row.get(2)?;
+    Ok(MailboxInfo {
+        id: MailboxId(row.get(0)?),
+        name: row.get(1)?,
+        special: special.and_then(Special::from_code),
+        subscribed: row.get(3)?,
+    })
+}
+
+/// What SELECT tells. One scan of the slim rows gives the UIDs and the first unseen one.
+pub(crate) fn select(
+    conn: &Connection,
+    by: AccountId,
+    mailbox: MailboxId,
+) -> Result<Selected, StoreError> {
+    let opened = may(conn, Principal::Account(by), Right::Read, mailbox)?;
+    let name =
+        sql::first(conn, "SELECT name FROM mailbox WHERE id = ?1", [mailbox.0], |row| row.get(0))?;
+    let mut uids = Vec::new();
+    let mut first_unseen = None;
+    let mut statement = conn.prepare_cached(
+        "SELECT uid, flags FROM message WHERE mailbox = ?1 AND expunged = 0 ORDER BY uid",
+    )?;
+    let mut rows = statement.query([mailbox.0])?;
+    while let Some(row) = rows.next()? {
+        let uid = row.get(0)?;
+        UidRange::push(&mut uids, uid);
+        if first_unseen.is_none() && !Flags(sql::u64_at(row, 1)?).contains(Flags::SEEN) {
+            first_unseen = Some(uid);
+        }
+    }
+    Ok(Selected {
+        name: name.ok_or(StoreError::NoSuchMailbox)?,
+        status: opened.status,
+        uids,
+        keywords: keywords(conn, mailbox)?,
+        first_unseen,
+    })
+}
+
+/// The keywords of a mailbox, by ascending bit.
+pub(crate) fn keywords(conn: &Connection, mailbox: MailboxId) -> Result<Vec<Keyword>, StoreError> {
+    Ok(sql::all(
+        conn,
+        "SELECT bit, name FROM keyword WHERE mailbox = ?1 ORDER BY bit",
+        [mailbox.0],
+        |row| Ok(Keyword { bit: row.get(0)?, name: row.get(1)? }),
+    )?)
+}

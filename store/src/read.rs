@@ -1,0 +1,280 @@
+//! Jobs that only look, and their answers.
+
+use std::fmt;
+
+use pillarbox_core::UnixSeconds;
+
+use crate::{AccountId, Flags, Keyword, MailboxId, Secret, Special, UidRange};
+
+/// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
+/// each names the [`Found`] that answers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// Whose is this address? Answer: [`Found::Account`], or the error
+    /// [`NoSuchAddress`](crate::StoreError::NoSuchAddress) or
+    /// [`NotOurDomain`](crate::StoreError::NotOurDomain).
+    Resolve {
+        /// ASCII case is no difference.
+        localpart: String,
+        /// ASCII case is no difference.
+        domain: String,
+    },
+    /// Against what is a password checked? Answer: [`Found::Credentials`], or the error
+    /// [`NoSuchAccount`](crate::StoreError::NoSuchAccount).
+    Credentials {
+        /// An account's name, or one of its addresses (a catch-all is nobody's address).
+        login: String,
+    },
+    /// All mailboxes that an account owns. Answer: [`Found::Mailboxes`], ordered by name.
+    Mailboxes {
+        /// Whose.
+        account: AccountId,
+    },
+    /// The mailbox with this name. Answer: [`Found::Mailbox`].
+    MailboxByName {
+        /// Whose.
+        account: AccountId,
+        /// `INBOX` in any case (RFC 9051 §5.1), all else to the letter.
+        name: String,
+    },
+    /// What SELECT tells. Answer: [`Found::Selected`].
+    Select {
+        /// Who asks.
+        by: AccountId,
+        /// Which.
+        mailbox: MailboxId,
+    },
+    /// What STATUS tells. Answer: [`Found::Status`].
+    Status {
+        /// Who asks.
+        by: AccountId,
+        /// Which.
+        mailbox: MailboxId,
+    },
+    /// What became different after a modification sequence. Answer: [`Found::Changes`].
+    Changes {
+        /// Who asks.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// What the asker knows already.
+        since: u64,
+    },
+    /// Messages in ascending order of UID. Answer: [`Found::Messages`].
+    Messages {
+        /// Who asks.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// Which; those that are not there are passed over.
+        uids: Vec<UidRange>,
+        /// Only those with a higher UID: 0, or what [`Messages::more`] said.
+        after: u32,
+        /// At most this many messages in one answer; at least 1.
+        count_max: usize,
+        /// What about them.
+        what: What,
+        /// Expunged and not yet purged ones too.
+        also_expunged: bool,
+    },
+    /// A piece of a message. Answer: [`Found::Bytes`].
+    Bytes {
+        /// Who asks.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// Which.
+        uid: u32,
+        /// Where the piece begins in the message.
+        offset: u64,
+        /// Its length; fewer bytes only at the message's end.
+        count: usize,
+        /// Also if it is expunged and not yet purged.
+        also_expunged: bool,
+    },
+    /// How much there is, for metrics. Answer: [`Found::Counts`].
+    Counts,
+}
+
+/// What [`Read::Messages`] tells of each message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// [`Facts`] only.
+    Facts,
+    /// Facts, and the bytes of those that are not too large.
+    Text {
+        /// Larger messages come without bytes, to be read with [`Read::Bytes`].
+        each_max: u64,
+        /// The answer ends before the message with which it would hold more bytes than this; one
+        /// message is always given.
+        all_max: u64,
+    },
+}
+
+/// The answer to a [`Read`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The account.
+    Account(AccountId),
+    /// An account and its secrets.
+    Credentials(Credentials),
+    /// Mailboxes.
+    Mailboxes(Vec<MailboxInfo>),
+    /// One mailbox.
+    Mailbox(MailboxInfo),
+    /// A mailbox as SELECT tells it.
+    Selected(Selected),
+    /// A mailbox's numbers.
+    Status(Status),
+    /// What is different.
+    Changes(Changes),
+    /// Messages.
+    Messages(Messages),
+    /// A piece of a message.
+    Bytes(Vec<u8>),
+    /// Totals.
+    Counts(Counts),
+}
+
+/// Who somebody is who proves to know the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: String,
+    /// What a password is checked against; may be empty.
+    pub secrets: Vec<Secret>,
+}
+
+/// A mailbox in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxInfo {
+    /// Its id.
+    pub id: MailboxId,
+    /// Its name, in UTF-8.
+    pub name: String,
+    /// What it is for.
+    pub special: Option<Special>,
+    /// Whether its owner subscribed to it.
+    pub subscribed: bool,
+}
+
+/// A mailbox's numbers (RFC 9051 §6.3.11). Expunged messages do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// UIDVALIDITY.
+    pub uidvalidity: u32,
+    /// UIDNEXT.
+    pub uidnext: u32,
+    /// HIGHESTMODSEQ (RFC 7162 §3.1.2.1).
+    pub highestmodseq: u64,
+    /// MESSAGES.
+    pub messages: u64,
+    /// UNSEEN.
+    pub unseen: u64,
+    /// DELETED.
+    pub deleted: u64,
+    /// SIZE, in bytes.
+    pub bytes: u64,
+}
+
+/// A mailbox as a session needs it to number its messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// Its name, in UTF-8.
+    pub name: String,
+    /// Its numbers.
+    pub status: Status,
+    /// The UIDs in it, ascending, as runs without gaps.
+    pub uids: Vec<UidRange>,
+    /// Its keywords, by ascending bit.
+    pub keywords: Vec<Keyword>,
+    /// The lowest UID without `\Seen`.
+    pub first_unseen: Option<u32>,
+}
+
+/// What happened in a mailbox after a modification sequence. Applied to what was known at that
+/// point, this gives the mailbox as it is at [`modseq`](Self::modseq).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes {
+    /// The mailbox's modification sequence now: the next `since`.
+    pub modseq: u64,
+    /// Messages that came and are still there, ascending.
+    pub new: Vec<FlagState>,
+    /// Messages that were there and have other flags now, ascending.
+    pub changed: Vec<FlagState>,
+    /// Messages that went, ascending. Some may be unknown to the asker: those that came and went
+    /// since, once they are purged.
+    pub vanished: Vec<UidRange>,
+    /// All keywords of the mailbox, by ascending bit: new flags may need new names.
+    pub keywords: Vec<Keyword>,
+}
+
+/// The flags of one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlagState {
+    /// Which.
+    pub uid: u32,
+    /// Its flags.
+    pub flags: Flags,
+    /// Its modification sequence.
+    pub modseq: u64,
+}
+
+/// Messages, as many as fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Messages {
+    /// Ascending.
+    pub messages: Vec<Message>,
+    /// There may be more: ask again with `after` set to this.
+    pub more: Option<u32>,
+}
+
+/// One message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What is known without reading it.
+    pub facts: Facts,
+    /// Its bytes, where they were asked for and are not too many.
+    pub text: Option<Vec<u8>>,
+}
+
+/// What is known of a message without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Its UID.
+    pub uid: u32,
+    /// Its flags.
+    pub flags: Flags,
+    /// Its modification sequence.
+    pub modseq: u64,
+    /// Its size in bytes: prefix and body.
+    pub size: u64,
+    /// When it was received, or what the client that appended it says.
+    pub internaldate: UnixSeconds,
+    /// When it came into this mailbox (RFC 8514).
+    pub saved: UnixSeconds,
+}
+
+/// Totals over the whole store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Accounts.
+    pub accounts: u64,
+    /// Domains of ours.
+    pub domains: u64,
+    /// Mailboxes.
+    pub mailboxes: u64,
+    /// Messages that are not expunged.
+    pub messages: u64,
+    /// Their sizes, each counted in full though bodies are shared.
+    pub bytes: u64,
+}
+
+impl fmt::Debug for Message {
+    /// Tells sizes, never contents.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({:?}, text: {})", self.facts, self.text.is_some())
+    }
+}

@@ -1,0 +1,67 @@
+//! Answers questions, each from one snapshot.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use crate::messages::{Asked, Piece};
+use crate::rights::{Principal, Right, may};
+use crate::store::Shared;
+use crate::{AccountId, Found, Read, StoreError, accounts, changes, mailbox, messages};
+
+/// A connection that only reads. Have as many as there are lanes that read at the same time.
+#[derive(Debug)]
+pub struct Reader {
+    pub(crate) conn: Connection,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Reader {
+    /// Answers one question. It sees every commit that was answered before the call, and no
+    /// snapshot outlives the call: one that did would keep the WAL from being used again.
+    ///
+    /// # Errors
+    ///
+    /// Each [`Read`] names its own; any can give [`StoreError::Fault`] or [`StoreError::Io`].
+    pub fn read(&mut self, job: Read) -> Result<Found, StoreError> {
+        // Dropped, and so rolled back, at the end of this call.
+        let snapshot = self.conn.unchecked_transaction()?;
+        let bodies = &self.shared.bodies;
+        match job {
+            Read::Resolve { localpart, domain } => {
+                accounts::resolve(&snapshot, &localpart, &domain).map(Found::Account)
+            }
+            Read::Credentials { login } => {
+                accounts::credentials(&snapshot, &login).map(Found::Credentials)
+            }
+            Read::Mailboxes { account } => mailboxes(&snapshot, account),
+            Read::MailboxByName { account, name } => {
+                mailbox::by_name(&snapshot, account, &name).map(Found::Mailbox)
+            }
+            Read::Select { by, mailbox } => {
+                mailbox::select(&snapshot, by, mailbox).map(Found::Selected)
+            }
+            Read::Status { by, mailbox } => {
+                may(&snapshot, Principal::Account(by), Right::Read, mailbox)
+                    .map(|opened| Found::Status(opened.status))
+            }
+            Read::Changes { by, mailbox, since } => {
+                changes::since(&snapshot, by, mailbox, since).map(Found::Changes)
+            }
+            Read::Messages { by, mailbox, uids, after, count_max, what, also_expunged } => {
+                let asked = Asked { uids: &uids, after, count_max, what, also_expunged };
+                messages::list(&snapshot, bodies, by, mailbox, &asked).map(Found::Messages)
+            }
+            Read::Bytes { by, mailbox, uid, offset, count, also_expunged } => {
+                let piece = Piece { uid, offset, count, also_expunged };
+                messages::bytes(&snapshot, bodies, by, mailbox, &piece).map(Found::Bytes)
+            }
+            Read::Counts => accounts::counts(&snapshot).map(Found::Counts),
+        }
+    }
+}
+
+fn mailboxes(conn: &Connection, account: AccountId) -> Result<Found, StoreError> {
+    accounts::require(conn, account)?;
+    mailbox::list(conn, account).map(Found::Mailboxes)
+}

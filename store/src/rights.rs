@@ -1,0 +1,60 @@
+//! The one place that decides who may do what to a mailbox.
+
+use rusqlite::{Connection, params};
+
+use crate::mailbox::Mailbox;
+use crate::{AccountId, MailboxId, StoreError, sql};
+
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Principal {
+    /// A client that has proved who it is, or mail for this account.
+    Account(AccountId),
+    /// The server itself, keeping house.
+    Server,
+}
+
+/// What is to be done, in the terms of RFC 4314 §2.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// `r`: select it, read what lies in it.
+    Read,
+    /// `i`: put a message into it (by delivery, APPEND or COPY).
+    Insert,
+    /// `s`, `w` and `t`: change flags and keywords.
+    Write,
+    /// `e`: expunge.
+    Expunge,
+    /// Let expunged messages go for good; no client has this right.
+    Purge,
+}
+
+/// The mailbox, if `principal` has this `right` to it. Nothing else in this crate gives out a
+/// mailbox's row.
+///
+/// An owner may do everything to what is its own, nobody else anything: sharing, once it exists,
+/// is a row that is looked up here.
+///
+/// # Errors
+///
+/// [`StoreError::NoSuchMailbox`] and [`StoreError::NotPermitted`]. Whether a client is told the
+/// difference is for its protocol to decide (RFC 4314 §6).
+pub(crate) fn may(
+    conn: &Connection,
+    principal: Principal,
+    right: Right,
+    mailbox: MailboxId,
+) -> Result<Mailbox, StoreError> {
+    let found = sql::first(conn, SELECT, params![mailbox.0], |row| {
+        Ok((AccountId(row.get(0)?), Mailbox::from_row(row)?))
+    })?;
+    let (owner, mailbox) = found.ok_or(StoreError::NoSuchMailbox)?;
+    let allowed = match principal {
+        Principal::Server => true,
+        Principal::Account(account) => account == owner && right != Right::Purge,
+    };
+    if allowed { Ok(mailbox) } else { Err(StoreError::NotPermitted) }
+}
+
+const SELECT: &str = "SELECT account, id, uidvalidity, uidnext, highestmodseq, messages, unseen, \
+                      deleted, bytes FROM mailbox WHERE id = ?1";

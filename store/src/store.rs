@@ -1,0 +1,283 @@
+//! A store's directory: its lock, its database, its folder of bodies.
+//!
+//! ```text
+//! DIR/lock              held by the one process that has the store open
+//! DIR/pillarbox.db      the database; beside it SQLite's own -wal and -shm
+//! DIR/bodies/           large bodies, each a file named by its handle
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Seek, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use pillarbox_core::effect::{Fault, FaultKind, Handle};
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, DEFAULT_NAME};
+
+use crate::{OpenError, Reader, StoreError, Writer, schema, sweep};
+
+/// How a store is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The longest body that is a row of the database; longer ones are files. In bytes.
+    pub inline_max: usize,
+    /// What a commit waits for.
+    pub sync: Sync,
+    /// The database's page size in bytes; counts only when the store is made.
+    pub page_size: u32,
+    /// The page cache of each connection, in KiB.
+    pub cache_kib: u32,
+    /// [`Writer::checkpoint_due`] from this many pages in the WAL on.
+    pub checkpoint_pages: u32,
+    /// The WAL is made this long at the start, in bytes: to overwrite is cheaper than to grow.
+    pub wal_size: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            inline_max: 64 * 1024,
+            sync: Sync::Full,
+            page_size: 4096,
+            cache_kib: 1024,
+            checkpoint_pages: 1000,
+            wal_size: 8 * 1024 * 1024,
+        }
+    }
+}
+
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// Until the disk says that it has it (`synchronous=FULL`).
+    Full,
+    /// For nothing. For tests: a power loss loses mail.
+    Off,
+}
+
+/// An open store. It holds the lock, as do the writers and readers made from it.
+#[derive(Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+    /// For checkpoints. Its being open also keeps the WAL when all others are closed.
+    keeper: Mutex<Connection>,
+}
+
+/// What all connections of a store have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    dir: PathBuf,
+    pub(crate) bodies: PathBuf,
+    pub(crate) options: Options,
+    /// Held, not used.
+    _lock: File,
+    /// Why nothing more is written.
+    broken: OnceLock<Fault>,
+}
+
+impl Store {
+    /// Opens the store in `dir`, which is made if absent. Takes the lock, brings the schema to
+    /// this program's version, and sweeps what a crash left behind.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`].
+    pub fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
+        let bodies = dir.join(BODIES);
+        make_folder(dir)?;
+        make_folder(&bodies)?;
+        let lock = take_lock(dir)?;
+        let mut conn = create(dir, options)?;
+        schema::migrate(&mut conn)?;
+        sweep::sweep(&conn, &bodies)?;
+        lengthen_wal(&dir.join(WAL), options.wal_size)?;
+        sync_folder(dir)?;
+        let shared = Shared {
+            dir: dir.to_owned(),
+            bodies,
+            options: options.clone(),
+            _lock: lock,
+            broken: OnceLock::new(),
+        };
+        Ok(Self { shared: Arc::new(shared), keeper: Mutex::new(conn) })
+    }
+
+    /// A connection that writes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`] after a failed sync; the world's failures.
+    pub fn writer(&self) -> Result<Writer, StoreError> {
+        self.shared.check()?;
+        let conn = connect(&self.shared.dir, &self.shared.options)?;
+        Ok(Writer { conn, shared: Arc::clone(&self.shared), checkpoint_due: false })
+    }
+
+    /// A connection that reads.
+    ///
+    /// # Errors
+    ///
+    /// The world's failures.
+    pub fn reader(&self) -> Result<Reader, StoreError> {
+        let conn = connect(&self.shared.dir, &self.shared.options)?;
+        conn.pragma_update(None, "query_only", true)?;
+        Ok(Reader { conn, shared: Arc::clone(&self.shared) })
+    }
+
+    /// The folder where large bodies lie; [`body_path`] tells the file.
+    #[must_use]
+    pub fn bodies(&self) -> &Path {
+        &self.shared.bodies
+    }
+
+    /// Copies what is in the WAL into the database, as far as no reader is in the way, so that the
+    /// WAL can be used again from its beginning. Blocks neither the writer nor readers, but
+    /// itself takes as long as the disk does: call it where that does not matter.
+    ///
+    /// # Errors
+    ///
+    /// The world's failures. After [`StoreError::Io`] the writers take nothing more either.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        match keeper.wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::PASSIVE) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let error = error.into();
+                self.shared.mark(&error);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// That the store may still be written to.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        match self.broken.get() {
+            None => Ok(()),
+            Some(fault) => Err(StoreError::Io(fault.clone())),
+        }
+    }
+
+    /// Remembers an error after which nothing more may be written.
+    pub(crate) fn mark(&self, error: &StoreError) {
+        if let StoreError::Io(fault) = error
+            && self.broken.get().is_none()
+        {
+            log::error!(error:% = fault; "the disk failed: nothing is stored until the store is reopened");
+            let reason = format!("nothing is stored until the store is reopened: {fault}");
+            // A second failure adds nothing to the first.
+            let _ = self.broken.set(Fault::new(FaultKind::Temporary, reason));
+        }
+    }
+}
+
+/// The file of a body, in the folder that [`Store::bodies`] tells.
+///
+/// One flat folder: ext4, XFS and Btrfs find a name among millions by hash or tree, and a second
+/// level would be a second folder to sync with each new file.
+#[must_use]
+pub fn body_path(bodies: &Path, handle: Handle) -> PathBuf {
+    bodies.join(handle.to_string())
+}
+
+pub(crate) const BODIES: &str = "bodies";
+const LOCK: &str = "lock";
+pub(crate) const DATABASE: &str = "pillarbox.db";
+const WAL: &str = "pillarbox.db-wal";
+
+/// The lock on a store's directory, held as long as the file is open.
+pub(crate) fn take_lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join(LOCK);
+    let fault = |error| OpenError::Io(path.clone(), error);
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(fault)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(fault(error)),
+    }
+}
+
+/// The first connection: it also decides what cannot be changed later.
+fn create(dir: &Path, options: &Options) -> Result<Connection, OpenError> {
+    let conn = Connection::open(dir.join(DATABASE))?;
+    // Both count for an empty database only, and before the first write.
+    conn.pragma_update(None, "page_size", options.page_size)?;
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    configure(&conn, options)?;
+    Ok(conn)
+}
+
+fn connect(dir: &Path, options: &Options) -> Result<Connection, StoreError> {
+    let conn = Connection::open(dir.join(DATABASE))?;
+    configure(&conn, options)?;
+    Ok(conn)
+}
+
+fn configure(conn: &Connection, options: &Options) -> Result<(), rusqlite::Error> {
+    conn.busy_timeout(BUSY)?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    let synchronous = match options.sync {
+        Sync::Full => "FULL",
+        Sync::Off => "OFF",
+    };
+    conn.pragma_update(None, "synchronous", synchronous)?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    // Negative: KiB instead of pages.
+    conn.pragma_update(None, "cache_size", -i64::from(options.cache_kib))?;
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // A WAL that had to grow further shrinks to this when it is used again from its beginning.
+    conn.pragma_update(None, "journal_size_limit", WAL_KEPT_MAX)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(())
+}
+
+/// How long one writer waits for another, or for a recovery.
+const BUSY: Duration = Duration::from_secs(10);
+/// In bytes.
+const WAL_KEPT_MAX: i64 = 64 * 1024 * 1024;
+/// More than there are statements in this crate.
+const STATEMENTS_MAX: usize = 96;
+
+/// Fills the WAL with zeros up to `size`, so that commits overwrite blocks that the file has
+/// already. SQLite takes zeros behind the last frame for what they are: no frame.
+fn lengthen_wal(path: &Path, size: u64) -> Result<(), OpenError> {
+    let lengthen = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        let mut len = file.seek(SeekFrom::End(0))?;
+        let zeros = [0; 64 * 1024];
+        while len < size {
+            file.write_all(&zeros)?;
+            len = len.saturating_add(crate::sql::len(&zeros));
+        }
+        file.sync_all()
+    };
+    lengthen().map_err(|error| OpenError::Io(path.to_owned(), error))
+}
+
+/// A folder, with its name on the disk. Only its owner may look into it.
+fn make_folder(path: &Path) -> Result<(), OpenError> {
+    let fault = |error| OpenError::Io(path.to_owned(), error);
+    if path.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(fault)?;
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+        _ => Ok(()),
+    }
+}
+
+fn sync_folder(path: &Path) -> Result<(), OpenError> {
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| OpenError::Io(path.to_owned(), error))
+}

@@ -1,0 +1,291 @@
+//! Jobs that change the store, and their answers.
+
+use std::fmt;
+
+use pillarbox_core::UnixSeconds;
+use pillarbox_core::effect::Handle;
+
+use crate::{AccountId, DomainId, Flags, MailboxId, Secret, Special, UidRange};
+
+/// A change, as a value. [`Writer::commit`](crate::Writer::commit) carries it out; each names the
+/// [`Written`] that answers it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Write {
+    /// Make an account with its mailboxes: INBOX and one for each [`Special`] use.
+    /// Answer: [`Written::Account`].
+    CreateAccount {
+        /// Its name; ASCII case is no difference. Not empty and without `@`, which is an address.
+        name: String,
+        /// The present. UIDVALIDITY begins here.
+        now: UnixSeconds,
+    },
+    /// Replace all secrets of an account. Answer: [`Written::Done`].
+    SetSecrets {
+        /// Whose.
+        account: AccountId,
+        /// At most one of each kind.
+        secrets: Vec<Secret>,
+    },
+    /// Make a domain ours. Answer: [`Written::Domain`].
+    CreateDomain {
+        /// Its name; ASCII case is no difference.
+        name: String,
+    },
+    /// Give an account an address. Answer: [`Written::Done`].
+    CreateAddress {
+        /// ASCII case is no difference, which RFC 5321 §2.4 leaves to the domain's host: us.
+        localpart: String,
+        /// A domain of ours.
+        domain: String,
+        /// Whose mail it is.
+        account: AccountId,
+    },
+    /// Say who gets mail for local parts that are nobody's. Answer: [`Written::Done`].
+    SetCatchAll {
+        /// A domain of ours.
+        domain: String,
+        /// Nobody where `None`.
+        account: Option<AccountId>,
+    },
+    /// Put one letter into the mailboxes of all recipients, or of none.
+    /// Answer: [`Written::Delivered`].
+    Deliver {
+        /// At least one.
+        recipients: Vec<Recipient>,
+        /// What they all get.
+        body: NewBody,
+        /// When it was received: INTERNALDATE.
+        received: UnixSeconds,
+    },
+    /// IMAP's APPEND. Answer: [`Written::Appended`].
+    Append {
+        /// Who does it.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// System flags; other bits are ignored.
+        flags: Flags,
+        /// Keywords by name.
+        keywords: Vec<String>,
+        /// As the client wishes.
+        internaldate: UnixSeconds,
+        /// The present (SAVEDATE, RFC 8514).
+        now: UnixSeconds,
+        /// The message.
+        body: NewBody,
+    },
+    /// IMAP's COPY (RFC 9051 §6.4.7): the copies share the bodies and keep flags, keywords and
+    /// INTERNALDATE. Answer: [`Written::Copied`].
+    Copy {
+        /// Who does it.
+        by: AccountId,
+        /// From where.
+        from: MailboxId,
+        /// Which; those that are not there are passed over.
+        uids: Vec<UidRange>,
+        /// To where.
+        to: MailboxId,
+        /// The present (SAVEDATE, RFC 8514).
+        now: UnixSeconds,
+    },
+    /// IMAP's STORE. Answer: [`Written::Flagged`].
+    StoreFlags {
+        /// Who does it.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// Which; those that are not there are passed over.
+        uids: Vec<UidRange>,
+        /// What is done with the flags.
+        change: Change,
+        /// System flags; other bits are ignored.
+        flags: Flags,
+        /// Keywords by name. New ones are made, except for [`Change::Remove`].
+        keywords: Vec<String>,
+    },
+    /// IMAP's EXPUNGE: take those with `\Deleted` out of the mailbox. They stay readable until
+    /// purged. Answer: [`Written::Expunged`].
+    Expunge {
+        /// Who does it.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// Only among these, where given (UID EXPUNGE, RFC 4315 §2.1).
+        uids: Option<Vec<UidRange>>,
+    },
+    /// Let expunged messages go for good: no session numbers them any more. The server's own job.
+    /// Answer: [`Written::Purged`].
+    Purge {
+        /// Where.
+        mailbox: MailboxId,
+        /// Those expunged with at most this modification sequence.
+        up_to_modseq: u64,
+    },
+}
+
+/// For whom a letter is, and what stands in front of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// Whose mail.
+    pub account: AccountId,
+    /// Into which of its mailboxes.
+    pub into: Place,
+    /// Lines that stand in front of the body for this recipient, each ended by CRLF. May be empty.
+    pub prefix: Vec<u8>,
+    /// System flags that the message begins with; other bits are ignored.
+    pub flags: Flags,
+}
+
+/// A mailbox of a known account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// INBOX.
+    Inbox,
+    /// The one with this use.
+    Special(Special),
+    /// This one.
+    Mailbox(MailboxId),
+}
+
+/// A body to be stored.
+#[derive(Clone, PartialEq, Eq)]
+pub enum NewBody {
+    /// These bytes; at most [`Options::inline_max`](crate::Options::inline_max).
+    Inline(Vec<u8>),
+    /// The file with this handle, complete and synced together with its folder. If the job fails,
+    /// the file is still the caller's to remove; what is forgotten is swept at the next start.
+    File {
+        /// Its name in [`Store::bodies`](crate::Store::bodies).
+        handle: Handle,
+        /// Its size in bytes.
+        size: u64,
+    },
+}
+
+impl NewBody {
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => crate::sql::len(bytes),
+            Self::File { size, .. } => *size,
+        }
+    }
+}
+
+/// What [`Write::StoreFlags`] does with the flags given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// `+FLAGS`
+    Add,
+    /// `-FLAGS`
+    Remove,
+    /// `FLAGS`
+    Replace,
+}
+
+/// The answer to a [`Write`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// There is nothing more to say.
+    Done,
+    /// The new account.
+    Account(AccountId),
+    /// The new domain.
+    Domain(DomainId),
+    /// Where the letter went, in the order of the recipients.
+    Delivered(Vec<Delivered>),
+    /// Where the message went.
+    Appended(Appended),
+    /// The copies' UIDVALIDITY, and pairs of UIDs: the original's and the copy's
+    /// (COPYUID, RFC 4315 §3).
+    Copied(u32, Vec<(u32, u32)>),
+    /// The flags as they are now.
+    Flagged(Flagged),
+    /// What was taken out.
+    Expunged(Expunged),
+    /// How many messages were let go.
+    Purged(u64),
+}
+
+/// One message delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// Where it lies: whose watchers to notify.
+    pub mailbox: MailboxId,
+    /// Its UID.
+    pub uid: u32,
+}
+
+/// One message appended (APPENDUID, RFC 4315 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The mailbox's UIDVALIDITY.
+    pub uidvalidity: u32,
+    /// The message's UID.
+    pub uid: u32,
+}
+
+/// The outcome of [`Write::StoreFlags`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flagged {
+    /// The modification sequence of the messages that changed; those that had the flags already
+    /// keep theirs.
+    pub modseq: u64,
+    /// Each message in the ranges, ascending.
+    pub messages: Vec<crate::FlagState>,
+}
+
+/// The outcome of [`Write::Expunge`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expunged {
+    /// Their modification sequence; the mailbox's own where nothing was taken out.
+    pub modseq: u64,
+    /// Ascending.
+    pub uids: Vec<u32>,
+}
+
+impl fmt::Debug for Write {
+    /// Names the job and where it works: never contents, secrets or flags.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateAccount { name, .. } => write!(f, "CreateAccount({name})"),
+            Self::SetSecrets { account, .. } => write!(f, "SetSecrets({})", account.0),
+            Self::CreateDomain { name } => write!(f, "CreateDomain({name})"),
+            Self::CreateAddress { localpart, domain, account } => {
+                write!(f, "CreateAddress({localpart}@{domain} for {})", account.0)
+            }
+            Self::SetCatchAll { domain, .. } => write!(f, "SetCatchAll({domain})"),
+            Self::Deliver { recipients, body, .. } => {
+                write!(f, "Deliver({} bytes to {})", body.size(), recipients.len())
+            }
+            Self::Append { mailbox, body, .. } => {
+                write!(f, "Append({} bytes to {})", body.size(), mailbox.0)
+            }
+            Self::Copy { from, to, .. } => write!(f, "Copy({} to {})", from.0, to.0),
+            Self::StoreFlags { mailbox, change, .. } => {
+                write!(f, "StoreFlags({change:?} in {})", mailbox.0)
+            }
+            Self::Expunge { mailbox, .. } => write!(f, "Expunge({})", mailbox.0),
+            Self::Purge { mailbox, up_to_modseq } => {
+                write!(f, "Purge({} up to {up_to_modseq})", mailbox.0)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Recipient({} into {:?})", self.account.0, self.into)
+    }
+}
+
+impl fmt::Debug for NewBody {
+    /// Tells sizes, never contents.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(bytes) => write!(f, "Inline({} bytes)", bytes.len()),
+            Self::File { handle, size } => write!(f, "File({handle}, {size} bytes)"),
+        }
+    }
+}

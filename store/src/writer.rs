@@ -1,0 +1,175 @@
+//! Carries out changes: what waits becomes one durable transaction.
+
+use std::fs;
+use std::io;
+use std::sync::Arc;
+
+use pillarbox_core::effect::Handle;
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, DEFAULT_NAME};
+
+use crate::deliver::{self, Appending};
+use crate::flags::{self, Flagging};
+use crate::store::{Shared, body_path};
+use crate::{StoreError, Write, Written, accounts, expunge, sql};
+
+/// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
+/// each other.
+#[derive(Debug)]
+pub struct Writer {
+    pub(crate) conn: Connection,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) checkpoint_due: bool,
+}
+
+impl Writer {
+    /// Carries out all jobs as one transaction and answers each, in their order, after it is on
+    /// the disk. A job that fails leaves no trace and spoils no other. If the transaction as a
+    /// whole fails, every job that had been done gets that error instead.
+    ///
+    /// After [`StoreError::Io`] every further call answers the same: reopen the store. Where the
+    /// commit itself failed in this way, the error's kind is `Unknown`: its jobs may be found done
+    /// after the store is reopened.
+    pub fn commit(&mut self, jobs: Vec<Write>) -> Vec<Result<Written, StoreError>> {
+        let count = jobs.len();
+        if count == 0 {
+            return Vec::new();
+        }
+        let mut gone = Vec::new();
+        let outcome = match self.shared.check() {
+            Ok(()) => self.transact(jobs, &mut gone),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(answers) => {
+                self.remove_files(&gone);
+                self.look_at_wal();
+                answers
+            }
+            Err(error) => {
+                self.shared.mark(&error);
+                vec![Err(error); count]
+            }
+        }
+    }
+
+    /// Whether the WAL has grown enough, by the last commit, for a
+    /// [`Store::checkpoint`](crate::Store::checkpoint), away from the commit path.
+    #[must_use]
+    pub const fn checkpoint_due(&self) -> bool {
+        self.checkpoint_due
+    }
+
+    /// The transaction: begun, filled and committed, or rolled back.
+    fn transact(
+        &self,
+        jobs: Vec<Write>,
+        gone: &mut Vec<Handle>,
+    ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+        sql::run(&self.conn, "BEGIN IMMEDIATE", [])?;
+        let outcome = self.carry_out(jobs, gone).and_then(|answers| {
+            let committed = sql::run(&self.conn, "COMMIT", []).map_err(StoreError::from);
+            committed.map_err(StoreError::in_doubt).map(|_| answers)
+        });
+        if outcome.is_err() && !self.conn.is_autocommit() {
+            // Its own failure adds nothing: SQLite rolls back when the connection closes, too.
+            let _ = sql::run(&self.conn, "ROLLBACK", []);
+        }
+        outcome
+    }
+
+    /// Each job in its own savepoint. An error here means that the transaction is lost as a whole.
+    fn carry_out(
+        &self,
+        jobs: Vec<Write>,
+        gone: &mut Vec<Handle>,
+    ) -> Result<Vec<Result<Written, StoreError>>, StoreError> {
+        let mut answers = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            sql::run(&self.conn, "SAVEPOINT job", [])?;
+            let mut released = Vec::new();
+            let answer = self.carry_out_one(&job, &mut released);
+            match &answer {
+                Ok(_) => gone.append(&mut released),
+                // After these SQLite may have rolled back more than the savepoint.
+                Err(error @ StoreError::Io(_)) => return Err(error.clone()),
+                Err(error) if self.conn.is_autocommit() => return Err(error.clone()),
+                Err(_) => {
+                    sql::run(&self.conn, "ROLLBACK TO job", [])?;
+                }
+            }
+            sql::run(&self.conn, "RELEASE job", [])?;
+            answers.push(answer);
+        }
+        Ok(answers)
+    }
+
+    fn carry_out_one(&self, job: &Write, gone: &mut Vec<Handle>) -> Result<Written, StoreError> {
+        let conn = &self.conn;
+        match job {
+            Write::CreateAccount { name, now } => {
+                accounts::create(conn, name, *now).map(Written::Account)
+            }
+            Write::SetSecrets { account, secrets } => {
+                accounts::set_secrets(conn, *account, secrets).map(|()| Written::Done)
+            }
+            Write::CreateDomain { name } => {
+                accounts::create_domain(conn, name).map(Written::Domain)
+            }
+            Write::CreateAddress { localpart, domain, account } => {
+                accounts::create_address(conn, localpart, domain, *account).map(|()| Written::Done)
+            }
+            Write::SetCatchAll { domain, account } => {
+                accounts::set_catch_all(conn, domain, *account).map(|()| Written::Done)
+            }
+            Write::Deliver { recipients, body, received } => {
+                deliver::deliver(conn, &self.shared, recipients, body, *received)
+                    .map(Written::Delivered)
+            }
+            Write::Append { by, mailbox, flags, keywords, internaldate, now, body } => {
+                let what = Appending {
+                    flags: *flags,
+                    keywords,
+                    internaldate: *internaldate,
+                    now: *now,
+                    body,
+                };
+                deliver::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
+            }
+            Write::Copy { by, from, uids, to, now } => {
+                deliver::copy(conn, *by, *from, uids, *to, *now)
+                    .map(|(uidvalidity, pairs)| Written::Copied(uidvalidity, pairs))
+            }
+            Write::StoreFlags { by, mailbox, uids, change, flags, keywords } => {
+                let what = Flagging { change: *change, flags: *flags, keywords };
+                flags::store(conn, *by, *mailbox, uids, &what).map(Written::Flagged)
+            }
+            Write::Expunge { by, mailbox, uids } => {
+                expunge::expunge(conn, *by, *mailbox, uids.as_deref()).map(Written::Expunged)
+            }
+            Write::Purge { mailbox, up_to_modseq } => {
+                expunge::purge(conn, *mailbox, *up_to_modseq, gone).map(Written::Purged)
+            }
+        }
+    }
+
+    /// After the commit only: a file removed before could be named again by a rollback. One that
+    /// cannot be removed is swept at the next start.
+    fn remove_files(&self, gone: &[Handle]) {
+        for handle in gone {
+            if let Err(error) = fs::remove_file(body_path(&self.shared.bodies, *handle))
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                log::warn!(handle:% = handle, error:% = error; "a body's file could not be removed");
+            }
+        }
+    }
+
+    /// Compares the pages in the WAL that are not yet in the database with the mark.
+    fn look_at_wal(&mut self) {
+        let looked = self.conn.wal_checkpoint_v2(DEFAULT_NAME, CheckpointMode::NOOP);
+        self.checkpoint_due = looked.is_ok_and(|(pages, done)| {
+            i64::from(pages) - i64::from(done) >= i64::from(self.shared.options.checkpoint_pages)
+        });
+    }
+}

@@ -1,0 +1,4 @@
+//! The store from outside, on real files.
+
+mod fixture;
+mod jobs;
