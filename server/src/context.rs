@@ -1,0 +1,67 @@
+//! What all sessions of a server share.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pillarbox_core::Random;
+
+use crate::counters::Counters;
+
+/// What all sessions of a server share; made once, before the first connection.
+#[derive(Debug)]
+pub struct Context {
+    /// Our name in greetings and in `Received`.
+    pub hostname: String,
+    /// What is counted.
+    pub counters: Counters,
+    /// The next connection's id.
+    next_id: AtomicU64,
+    /// Makes a source of random bytes for one session.
+    randomness: fn() -> Box<dyn Random>,
+}
+
+impl Context {
+    /// `first_id` is the first connection's id; ids of one server never repeat, and ids of its
+    /// later starts do not either where it is taken from the clock.
+    pub fn new(hostname: String, first_id: u64, randomness: fn() -> Box<dyn Random>) -> Self {
+        Self {
+            hostname,
+            counters: Counters::default(),
+            next_id: AtomicU64::new(first_id),
+            randomness,
+        }
+    }
+
+    /// The id of a new connection.
+    pub fn next_id(&self) -> Id {
+        Id(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A source of random bytes.
+    #[must_use]
+    pub fn random(&self) -> Box<dyn Random> {
+        (self.randomness)()
+    }
+}
+
+/// Names a connection in logs, replies and `Received` lines, so that an operator who is told one
+/// finds the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Id(u64);
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
+    }
+}
+
+/// The system's random bytes.
+#[derive(Debug, Default)]
+pub struct SystemRandom(ring::rand::SystemRandom);
+
+impl Random for SystemRandom {
+    #[expect(clippy::expect_used, reason = "without random bytes nothing safe can be done at all")]
+    fn fill(&mut self, bytes: &mut [u8]) {
+        ring::rand::SecureRandom::fill(&self.0, bytes).expect("the system gives random bytes");
+    }
+}

@@ -1,0 +1,143 @@
+//! What the server asks of its own hands: work on the store, and slow computations.
+
+use pillarbox_core::effect::{Fault, FaultKind, Hands, Job as IsJob, Lane};
+use pillarbox_core::flow::Desk;
+use pillarbox_core::sasl::Secret;
+use pillarbox_store::{Found, Read, Reader, StoreError, Write, Writer, Written};
+
+use crate::secrets;
+
+/// A question to the server's own hands.
+#[derive(Debug)]
+pub enum Job {
+    /// A change of the store; durable when answered.
+    Write(Write),
+    /// A look into the store.
+    Read(Read),
+    /// Whether a password is right: slow on purpose.
+    Check {
+        /// The password as it came.
+        password: Secret,
+        /// What is stored; `None` for an account that does not exist.
+        argon2id: Option<String>,
+    },
+}
+
+/// The answer to a [`Job`], of the same kind.
+#[derive(Debug)]
+pub enum Answer {
+    /// To [`Job::Write`].
+    Written(Result<Written, StoreError>),
+    /// To [`Job::Read`].
+    Found(Result<Found, StoreError>),
+    /// To [`Job::Check`].
+    Checked(bool),
+}
+
+impl IsJob for Job {
+    type Answer = Answer;
+
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Write(_) => Lane::Write,
+            Self::Read(_) => Lane::Read,
+            Self::Check { .. } => Lane::Work,
+        }
+    }
+}
+
+/// Changes the store and waits until that is durable.
+///
+/// # Errors
+/// The store's reason; [`StoreError::Fault`] where the hands themselves failed.
+pub async fn write(
+    desk: &Desk<Job>,
+    label: &'static str,
+    write: Write,
+) -> Result<Written, StoreError> {
+    match desk.job(label, Job::Write(write)).await {
+        Ok(Answer::Written(result)) => result,
+        Ok(_) => Err(astray(label)),
+        Err(fault) => Err(StoreError::Fault(fault)),
+    }
+}
+
+/// Looks into the store.
+///
+/// # Errors
+/// As [`write`].
+pub async fn read(desk: &Desk<Job>, label: &'static str, read: Read) -> Result<Found, StoreError> {
+    match desk.job(label, Job::Read(read)).await {
+        Ok(Answer::Found(result)) => result,
+        Ok(_) => Err(astray(label)),
+        Err(fault) => Err(StoreError::Fault(fault)),
+    }
+}
+
+/// Whether the password fits what is stored; costs the same where nothing is.
+///
+/// # Errors
+/// Where the hands themselves failed.
+pub async fn check(
+    desk: &Desk<Job>,
+    password: Secret,
+    argon2id: Option<String>,
+) -> Result<bool, StoreError> {
+    match desk.job("password", Job::Check { password, argon2id }).await {
+        Ok(Answer::Checked(right)) => Ok(right),
+        Ok(_) => Err(astray("password")),
+        Err(fault) => Err(StoreError::Fault(fault)),
+    }
+}
+
+/// A store that answers another question than the one asked: our own mistake, and the end of this
+/// one flow only.
+pub(crate) fn astray(label: &str) -> StoreError {
+    StoreError::Fault(Fault::new(FaultKind::Unknown, format!("another question's answer: {label}")))
+}
+
+/// The hands of all three lanes. Each has what its lane needs: only one of them can write.
+#[derive(Debug)]
+pub enum Worker {
+    /// For [`Lane::Write`].
+    Writer(Writer),
+    /// For [`Lane::Read`].
+    Reader(Box<Reader>),
+    /// For [`Lane::Work`].
+    Checker,
+}
+
+impl Hands<Job> for Worker {
+    fn carry_out(&mut self, jobs: Vec<Job>, answers: &mut Vec<Answer>) {
+        match self {
+            Self::Writer(writer) => write_all(writer, jobs, answers),
+            Self::Reader(reader) => answers.extend(jobs.into_iter().map(|job| match job {
+                Job::Read(read) => Answer::Found(reader.read(read)),
+                Job::Write(_) | Job::Check { .. } => Answer::Found(Err(astray("read lane"))),
+            })),
+            Self::Checker => answers.extend(jobs.into_iter().map(|job| match job {
+                Job::Check { password, argon2id } => {
+                    Answer::Checked(secrets::verify(&password, argon2id.as_deref()))
+                }
+                Job::Write(_) | Job::Read(_) => Answer::Found(Err(astray("work lane"))),
+            })),
+        }
+    }
+}
+
+/// All that waits becomes one commit.
+fn write_all(writer: &mut Writer, jobs: Vec<Job>, answers: &mut Vec<Answer>) {
+    let count = jobs.len();
+    let writes: Vec<_> = jobs
+        .into_iter()
+        .filter_map(|job| match job {
+            Job::Write(write) => Some(write),
+            Job::Read(_) | Job::Check { .. } => None,
+        })
+        .collect();
+    if writes.len() == count {
+        answers.extend(writer.commit(writes).into_iter().map(Answer::Written));
+    } else {
+        answers.extend((0..count).map(|_| Answer::Written(Err(astray("write lane")))));
+    }
+}

@@ -1,0 +1,122 @@
+//! The end of a body: the letter becomes durable for every recipient, or for none.
+
+use pillarbox_core::effect::{Effect, Fault, FaultKind, FileWork, Handle, Topic};
+use pillarbox_core::flow::Desk;
+use pillarbox_core::{Random, UnixSeconds};
+use pillarbox_store::{
+    Delivered, Flags, NewBody, Place, Recipient as Into, StoreError, Write, Written,
+};
+
+use super::letter::{Client, Letter};
+use super::spool::Body;
+use super::trace::{self, Trace};
+use crate::job::{self, Job};
+
+/// What became of a letter.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// For the log.
+    pub(super) sender: String,
+    pub(super) recipients: String,
+    pub(super) recipient_count: usize,
+    pub(super) size: u64,
+    pub(super) result: Result<Vec<Delivered>, StoreError>,
+}
+
+/// Stores a letter. When this answers with success, it is on disk for all its recipients, and
+/// those who watch their mailboxes know.
+pub(super) async fn receive(
+    desk: Desk<Job>,
+    mut random: Box<dyn Random>,
+    letter: Letter,
+    client: Client,
+    hostname: String,
+    at: UnixSeconds,
+) -> Received {
+    let sender = letter.sender_text();
+    let recipients = letter.recipients_text();
+    let recipient_count = letter.recipients.len();
+    let size = letter.spool.size();
+    let into = addressed(&letter, &client, &hostname, at);
+    let (file, body) = letter.spool.finish(desk.clone(), random.as_mut()).await;
+    let result = match body {
+        Ok(body) => deliver(&desk, into, body, at).await,
+        Err(fault) => Err(StoreError::Fault(fault)),
+    };
+    match &result {
+        Ok(delivered) => {
+            for delivered in delivered {
+                desk.send(Effect::Notify(topic(delivered)));
+            }
+        }
+        Err(error) => remove(&desk, file, error),
+    }
+    Received { sender, recipients, recipient_count, size, result }
+}
+
+/// Each recipient gets lines of its own in front of the one body that all share.
+fn addressed(letter: &Letter, client: &Client, hostname: &str, at: UnixSeconds) -> Vec<Into> {
+    let (hello, extended) =
+        client.hello.as_ref().map_or(("unknown", false), |(name, extended)| (name, *extended));
+    let trace = Trace {
+        hello,
+        peer: client.peer,
+        hostname,
+        with: trace::with(
+            extended,
+            client.tls.is_some(),
+            client.login.is_some(),
+            letter.smtp_utf8,
+        ),
+        tls: client.tls.as_ref().map(|agreed| (agreed.version, agreed.cipher.as_str())),
+        id: &client.id,
+        at,
+    };
+    let sender = letter.sender_text();
+    letter
+        .recipients
+        .iter()
+        .map(|recipient| Into {
+            account: recipient.account,
+            into: Place::Inbox,
+            prefix: trace.lines(&sender, &recipient.address),
+            flags: Flags::NONE,
+        })
+        .collect()
+}
+
+async fn deliver(
+    desk: &Desk<Job>,
+    recipients: Vec<Into>,
+    body: Body,
+    received: UnixSeconds,
+) -> Result<Vec<Delivered>, StoreError> {
+    let body = match body {
+        Body::Inline(bytes) => NewBody::Inline(bytes),
+        Body::File { handle, size } => NewBody::File { handle, size },
+    };
+    match job::write(desk, "deliver", Write::Deliver { recipients, body, received }).await? {
+        Written::Delivered(delivered) => Ok(delivered),
+        _ => Err(job::astray("deliver")),
+    }
+}
+
+/// The topic that those who have this mailbox selected watch.
+fn topic(delivered: &Delivered) -> Topic {
+    crate::topic_of(delivered.mailbox)
+}
+
+/// The file of a letter that was not stored. Where nobody knows whether it was, the file stays:
+/// a row may name it, and if none does, the next start sweeps it.
+fn remove(desk: &Desk<Job>, file: Option<Handle>, error: &StoreError) {
+    if let Some(handle) = file
+        && error.kind() != FaultKind::Unknown
+    {
+        desk.send(Effect::File(handle, FileWork::Remove));
+    }
+}
+
+/// What a piece of a body that could not be written means: nothing was stored.
+pub(super) fn not_written(fault: Fault) -> StoreError {
+    StoreError::Fault(fault)
+}
