@@ -32,7 +32,7 @@ fn measure(dir: &Path) -> Outcome<()> {
             }
         }
     }
-    list(&dir.join("Off-4096-10"))
+    list(&dir.join("Off-8192-10"))
 }
 
 /// Delivers letters of 2 KiB in batches; a checkpoint where one is due, as a server would.

@@ -322,3 +322,23 @@ fn the_last_uid_is_kept_back() {
     assert_eq!(fixture.write(job), Err(StoreError::UidLimit));
     assert_eq!(fixture.select(inbox).uids, [UidRange::one(u32::MAX - 1)]);
 }
+
+#[test]
+fn a_body_id_is_never_given_again() {
+    let mut fixture = Fixture::new();
+    let path = fixture.dir.path().join("pillarbox.db");
+    let highest = || {
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        let sql = "SELECT coalesce(max(id), 0) FROM body";
+        conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    fixture.deliver("one");
+    let before = highest();
+    let inbox = fixture.inbox();
+    fixture.flag(&[UidRange::ALL], Change::Add, Flags::DELETED);
+    expunge(&mut fixture, inbox, None);
+    fixture.done(Write::Purge { mailbox: inbox, up_to_modseq: u64::MAX });
+    assert_eq!(highest(), 0);
+    fixture.deliver("two");
+    assert_eq!(highest(), before + 2, "a prefix and a body");
+}
