@@ -19,6 +19,13 @@ pub enum OpenError {
         /// The highest that this program knows.
         known: i64,
     },
+    /// The database was written by an earlier version, and is only looked at.
+    Older {
+        /// The version of its schema.
+        found: i64,
+        /// The version that this program writes.
+        known: i64,
+    },
     /// A folder or file could not be made, opened or synced.
     Io(PathBuf, io::Error),
     /// SQLite could not open or migrate the database.
@@ -37,6 +44,10 @@ impl fmt::Display for OpenError {
                 f,
                 "the store has schema version {found}, this program knows versions up to {known}; \
                  use a newer program"
+            ),
+            Self::Older { found, known } => write!(
+                f,
+                "the store has schema version {found}; start the server once to bring it to {known}"
             ),
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Database(error) => write!(f, "the database cannot be opened: {error}"),

@@ -8,7 +8,7 @@
 //! - Jobs are named values. Whoever is outside hands in no SQL and no closures.
 //! - Each write job has a savepoint, so that one that fails spoils no other.
 //! - UIDs, modification sequences and counters are given inside the transaction.
-//! - Each operation on a mailbox asks [`rights::may`] first; no other function gives out a
+//! - Each operation on a mailbox asks `rights::may` first; no other function gives out a
 //!   mailbox's row.
 //! - A body is stored once and counted. Small ones are rows, large ones files that rows name.
 //! - Time is an argument. Nothing here reads a clock or draws a random number.
@@ -26,7 +26,7 @@ mod mailbox;
 mod messages;
 mod read;
 mod reader;
-pub mod rights;
+mod rights;
 mod schema;
 mod sql;
 mod store;

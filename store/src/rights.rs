@@ -7,7 +7,7 @@ use crate::{AccountId, MailboxId, StoreError, sql};
 
 /// Who acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Principal {
+pub(crate) enum Principal {
     /// A client that has proved who it is, or mail for this account.
     Account(AccountId),
     /// The server itself, keeping house.
@@ -16,7 +16,7 @@ pub enum Principal {
 
 /// What is to be done, in the terms of RFC 4314 §2.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Right {
+pub(crate) enum Right {
     /// `r`: select it, read what lies in it.
     Read,
     /// `i`: put a message into it (by delivery, APPEND or COPY).

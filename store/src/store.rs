@@ -7,7 +7,7 @@
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Seek, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -25,7 +25,8 @@ pub struct Options {
     pub inline_max: usize,
     /// What a commit waits for.
     pub sync: Sync,
-    /// The database's page size in bytes; counts only when the store is made.
+    /// The database's page size in bytes; counts only when the store is made. At 8 KiB letters of
+    /// 2 KiB waste a third less room than at 4 KiB, for the same work (`examples/measure.rs`).
     pub page_size: u32,
     /// The page cache of each connection, in KiB.
     pub cache_kib: u32,
@@ -40,9 +41,9 @@ impl Default for Options {
         Self {
             inline_max: 64 * 1024,
             sync: Sync::Full,
-            page_size: 4096,
+            page_size: 8192,
             cache_kib: 1024,
-            checkpoint_pages: 1000,
+            checkpoint_pages: 750,
             wal_size: 8 * 1024 * 1024,
         }
     }
@@ -248,12 +249,9 @@ const STATEMENTS_MAX: usize = 96;
 fn lengthen_wal(path: &Path, size: u64) -> Result<(), OpenError> {
     let lengthen = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-        let mut len = file.seek(SeekFrom::End(0))?;
-        let zeros = [0; 64 * 1024];
-        while len < size {
-            file.write_all(&zeros)?;
-            len = len.saturating_add(crate::sql::len(&zeros));
-        }
+        let len = file.seek(SeekFrom::End(0))?;
+        let missing = size.saturating_sub(len);
+        io::copy(&mut io::repeat(0).take(missing), &mut file)?;
         file.sync_all()
     };
     lengthen().map_err(|error| OpenError::Io(path.to_owned(), error))

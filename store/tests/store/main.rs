@@ -1,4 +1,18 @@
-//! The store from outside, on real files.
+//! The store from outside, on real files. `cfg(test)` tells clippy that these are tests.
 
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod fixture;
+#[cfg(test)]
 mod jobs;
+#[cfg(test)]
+mod mail;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod opening;
+#[cfg(test)]
+mod verify;

@@ -1,0 +1,114 @@
+//! Opening: the lock, versions, what is decided once, and the sweep.
+
+use pillarbox_store::{Change, Flags, OpenError, Options, Place, Store, Sync, UidRange, Write};
+
+use crate::fixture::{Fixture, deliver, options, recipient};
+
+fn pragma(fixture: &Fixture, name: &str) -> i64 {
+    let conn = rusqlite::Connection::open(fixture.dir.path().join("pillarbox.db")).unwrap();
+    conn.pragma_query_value(None, name, |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn one_at_a_time() {
+    let fixture = Fixture::new();
+    let dir = fixture.dir.path().to_owned();
+    let Err(error) = Store::open(&dir, &options()) else { panic!() };
+    assert!(matches!(error, OpenError::InUse(_)));
+    assert!(error.to_string().contains("in use by another server"), "{error}");
+    let verified = pillarbox_store::verify::verify(&dir, &mut |_| {});
+    assert!(matches!(verified, Err(OpenError::InUse(_))));
+    let Fixture { store, writer, reader, dir: _keep, .. } = fixture;
+    drop((store, reader));
+    assert!(matches!(Store::open(&dir, &options()), Err(OpenError::InUse(_))), "a writer lives");
+    drop(writer);
+    assert!(Store::open(&dir, &options()).is_ok());
+}
+
+#[test]
+fn an_empty_directory_becomes_the_present_version() {
+    let fixture = Fixture::new();
+    assert_eq!(pragma(&fixture, "user_version"), 1);
+    assert_eq!(pragma(&fixture, "page_size"), 8192);
+    assert_eq!(pragma(&fixture, "auto_vacuum"), 2);
+    let mut fixture = fixture.reopen();
+    fixture.deliver("still there after the second opening");
+}
+
+#[test]
+fn a_database_at_version_zero_is_migrated() {
+    // What a crash between making the file and the first step leaves.
+    let dir = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
+    conn.pragma_update(None, "page_size", 4096).unwrap();
+    conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+    drop(conn);
+    let store = Store::open(dir.path(), &options()).unwrap();
+    let account = Write::CreateAccount { name: "ann".into(), now: crate::fixture::NOW };
+    assert!(store.writer().unwrap().commit(vec![account])[0].is_ok());
+}
+
+#[test]
+fn a_newer_database_is_left_alone() {
+    let Fixture { dir, store, writer, reader, .. } = Fixture::new();
+    drop((store, writer, reader));
+    let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
+    conn.pragma_update(None, "user_version", 2).unwrap();
+    let opened = Store::open(dir.path(), &options());
+    assert!(matches!(opened, Err(OpenError::Newer { found: 2, known: 1 })));
+    conn.pragma_update(None, "user_version", 0).unwrap();
+    let verified = pillarbox_store::verify::verify(dir.path(), &mut |_| {});
+    assert!(matches!(verified, Err(OpenError::Older { found: 0, known: 1 })));
+}
+
+#[test]
+fn a_path_that_cannot_be_a_store_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    std::fs::write(&path, "x").unwrap();
+    let Err(error) = Store::open(&path.join("store"), &options()) else { panic!() };
+    assert!(error.to_string().contains("file/store"), "{error}");
+}
+
+#[test]
+fn the_holder_sweeps_what_no_row_names() {
+    let mut fixture = Fixture::new();
+    let bodies = [fixture.file(1, b"kept"), fixture.file(2, b"expunged")];
+    for body in bodies {
+        fixture.done(deliver(vec![recipient(fixture.ann, Place::Inbox)], body));
+    }
+    fixture.file(3, b"never delivered");
+    std::fs::write(fixture.store.bodies().join("README"), "x").unwrap();
+    std::fs::create_dir(fixture.store.bodies().join("lost+found")).unwrap();
+    fixture.flag(&[UidRange::one(2)], Change::Add, Flags::DELETED);
+    let (by, mailbox) = (fixture.ann, fixture.inbox());
+    fixture.done(Write::Expunge { by, mailbox, uids: None });
+    let modseq = fixture.select(mailbox).status.highestmodseq;
+    assert_eq!(fixture.messages(mailbox, true).len(), 2);
+
+    let mut fixture = fixture.reopen();
+    assert_eq!(fixture.body_files(), 2, "the kept one and the folder");
+    assert_eq!(fixture.messages(mailbox, true).len(), 1);
+    assert_eq!(fixture.changes(mailbox, modseq - 1).vanished, [UidRange::one(2)]);
+}
+
+#[test]
+fn a_full_wal_asks_for_a_checkpoint_and_is_used_again() {
+    let options = Options { checkpoint_pages: 50, wal_size: 1 << 20, sync: Sync::Off, ..options() };
+    let mut fixture = Fixture::with(&options);
+    let wal = fixture.dir.path().join("pillarbox.db-wal");
+    let length = |path: &std::path::Path| std::fs::metadata(path).unwrap().len();
+    assert_eq!(length(&wal), 1 << 20);
+    let mut checkpoints = 0;
+    for _ in 0..200 {
+        fixture.deliver(&"x".repeat(2000));
+        if fixture.writer.checkpoint_due() {
+            fixture.store.checkpoint().unwrap();
+            checkpoints += 1;
+        }
+    }
+    assert!(checkpoints > 5, "{checkpoints}");
+    assert_eq!(length(&wal), 1 << 20, "neither grown nor cut");
+    let inbox = fixture.inbox();
+    assert_eq!(fixture.messages(inbox, false).len(), 200);
+}
