@@ -129,8 +129,21 @@ fn core_depends_on_nothing_that_does_io() {
         .filter(|name| name != "pillarbox-core")
         .collect();
     let known = [
-        "base64", "cfg-if", "getrandom", "libc", "log", "memchr", "nom", "once_cell", "ring",
-        "rustls", "rustls-pki-types", "rustls-webpki", "subtle", "untrusted", "zeroize",
+        "base64",
+        "cfg-if",
+        "getrandom",
+        "libc",
+        "log",
+        "memchr",
+        "nom",
+        "once_cell",
+        "ring",
+        "rustls",
+        "rustls-pki-types",
+        "rustls-webpki",
+        "subtle",
+        "untrusted",
+        "zeroize",
     ];
     let unknown: Vec<_> = names.iter().filter(|name| !known.contains(&name.as_str())).collect();
     assert!(unknown.is_empty(), "new in core, does it do I/O? {unknown:?}");
@@ -139,7 +152,14 @@ fn core_depends_on_nothing_that_does_io() {
 #[test]
 fn nothing_banned_is_built_in_and_every_licence_is_allowed() {
     let allowed = [
-        "MIT", "Apache-2.0", "ISC", "BSD-3-Clause", "Zlib", "0BSD", "Unlicense", "Unicode-3.0",
+        "MIT",
+        "Apache-2.0",
+        "ISC",
+        "BSD-3-Clause",
+        "Zlib",
+        "0BSD",
+        "Unlicense",
+        "Unicode-3.0",
         "Apache-2.0 WITH LLVM-exception",
     ];
     let banned = ["tokio", "async-std", "aws-lc-rs", "aws-lc-sys", "openssl-sys"];
@@ -148,9 +168,11 @@ fn nothing_banned_is_built_in_and_every_licence_is_allowed() {
         let name = package.split(' ').next().unwrap();
         assert!(!banned.contains(&name), "{name} is banned: see deny.toml");
         // `A OR B` needs one of them, `A AND B` both; the old `A/B` means OR.
-        let good = licence.replace(['(', ')'], "").replace('/', " OR ").split(" AND ").all(|part| {
-            part.split(" OR ").any(|one| allowed.contains(&one.trim()))
-        });
+        let good = licence
+            .replace(['(', ')'], "")
+            .replace('/', " OR ")
+            .split(" AND ")
+            .all(|part| part.split(" OR ").any(|one| allowed.contains(&one.trim())));
         assert!(good, "{package}: licence {licence} is not in the list");
     }
 }

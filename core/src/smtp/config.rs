@@ -1,0 +1,180 @@
+//! What a server says of itself and how strict it is: the same for many connections.
+
+use super::limits::{INBOX_BYTES_MIN, Limits};
+
+/// A server's configuration, checked when it is made. Share it between connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    host: String,
+    limits: Limits,
+    capabilities: Capabilities,
+    strictness: Strictness,
+}
+
+/// What EHLO lists. ENHANCEDSTATUSCODES is always there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// PIPELINING (RFC 2920). Commands may come in groups whether it is listed or not.
+    pub pipelining: bool,
+    /// SIZE (RFC 1870), with [`Limits::message_bytes_max`].
+    pub size: bool,
+    /// 8BITMIME (RFC 6152). Text of 8 bits is taken whether it is listed or not.
+    pub eight_bit_mime: bool,
+    /// SMTPUTF8 (RFC 6531).
+    pub smtp_utf8: bool,
+    /// STARTTLS (RFC 3207); not offered once TLS has started.
+    pub starttls: bool,
+    /// The mechanisms of AUTH (RFC 4954) while there is no TLS. None: AUTH is not offered.
+    pub auth: Vec<String>,
+    /// The mechanisms of AUTH under TLS.
+    pub auth_under_tls: Vec<String>,
+}
+
+impl Default for Capabilities {
+    /// A host that receives mail: all but TLS and AUTH, which need something behind them.
+    fn default() -> Self {
+        Self {
+            pipelining: true,
+            size: true,
+            eight_bit_mime: true,
+            smtp_utf8: true,
+            starttls: false,
+            auth: Vec::new(),
+            auth_under_tls: Vec::new(),
+        }
+    }
+}
+
+/// What becomes of small deviations that do no harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strictness {
+    /// Taken as meant: a space before a path, a bare LF in a message or behind a command, dots in
+    /// odd places of a local part, an underscore in a domain.
+    #[default]
+    Lenient,
+    /// Refused: for trying out clients.
+    Pedantic,
+}
+
+/// Why there can be no such configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigFault {
+    /// The host name is empty, longer than 255 bytes, or not printable ASCII without spaces.
+    Host,
+    /// A line limit is below 512 (RFC 5321 §4.5.3.1.4) or above [`INBOX_BYTES_MIN`]: a longer
+    /// line would fill the inbox and wait there for ever.
+    LineLimit,
+    /// A mechanism's name is not one (RFC 4422 §3.1).
+    Mechanism(String),
+}
+
+impl std::fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Host => f.write_str("the host name is empty, too long, or no host name"),
+            Self::LineLimit => {
+                write!(f, "a line limit lies outside {LINE_MAX_LEAST} to {INBOX_BYTES_MIN} bytes")
+            }
+            Self::Mechanism(name) => write!(f, "{name:?} cannot name a SASL mechanism"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigFault {}
+
+impl Config {
+    /// Checks and keeps all this. `host` is the name the server goes by in greeting and EHLO.
+    ///
+    /// # Errors
+    /// What [`ConfigFault`] says.
+    pub fn new(
+        host: impl Into<String>,
+        limits: Limits,
+        capabilities: Capabilities,
+        strictness: Strictness,
+    ) -> Result<Self, ConfigFault> {
+        let host = host.into();
+        let in_reach = |max| (LINE_MAX_LEAST..=INBOX_BYTES_MIN).contains(&max);
+        if host.is_empty() || host.len() > 255 || !host.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return Err(ConfigFault::Host);
+        }
+        if !in_reach(limits.command_line_max) || !in_reach(limits.auth_line_max) {
+            return Err(ConfigFault::LineLimit);
+        }
+        let mut names = capabilities.auth.iter().chain(&capabilities.auth_under_tls);
+        if let Some(name) = names.find(|name| !is_mechanism(name)) {
+            return Err(ConfigFault::Mechanism(name.clone()));
+        }
+        Ok(Self { host, limits, capabilities, strictness })
+    }
+
+    /// The server's name.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The limits.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What EHLO lists.
+    #[must_use]
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// How strict it is.
+    #[must_use]
+    pub const fn strictness(&self) -> Strictness {
+        self.strictness
+    }
+}
+
+/// RFC 4422 §3.1: 1 to 20 upper-case letters, digits, hyphens and underscores.
+fn is_mechanism(name: &str) -> bool {
+    (1..=20).contains(&name.len())
+        && name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_'))
+}
+
+/// No line limit may be below what RFC 5321 §4.5.3.1.4 asks for.
+const LINE_MAX_LEAST: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: impl FnOnce(&mut Limits, &mut Capabilities)) -> Result<Config, ConfigFault> {
+        let (mut limits, mut capabilities) = (Limits::default(), Capabilities::default());
+        change(&mut limits, &mut capabilities);
+        Config::new("mx.example", limits, capabilities, Strictness::Lenient)
+    }
+
+    #[test]
+    fn line_limits_fit_the_inbox() {
+        for (max, fits) in [(511, false), (512, true), (65_536, true), (65_537, false)] {
+            assert_eq!(with(|limits, _| limits.command_line_max = max).is_ok(), fits);
+            assert_eq!(with(|limits, _| limits.auth_line_max = max).is_ok(), fits);
+        }
+    }
+
+    #[test]
+    fn names_are_names() {
+        for host in ["", "a b", "a\r\nb", "caf\u{e9}.example", &"x".repeat(256)] {
+            let made =
+                Config::new(host, Limits::default(), Capabilities::default(), Strictness::Lenient);
+            assert_eq!(made, Err(ConfigFault::Host));
+        }
+        for name in ["", "plain", "A B", "ABCDEFGHIJKLMNOPQRSTU"] {
+            let made = with(|_, capabilities| capabilities.auth_under_tls.push(name.into()));
+            assert_eq!(made, Err(ConfigFault::Mechanism(name.into())));
+        }
+        assert!(
+            with(|_, capabilities| capabilities.auth.push("SCRAM-SHA-256-PLUS".into())).is_ok()
+        );
+    }
+}

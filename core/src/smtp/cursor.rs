@@ -1,0 +1,107 @@
+//! A place in a line that is being parsed, and what is said when the parse ends there.
+
+use std::fmt;
+
+/// Where a parse failed, and what would have been right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// Bytes from the start of the line.
+    pub offset: usize,
+    /// What stands there; nothing at the line's end.
+    pub found: Option<char>,
+    /// What was expected there, such as "a domain".
+    pub expected: &'static str,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.found {
+            None => f.write_str("at the end")?,
+            Some(' ') => write!(f, "at the space at byte {}", self.offset)?,
+            Some(found) if found.is_ascii_graphic() => write!(f, "at `{found}`")?,
+            Some(_) => write!(f, "at byte {}", self.offset)?,
+        }
+        write!(f, ": expected {}", self.expected)
+    }
+}
+
+impl std::error::Error for At {}
+
+/// How far a line has been parsed. It stands between characters always.
+#[derive(Debug, Clone)]
+pub(super) struct Cursor<'a> {
+    line: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// Before the byte `at`; at the end where no character begins there.
+    pub(super) fn new(line: &'a str, at: usize) -> Self {
+        let at = if line.is_char_boundary(at) { at } else { line.len() };
+        Self { line, at }
+    }
+
+    pub(super) fn rest(&self) -> &'a str {
+        self.line.get(self.at..).unwrap_or_default()
+    }
+
+    pub(super) const fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest().is_empty()
+    }
+
+    /// What has been passed since `start`.
+    pub(super) fn since(&self, start: usize) -> &'a str {
+        self.line.get(start..self.at).unwrap_or_default()
+    }
+
+    /// Passes `text`, whatever its case, if it comes next.
+    pub(super) fn eat(&mut self, text: &str) -> bool {
+        let next = self.rest().get(..text.len());
+        let comes = next.is_some_and(|next| next.eq_ignore_ascii_case(text));
+        if comes {
+            self.at += text.len();
+        }
+        comes
+    }
+
+    /// Passes the next character, if there is one.
+    pub(super) fn take(&mut self) -> Option<char> {
+        let next = self.peek()?;
+        self.at += next.len_utf8();
+        Some(next)
+    }
+
+    pub(super) fn take_while(&mut self, mut wanted: impl FnMut(char) -> bool) -> &'a str {
+        let start = self.at;
+        let rest = self.rest();
+        self.at += rest.find(|char| !wanted(char)).unwrap_or(rest.len());
+        self.since(start)
+    }
+
+    /// Passes spaces and says how many.
+    pub(super) fn spaces(&mut self) -> usize {
+        self.take_while(|char| char == ' ').len()
+    }
+
+    pub(super) fn expect(&mut self, text: &str, expected: &'static str) -> Result<(), At> {
+        if self.eat(text) { Ok(()) } else { Err(self.expected(expected)) }
+    }
+
+    /// The fault of not finding this here.
+    pub(super) fn expected(&self, expected: &'static str) -> At {
+        At { offset: self.at, found: self.peek(), expected }
+    }
+
+    /// The fault of not having found this at an earlier place.
+    pub(super) fn expected_at(&self, offset: usize, expected: &'static str) -> At {
+        Self::new(self.line, offset).expected(expected)
+    }
+}

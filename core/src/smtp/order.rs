@@ -1,0 +1,85 @@
+//! Which command may come when (RFC 5321 §4.1.4). This table is printed from the code by a test:
+//!
+//! ```text
+//!           start       ready      mail          rcpt
+//! EHLO      yes         yes        yes           yes
+//! ```
+//!
+//! `start`: nothing said yet, or TLS has just started; `ready`: after EHLO or HELO; `mail`: a
+//! sender is accepted; `rcpt`: a recipient too. Elsewhere a command is answered `503`. EHLO within
+//! a transaction ends it, as RSET does. EXPN is allowed everywhere and served nowhere (`502`).
+
+use super::command::Verb;
+use super::fault::Fault;
+
+/// How far a session has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Start,
+    Ready,
+    Mail,
+    Rcpt,
+}
+
+/// Whether the command may come now.
+pub(super) const fn check(stage: Stage, verb: Verb) -> Result<(), Fault> {
+    use Stage::{Mail, Rcpt, Ready, Start};
+    match (stage, verb) {
+        // RFC 5321 §4.1.4: at any time, some even without EHLO.
+        (
+            Start | Ready | Mail | Rcpt,
+            Verb::Ehlo
+            | Verb::Helo
+            | Verb::Rset
+            | Verb::Noop
+            | Verb::Vrfy
+            | Verb::Expn
+            | Verb::Help
+            | Verb::Quit,
+        )
+        | (Ready, Verb::Mail | Verb::Auth)
+        | (Mail | Rcpt, Verb::Rcpt)
+        | (Rcpt, Verb::Data)
+        // It ends the transaction, since it makes us forget all (RFC 3207 §4.2).
+        | (Ready | Mail | Rcpt, Verb::StartTls) => Ok(()),
+        (Start, Verb::Mail | Verb::Rcpt | Verb::Data | Verb::StartTls | Verb::Auth) => {
+            Err(Fault::HelloFirst)
+        }
+        (Ready, Verb::Rcpt | Verb::Data) => Err(Fault::MailFirst),
+        // RFC 5321 §4.1.1.4 and §3.3 allow 503 as well as 554.
+        (Mail, Verb::Data) => Err(Fault::RecipientFirst),
+        // RFC 5321 §4.1.4 for MAIL, RFC 4954 §4 for AUTH.
+        (Mail | Rcpt, Verb::Mail | Verb::Auth) => Err(Fault::InTransaction(verb)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    #[test]
+    fn the_table_above_is_the_truth() {
+        let mut table = String::new();
+        let mut row = |cells: [&str; 5]| {
+            let [verb, start, ready, mail, rcpt] = cells;
+            let line = format!("//! {verb:9} {start:12}{ready:12}{mail:14}{rcpt}");
+            writeln!(table, "{}", line.trim_end()).unwrap();
+        };
+        row(["", "start", "ready", "mail", "rcpt"]);
+        for verb in Verb::ALL {
+            let cell = |stage| match check(stage, verb) {
+                Ok(()) => "yes",
+                Err(Fault::HelloFirst) => "EHLO first",
+                Err(Fault::MailFirst) => "MAIL first",
+                Err(Fault::RecipientFirst) => "RCPT first",
+                Err(Fault::InTransaction(_)) => "later",
+                Err(fault) => panic!("{fault:?} is not about order"),
+            };
+            let [start, ready, mail, rcpt] =
+                [Stage::Start, Stage::Ready, Stage::Mail, Stage::Rcpt].map(cell);
+            row([verb.name(), start, ready, mail, rcpt]);
+        }
+        assert!(include_str!("order.rs").contains(&table), "the table is now:\n{table}");
+    }
+}

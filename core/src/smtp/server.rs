@@ -1,0 +1,726 @@
+//! The server's side of an SMTP conversation.
+//!
+//! The machine reads commands, keeps their order, and answers by itself what needs no owner:
+//! NOOP, RSET, HELP, VRFY, QUIT and every mistake. What the owner has a say in comes as an
+//! [`Event`]; the owner's [`Reply`] is also the decision, by its class.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use memchr::memchr;
+
+use super::address::Grammar;
+use super::body::{BareLf, Body, Part};
+use super::command::{Auth, Command, Hello, Mail, Rcpt, Verb};
+use super::config::{Config, Strictness};
+use super::fault::Fault;
+use super::order::{self, Stage};
+use super::reply::{Class, Code, Place, Reply, write_line};
+use crate::Outbox;
+
+/// One client's conversation.
+#[derive(Debug)]
+pub struct Server {
+    config: Arc<Config>,
+    id: Box<str>,
+    /// TLS runs under the conversation.
+    secure: bool,
+    authenticated: bool,
+    bad_commands: usize,
+    transactions: usize,
+    /// How much of the unread bytes is known to hold no line end.
+    scanned: usize,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The owner has not greeted yet.
+    Fresh,
+    /// A command is next.
+    Command(Progress),
+    /// The rest of a line that was too long is skipped.
+    Skip(Progress),
+    /// The owner owes a reply.
+    Asked(Question, Progress),
+    /// The client owes an answer to a challenge.
+    Exchange(Progress),
+    /// The body of DATA, and how large it is so far.
+    Body {
+        body: Body,
+        size: u64,
+    },
+    /// TLS is about to begin.
+    Handshake,
+    Closed,
+}
+
+/// How far the conversation has come.
+#[derive(Debug, Clone, Copy)]
+enum Progress {
+    Start,
+    Ready,
+    Transaction { smtp_utf8: bool, recipients: usize },
+}
+
+/// What the owner has been asked.
+#[derive(Debug, Clone, Copy)]
+enum Question {
+    Hello { extended: bool },
+    Mail { smtp_utf8: bool },
+    Rcpt,
+    Data,
+    BodyEnd,
+    Auth,
+    StartTls,
+}
+
+/// How far [`Server::next`] has come.
+#[derive(Debug)]
+#[must_use = "what was used must be taken from the inbox"]
+pub struct Step<'b> {
+    /// So many of the unread bytes are done with.
+    pub used: usize,
+    /// What follows.
+    pub next: Next<'b>,
+}
+
+/// What follows from the bytes read.
+#[derive(Debug)]
+pub enum Next<'b> {
+    /// Something for the owner.
+    Event(Event<'b>),
+    /// The client is next. Where bytes were used, the machine has answered by itself, and there
+    /// may be more in what is left.
+    NeedBytes,
+    /// The owner is next: a [`Server::reply`] is owed, or the handshake.
+    AwaitReply,
+    /// Nothing is read any more: send what is in the outbox and close.
+    Closed,
+}
+
+/// What the owner must know or decide.
+///
+/// [`Event::Hello`], [`Event::Reset`] and [`Event::BodyRefused`] end a transaction that may be
+/// under way.
+#[derive(Debug)]
+pub enum Event<'b> {
+    /// EHLO or HELO. Decide; after a yes to EHLO the extensions are announced.
+    Hello(Hello<'b>),
+    /// MAIL begins a transaction. Decide.
+    Mail(Mail<'b>),
+    /// RCPT. Decide.
+    Rcpt(Rcpt<'b>),
+    /// DATA, with at least one recipient accepted. Decide: [`Reply::start_mail`] to go on.
+    Data,
+    /// A piece of the body, unstuffed, every line end CRLF. No reply.
+    Body(&'b [u8]),
+    /// The body is whole. Decide: a yes makes the message ours (RFC 5321 §4.2.5).
+    BodyEnd,
+    /// The body was refused and the client knows why. No reply; the transaction is gone
+    /// (RFC 5321 §4.1.1.4).
+    BodyRefused(Fault),
+    /// The client withdrew its transaction. No reply.
+    Reset,
+    /// AUTH with a mechanism that is offered. [`Server::challenge`], or decide.
+    Auth {
+        /// As the client wrote it, in any case.
+        mechanism: &'b str,
+        /// The initial response, decoded.
+        initial: Option<Secret>,
+    },
+    /// The answer to a challenge. [`Server::challenge`] again, or decide.
+    AuthResponse(Secret),
+    /// The exchange is over without a login, and the client knows why. No reply.
+    AuthCancelled(Fault),
+    /// STARTTLS. Decide; after a yes nothing is read until [`Server::tls_started`].
+    StartTls,
+}
+
+/// A decoded message of an AUTH exchange. Prints nothing of it: it may be a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Vec<u8>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// The owner called out of order. Nothing was written and nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// No reply is owed.
+    NothingAsked,
+    /// A challenge, but no AUTH is under way.
+    NoExchange,
+    /// TLS has started, but STARTTLS was not accepted and something was said already.
+    NoHandshake,
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NothingAsked => "no reply is owed",
+            Self::NoExchange => "no AUTH is under way",
+            Self::NoHandshake => "STARTTLS was not accepted",
+        })
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+impl Server {
+    /// A conversation of which nothing has been said. `id` names the connection; it stands behind
+    /// every reply of refusal, so that the client's operator can ask ours.
+    #[must_use]
+    pub fn new(config: Arc<Config>, id: &str) -> Self {
+        Self {
+            config,
+            id: id.into(),
+            secure: false,
+            authenticated: false,
+            bad_commands: 0,
+            transactions: 0,
+            scanned: 0,
+            state: State::Fresh,
+        }
+    }
+
+    /// Says the first word: `220`, or a refusal after which the conversation is closed.
+    pub fn greet(&mut self, reply: &Reply, out: &mut Outbox) {
+        self.write(reply, out);
+        self.state = match reply.code().class() {
+            Class::Done => State::Command(Progress::Start),
+            Class::GoOn | Class::Temporary | Class::Permanent => State::Closed,
+        };
+    }
+
+    /// Ends the conversation with this reply (`421`), whatever is under way.
+    pub fn close(&mut self, reply: &Reply, out: &mut Outbox) {
+        if !matches!(self.state, State::Closed) {
+            self.write(reply, out);
+            self.state = State::Closed;
+        }
+    }
+
+    /// TLS runs now: after STARTTLS was accepted, or before the greeting. All that was said before
+    /// is forgotten (RFC 3207 §4.2).
+    ///
+    /// # Errors
+    /// At any other time.
+    pub fn tls_started(&mut self) -> Result<(), Misuse> {
+        match self.state {
+            State::Fresh => {}
+            State::Handshake => self.state = State::Command(Progress::Start),
+            State::Command(_)
+            | State::Skip(_)
+            | State::Asked(..)
+            | State::Exchange(_)
+            | State::Body { .. }
+            | State::Closed => return Err(Misuse::NoHandshake),
+        }
+        self.secure = true;
+        self.scanned = 0;
+        Ok(())
+    }
+
+    /// Whether a transaction is under way, or the owner owes a reply: a server that stops lets
+    /// these end.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        matches!(
+            self.state,
+            State::Command(Progress::Transaction { .. })
+                | State::Skip(Progress::Transaction { .. })
+                | State::Asked(..)
+                | State::Body { .. }
+        )
+    }
+
+    /// Reads on. `unread` is what has come and was not used, without a gap since the last call.
+    pub fn next<'b>(&mut self, unread: &'b [u8], out: &mut Outbox) -> Step<'b> {
+        match &mut self.state {
+            State::Command(progress) => {
+                let progress = *progress;
+                self.command(progress, unread, out)
+            }
+            State::Skip(progress) => {
+                let progress = *progress;
+                self.skip(progress, unread)
+            }
+            State::Exchange(progress) => {
+                let progress = *progress;
+                self.exchange(progress, unread, out)
+            }
+            State::Body { .. } => self.body(unread, out),
+            State::Fresh | State::Asked(..) | State::Handshake => at(0, Next::AwaitReply),
+            State::Closed => at(0, Next::Closed),
+        }
+    }
+
+    /// Answers what the owner was asked; the reply's class is the decision. `421` also closes.
+    ///
+    /// # Errors
+    /// Where nothing was asked.
+    pub fn reply(&mut self, reply: &Reply, out: &mut Outbox) -> Result<(), Misuse> {
+        let State::Asked(question, progress) = self.state else { return Err(Misuse::NothingAsked) };
+        let class = reply.code().class();
+        match question {
+            Question::Hello { extended: true } if class == Class::Done => self.announce(reply, out),
+            Question::StartTls => reply.write(Some(&self.id), out),
+            Question::Hello { .. }
+            | Question::Mail { .. }
+            | Question::Rcpt
+            | Question::Data
+            | Question::BodyEnd
+            | Question::Auth => self.write(reply, out),
+        }
+        self.state = if reply.code() == Code::SHUTTING_DOWN {
+            State::Closed
+        } else {
+            self.decided(question, progress, class)
+        };
+        Ok(())
+    }
+
+    /// Sends the next challenge of an AUTH exchange.
+    ///
+    /// # Errors
+    /// Where no exchange is under way.
+    pub fn challenge(&mut self, data: &[u8], out: &mut Outbox) -> Result<(), Misuse> {
+        let State::Asked(Question::Auth, progress) = self.state else {
+            return Err(Misuse::NoExchange);
+        };
+        out.push(b"334 ");
+        out.push(STANDARD.encode(data).as_bytes());
+        out.push(b"\r\n");
+        self.state = State::Exchange(progress);
+        Ok(())
+    }
+
+    fn decided(&mut self, question: Question, progress: Progress, class: Class) -> State {
+        let yes = class == Class::Done;
+        match (question, progress) {
+            (Question::Hello { .. }, progress) => {
+                State::Command(if yes { Progress::Ready } else { progress })
+            }
+            (Question::Mail { smtp_utf8 }, _) if yes => {
+                self.transactions += 1;
+                State::Command(Progress::Transaction { smtp_utf8, recipients: 0 })
+            }
+            (Question::Rcpt, Progress::Transaction { smtp_utf8, recipients }) if yes => {
+                State::Command(Progress::Transaction { smtp_utf8, recipients: recipients + 1 })
+            }
+            (Question::Data, progress) if class != Class::GoOn => State::Command(progress),
+            (Question::Data, _) => {
+                let bare_lf = match self.config.strictness() {
+                    Strictness::Lenient => BareLf::Mend,
+                    Strictness::Pedantic => BareLf::Refuse,
+                };
+                let body = Body::new(bare_lf, self.config.limits().text_line_max);
+                State::Body { body, size: 0 }
+            }
+            // Whatever the answer to a body, its transaction is over (RFC 5321 §4.1.1.4).
+            (Question::BodyEnd, _) => State::Command(Progress::Ready),
+            (Question::Auth, progress) => {
+                self.authenticated |= yes;
+                State::Command(progress)
+            }
+            (Question::StartTls, _) if yes => State::Handshake,
+            (Question::Mail { .. } | Question::Rcpt | Question::StartTls, progress) => {
+                State::Command(progress)
+            }
+        }
+    }
+
+    fn command<'b>(&mut self, progress: Progress, unread: &'b [u8], out: &mut Outbox) -> Step<'b> {
+        let limits = self.config.limits();
+        // RFC 4954 §4: an initial response may be as long as any other line of the exchange.
+        let max = match Verb::of(unread) {
+            Some(Verb::Auth) => limits.auth_line_max,
+            _ => limits.command_line_max,
+        };
+        let (line, used) = match self.line(unread, max) {
+            Line::Whole { line, used } => (line, used),
+            Line::Unfinished => return at(0, Next::NeedBytes),
+            Line::TooLong { used, ended } => {
+                self.state = if ended { State::Command(progress) } else { State::Skip(progress) };
+                self.refuse(Fault::LineTooLong(max), out);
+                return at(used, Next::NeedBytes);
+            }
+        };
+        let behind = unread.get(used..).unwrap_or_default();
+        let parsed = self
+            .text_of(line)
+            .and_then(|text| Command::parse(text, Grammar::of(&self.config)))
+            .and_then(|command| {
+                order::check(progress.stage(), command.verb())?;
+                self.check(&command, progress, line)?;
+                Ok(command)
+            });
+        match parsed {
+            Ok(command) => at(used, self.act(command, progress, behind, out)),
+            Err(fault) => {
+                self.refuse(fault, out);
+                at(used, Next::NeedBytes)
+            }
+        }
+    }
+
+    /// A line without its end. A bare LF ends one too, unless we are pedantic.
+    fn text_of<'l>(&self, line: &'l [u8]) -> Result<&'l [u8], Fault> {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        match (text.strip_suffix(b"\r"), self.config.strictness()) {
+            (Some(text), _) => Ok(text),
+            (None, Strictness::Lenient) => Ok(text),
+            (None, Strictness::Pedantic) => Err(Fault::BareLf),
+        }
+    }
+
+    /// What can be refused without the owner.
+    fn check(&self, command: &Command<'_>, progress: Progress, line: &[u8]) -> Result<(), Fault> {
+        let (limits, offered) = (self.config.limits(), self.config.capabilities());
+        match command {
+            Command::Mail(mail) => self.check_mail(mail, line),
+            Command::Rcpt(rcpt) => match progress {
+                Progress::Transaction { recipients, .. } if recipients >= limits.recipients_max => {
+                    Err(Fault::TooManyRecipients(limits.recipients_max))
+                }
+                Progress::Transaction { smtp_utf8: false, .. }
+                    if rcpt.recipient.mailbox().is_some_and(|mailbox| !mailbox.is_ascii()) =>
+                {
+                    Err(Fault::NonAsciiRecipient)
+                }
+                Progress::Start | Progress::Ready | Progress::Transaction { .. } => Ok(()),
+            },
+            Command::StartTls if self.secure => Err(Fault::TlsActive),
+            Command::StartTls if !offered.starttls => Err(Fault::NotOffered(Verb::StartTls)),
+            Command::Auth(_) if self.authenticated => Err(Fault::Authenticated),
+            Command::Auth(auth) => self.check_mechanism(auth),
+            Command::Expn(_) => Err(Fault::NotImplemented(Verb::Expn)),
+            Command::Hello(_)
+            | Command::Data
+            | Command::Rset
+            | Command::Noop
+            | Command::Vrfy(_)
+            | Command::Help
+            | Command::Quit
+            | Command::StartTls => Ok(()),
+        }
+    }
+
+    fn check_mail(&self, mail: &Mail<'_>, line: &[u8]) -> Result<(), Fault> {
+        let (limits, offered) = (self.config.limits(), self.config.capabilities());
+        if self.transactions >= limits.transactions_max {
+            return Err(Fault::TooManyTransactions(limits.transactions_max));
+        }
+        let not_offered = [
+            (mail.size.is_some() && !offered.size, "SIZE="),
+            (mail.body.is_some() && !offered.eight_bit_mime, "BODY="),
+            (mail.smtp_utf8 && !offered.smtp_utf8, "SMTPUTF8"),
+            (mail.submitter.is_some() && self.mechanisms().next().is_none(), "AUTH="),
+        ];
+        if let Some((_, name)) = not_offered.iter().find(|(wrong, _)| *wrong) {
+            return Err(Fault::ParameterUnknown(place_of(line, name)));
+        }
+        if mail.size.is_some_and(|size| size > limits.message_bytes_max) {
+            return Err(Fault::TooLarge(limits.message_bytes_max));
+        }
+        // RFC 6531 §3.4: other characters need the promise that later servers will be asked too.
+        if !mail.smtp_utf8 && mail.sender.mailbox().is_some_and(|mailbox| !mailbox.is_ascii()) {
+            return Err(Fault::NonAsciiSender);
+        }
+        Ok(())
+    }
+
+    fn check_mechanism(&self, auth: &Auth<'_>) -> Result<(), Fault> {
+        if self.mechanisms().next().is_none() {
+            return Err(Fault::NotOffered(Verb::Auth));
+        }
+        let offered = self.mechanisms().any(|name| name.eq_ignore_ascii_case(auth.mechanism));
+        if offered { Ok(()) } else { Err(Fault::UnknownMechanism) }
+    }
+
+    fn act<'b>(
+        &mut self,
+        command: Command<'b>,
+        progress: Progress,
+        behind: &[u8],
+        out: &mut Outbox,
+    ) -> Next<'b> {
+        let (question, event) = match command {
+            Command::Hello(hello) => {
+                (Question::Hello { extended: hello.extended }, Event::Hello(hello))
+            }
+            Command::Mail(mail) => {
+                (Question::Mail { smtp_utf8: mail.smtp_utf8 }, Event::Mail(mail))
+            }
+            Command::Rcpt(rcpt) => (Question::Rcpt, Event::Rcpt(rcpt)),
+            Command::Data => (Question::Data, Event::Data),
+            // RFC 3207 §4.2 and CVE-2011-0411: what came in clear behind STARTTLS must never be
+            // read as if it had come under TLS.
+            Command::StartTls if !behind.is_empty() => {
+                self.refuse(Fault::BehindStartTls, out);
+                self.state = State::Closed;
+                return Next::Closed;
+            }
+            Command::StartTls => (Question::StartTls, Event::StartTls),
+            Command::Auth(auth) => return self.begin_auth(auth, progress, out),
+            Command::Rset => {
+                write_line(Code::OK, Some(OK), format_args!("reset"), Place::Last(None), out);
+                return match progress {
+                    Progress::Transaction { .. } => {
+                        self.state = State::Command(Progress::Ready);
+                        Next::Event(Event::Reset)
+                    }
+                    Progress::Start | Progress::Ready => Next::NeedBytes,
+                };
+            }
+            Command::Noop | Command::Vrfy(_) | Command::Expn(_) | Command::Help => {
+                self.answer(&command, out);
+                return Next::NeedBytes;
+            }
+            Command::Quit => {
+                let text = format_args!("{} says goodbye", self.config.host());
+                write_line(Code::CLOSING, Some(OK), text, Place::Last(None), out);
+                self.state = State::Closed;
+                return Next::Closed;
+            }
+        };
+        self.state = State::Asked(question, progress);
+        Next::Event(event)
+    }
+
+    /// Commands that change nothing.
+    fn answer(&self, command: &Command<'_>, out: &mut Outbox) {
+        let (code, enhanced, text) = match command {
+            Command::Help => (
+                Code::HELP,
+                OK,
+                "commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT STARTTLS AUTH",
+            ),
+            // RFC 5321 §3.5.3: who is here is not told, but mail may be tried.
+            Command::Vrfy(_) => {
+                (Code::CANNOT_VERIFY, CANNOT_VERIFY, "cannot verify, but will take mail for it")
+            }
+            _ => (Code::OK, OK, "ok"),
+        };
+        write_line(code, Some(enhanced), format_args!("{text}"), Place::Last(None), out);
+    }
+
+    fn begin_auth<'b>(&mut self, auth: Auth<'b>, progress: Progress, out: &mut Outbox) -> Next<'b> {
+        let initial = match auth.initial {
+            None => Ok(None),
+            // RFC 4954 §4: an empty initial response is one equals sign.
+            Some("=") => Ok(Some(Secret(Vec::new()))),
+            Some(text) => STANDARD.decode(text).map(|bytes| Some(Secret(bytes))),
+        };
+        match initial {
+            Ok(initial) => {
+                self.state = State::Asked(Question::Auth, progress);
+                Next::Event(Event::Auth { mechanism: auth.mechanism, initial })
+            }
+            Err(_) => {
+                self.refuse(Fault::BadBase64, out);
+                Next::NeedBytes
+            }
+        }
+    }
+
+    fn exchange<'b>(&mut self, progress: Progress, unread: &'b [u8], out: &mut Outbox) -> Step<'b> {
+        let max = self.config.limits().auth_line_max;
+        let (used, answer) = match self.line(unread, max) {
+            Line::Unfinished => return at(0, Next::NeedBytes),
+            Line::TooLong { used, ended } => {
+                self.state = if ended { State::Command(progress) } else { State::Skip(progress) };
+                (used, Err(Fault::AuthLineTooLong(max)))
+            }
+            Line::Whole { line, used } => {
+                self.state = State::Command(progress);
+                let answer = self.text_of(line).and_then(|text| match text {
+                    b"*" => Err(Fault::AuthCancelled),
+                    text => STANDARD.decode(text).map_err(|_| Fault::BadBase64),
+                });
+                (used, answer)
+            }
+        };
+        match answer {
+            Ok(bytes) => {
+                self.state = State::Asked(Question::Auth, progress);
+                at(used, Next::Event(Event::AuthResponse(Secret(bytes))))
+            }
+            Err(fault) => {
+                self.refuse(fault, out);
+                at(used, Next::Event(Event::AuthCancelled(fault)))
+            }
+        }
+    }
+
+    fn skip<'b>(&mut self, progress: Progress, unread: &[u8]) -> Step<'b> {
+        match memchr(b'\n', unread) {
+            Some(end) => {
+                self.state = State::Command(progress);
+                at(end + 1, Next::NeedBytes)
+            }
+            None => at(unread.len(), Next::NeedBytes),
+        }
+    }
+
+    /// The body of DATA. [`Body`] finds its end and takes the stuffed dots away.
+    fn body<'b>(&mut self, unread: &'b [u8], out: &mut Outbox) -> Step<'b> {
+        let limits = self.config.limits();
+        let (size_max, line_max) = (limits.message_bytes_max, limits.text_line_max);
+        let State::Body { body, size } = &mut self.state else { return at(0, Next::AwaitReply) };
+        let piece = body.next(unread);
+        let fault = match piece.part {
+            Part::NeedBytes => return at(piece.used, Next::NeedBytes),
+            Part::Text(text) => {
+                *size = size.saturating_add(text.len() as u64);
+                // Too much is read to its end all the same, so that the session stays in step.
+                let within = *size <= size_max;
+                let next = if within { Next::Event(Event::Body(text)) } else { Next::NeedBytes };
+                return at(piece.used, next);
+            }
+            Part::Refused(refusal) => {
+                self.refuse(Fault::Smuggling(refusal), out);
+                // Where the next command begins cannot be known: nothing more is read.
+                self.state = State::Closed;
+                return at(
+                    unread.len(),
+                    Next::Event(Event::BodyRefused(Fault::Smuggling(refusal))),
+                );
+            }
+            Part::End if *size > size_max => Some(Fault::TooLarge(size_max)),
+            Part::End if body.line_too_long() => Some(Fault::TextLineTooLong(line_max)),
+            Part::End => None,
+        };
+        let next = if let Some(fault) = fault {
+            self.state = State::Command(Progress::Ready);
+            self.refuse(fault, out);
+            Event::BodyRefused(fault)
+        } else {
+            self.state = State::Asked(Question::BodyEnd, Progress::Ready);
+            Event::BodyEnd
+        };
+        at(piece.used, Next::Event(next))
+    }
+
+    /// The next line with its end, looking at each byte once however it arrives.
+    fn line<'b>(&mut self, unread: &'b [u8], max: usize) -> Line<'b> {
+        let fresh = unread.get(self.scanned..).unwrap_or_default();
+        let end = memchr(b'\n', fresh).map(|found| self.scanned + found + 1);
+        self.scanned = 0;
+        match end {
+            Some(used) if used > max => Line::TooLong { used, ended: true },
+            Some(used) => Line::Whole { line: unread.get(..used).unwrap_or_default(), used },
+            None if unread.len() >= max => Line::TooLong { used: unread.len(), ended: false },
+            None => {
+                self.scanned = unread.len();
+                Line::Unfinished
+            }
+        }
+    }
+
+    /// Answers a mistake. One too many ends the conversation (RFC 5321 §7.8).
+    fn refuse(&mut self, fault: Fault, out: &mut Outbox) {
+        let code = fault.write(&self.id, out);
+        if code == Code::SHUTTING_DOWN {
+            self.state = State::Closed;
+        }
+        if fault.is_bad_command() {
+            self.bad_commands += 1;
+            let max = self.config.limits().bad_commands_max;
+            if self.bad_commands > max {
+                Fault::TooManyBadCommands(max).write(&self.id, out);
+                self.state = State::Closed;
+            }
+        }
+    }
+
+    fn write(&self, reply: &Reply, out: &mut Outbox) {
+        let refusal = matches!(reply.code().class(), Class::Temporary | Class::Permanent);
+        reply.write(refusal.then_some(&*self.id), out);
+    }
+
+    /// The mechanisms offered at this moment.
+    fn mechanisms(&self) -> impl Iterator<Item = &str> {
+        let offered = self.config.capabilities();
+        let only_under_tls = self.secure.then_some(&offered.auth_under_tls);
+        offered.auth.iter().chain(only_under_tls.into_iter().flatten()).map(String::as_str)
+    }
+
+    /// The reply to EHLO (RFC 5321 §4.1.1.1): what is offered, at this moment and to this client.
+    fn announce(&self, reply: &Reply, out: &mut Outbox) {
+        let offered = self.config.capabilities();
+        let mut line = |text: fmt::Arguments<'_>| {
+            write_line(Code::OK, None, text, Place::Before, out);
+        };
+        line(format_args!("{} {}", self.config.host(), reply.text()));
+        if offered.pipelining {
+            line(format_args!("PIPELINING"));
+        }
+        if offered.size {
+            line(format_args!("SIZE {}", self.config.limits().message_bytes_max));
+        }
+        if offered.starttls && !self.secure {
+            line(format_args!("STARTTLS"));
+        }
+        if !self.authenticated && self.mechanisms().next().is_some() {
+            let names: Vec<_> = self.mechanisms().collect();
+            line(format_args!("AUTH {}", names.join(" ")));
+        }
+        if offered.eight_bit_mime {
+            line(format_args!("8BITMIME"));
+        }
+        if offered.smtp_utf8 {
+            line(format_args!("SMTPUTF8"));
+        }
+        write_line(Code::OK, None, format_args!("ENHANCEDSTATUSCODES"), Place::Last(None), out);
+    }
+}
+
+impl Progress {
+    const fn stage(self) -> Stage {
+        match self {
+            Self::Start => Stage::Start,
+            Self::Ready => Stage::Ready,
+            Self::Transaction { recipients: 0, .. } => Stage::Mail,
+            Self::Transaction { .. } => Stage::Rcpt,
+        }
+    }
+}
+
+enum Line<'b> {
+    /// With its line end.
+    Whole {
+        line: &'b [u8],
+        used: usize,
+    },
+    Unfinished,
+    /// `ended` where its end was among the bytes used.
+    TooLong {
+        used: usize,
+        ended: bool,
+    },
+}
+
+const fn at(used: usize, next: Next<'_>) -> Step<'_> {
+    Step { used, next }
+}
+
+/// Where a parameter stands in a command line, in any case.
+fn place_of(line: &[u8], name: &str) -> usize {
+    line.windows(name.len())
+        .position(|window| window.eq_ignore_ascii_case(name.as_bytes()))
+        .unwrap_or(0)
+}
+
+const OK: super::reply::Enhanced = super::reply::Enhanced::new(0, 0);
+const CANNOT_VERIFY: super::reply::Enhanced = super::reply::Enhanced::new(5, 2);
+
+#[cfg(test)]
+mod tests;

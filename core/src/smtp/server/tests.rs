@@ -1,0 +1,1 @@
+//! Conversations, any split of them, and calls out of order.
