@@ -56,8 +56,14 @@ impl fmt::Display for Id {
 }
 
 /// The system's random bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SystemRandom(ring::rand::SystemRandom);
+
+impl Default for SystemRandom {
+    fn default() -> Self {
+        Self(ring::rand::SystemRandom::new())
+    }
+}
 
 impl Random for SystemRandom {
     #[expect(clippy::expect_used, reason = "without random bytes nothing safe can be done at all")]

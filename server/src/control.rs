@@ -80,7 +80,10 @@ pub fn ask(dir: &Path, request: &str) -> Result<String, String> {
         Ok::<_, io::Error>(text)
     };
     let text = exchange().map_err(|error| {
-        format!("no server answers at {}: {error}; is one running with this folder?", path.display())
+        format!(
+            "no server answers at {}: {error}; is one running with this folder?",
+            path.display()
+        )
     })?;
     match text.split_once('\n') {
         Some(("ok", answer)) => Ok(answer.to_owned()),

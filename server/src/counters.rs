@@ -13,11 +13,19 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// All of them in the OpenMetrics text form, without its end mark.
+            /// All of them, and those of the runtime, in the OpenMetrics text form.
             #[must_use]
-            pub fn to_text(&self) -> String {
+            pub fn to_text(&self, runtime: &[(&str, u64)]) -> String {
                 let mut text = String::new();
                 $(describe(&mut text, stringify!($name), concat!($($doc),+), self.$name.value());)*
+                for (name, value) in runtime {
+                    // Writing to a String cannot fail.
+                    let _infallible = writeln!(
+                        text,
+                        "# TYPE pillarbox_runtime_{name} gauge\npillarbox_runtime_{name} {value}"
+                    );
+                }
+                text.push_str("# EOF\n");
                 text
             }
         }
@@ -93,10 +101,11 @@ mod tests {
     #[test]
     fn all_are_there_at_zero() {
         let counters = Counters::default();
-        let text = counters.to_text();
+        let text = counters.to_text(&[("open", 3)]);
         assert!(text.contains("\npillarbox_messages_accepted_total 0\n"));
         assert_eq!(text.matches("_total 0\n").count(), 14);
+        assert!(text.ends_with("\npillarbox_runtime_open 3\n# EOF\n"));
         counters.logins.count();
-        assert!(counters.to_text().contains("\npillarbox_logins_total 1\n"));
+        assert!(counters.to_text(&[("open", 3)]).contains("\npillarbox_logins_total 1\n"));
     }
 }

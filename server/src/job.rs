@@ -1,5 +1,7 @@
 //! What the server asks of its own hands: work on the store, and slow computations.
 
+use std::sync::mpsc::SyncSender;
+
 use pillarbox_core::effect::{Fault, FaultKind, Hands, Job as IsJob, Lane};
 use pillarbox_core::flow::Desk;
 use pillarbox_core::sasl::Secret;
@@ -99,8 +101,8 @@ pub(crate) fn astray(label: &str) -> StoreError {
 /// The hands of all three lanes. Each has what its lane needs: only one of them can write.
 #[derive(Debug)]
 pub enum Worker {
-    /// For [`Lane::Write`].
-    Writer(Writer),
+    /// For [`Lane::Write`]; and whom to tell that the WAL should be written back.
+    Writer(Writer, Option<SyncSender<()>>),
     /// For [`Lane::Read`].
     Reader(Box<Reader>),
     /// For [`Lane::Work`].
@@ -110,7 +112,15 @@ pub enum Worker {
 impl Hands<Job> for Worker {
     fn carry_out(&mut self, jobs: Vec<Job>, answers: &mut Vec<Answer>) {
         match self {
-            Self::Writer(writer) => write_all(writer, jobs, answers),
+            Self::Writer(writer, checkpoints) => {
+                write_all(writer, jobs, answers);
+                if let Some(checkpoints) = checkpoints
+                    && writer.checkpoint_due()
+                {
+                    // Full means told already.
+                    let _told_already = checkpoints.try_send(());
+                }
+            }
             Self::Reader(reader) => answers.extend(jobs.into_iter().map(|job| match job {
                 Job::Read(read) => Answer::Found(reader.read(read)),
                 Job::Write(_) | Job::Check { .. } => Answer::Found(Err(astray("read lane"))),

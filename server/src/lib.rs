@@ -1,7 +1,27 @@
 //! The application: configuration, the flows that decide, and the `pillarbox` program.
 
+mod accounts;
 pub mod certificates;
+pub mod cli;
 pub mod config;
+pub mod context;
+pub mod control;
 pub mod counters;
+pub mod doors;
+pub mod job;
+pub mod localserve;
 pub mod logging;
+mod login;
 pub mod secrets;
+pub mod serve;
+pub mod smtp;
+pub mod verify;
+
+use pillarbox_core::effect::Topic;
+use pillarbox_store::MailboxId;
+
+/// The topic that those who have a mailbox selected watch.
+#[must_use]
+pub fn topic_of(mailbox: MailboxId) -> Topic {
+    Topic(mailbox.0.unsigned_abs())
+}

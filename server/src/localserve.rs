@@ -6,6 +6,8 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use pillarbox_core::sasl::Secret;
+
 use crate::config::{Config, Protocol, RuntimeKind};
 use crate::serve::{Extras, FirstAccounts};
 use crate::{certificates, serve};
@@ -60,7 +62,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         first_accounts: Some(FirstAccounts {
             domain: DOMAIN.into(),
             names: ACCOUNTS.map(str::to_owned).to_vec(),
-            password: PASSWORD.into(),
+            password: Secret::new(PASSWORD.into()),
         }),
         on_ready: Some(Box::new(move || println!("{table}\nready"))),
     };
@@ -132,7 +134,9 @@ fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String 
             protocol.name()
         );
         if matches!(protocol, Protocol::Submission | Protocol::Imap) {
-            text.push_str("login_without_tls = true # only for trying: passwords travel in clear\n");
+            text.push_str(
+                "login_without_tls = true # only for trying: passwords travel in clear\n",
+            );
         }
     }
     text
@@ -185,12 +189,7 @@ mod tests {
     use super::*;
 
     fn options(port_offset: u16) -> Options {
-        Options {
-            dir: None,
-            runtime: RuntimeKind::Std,
-            ip: "::1".parse().unwrap(),
-            port_offset,
-        }
+        Options { dir: None, runtime: RuntimeKind::Std, ip: "::1".parse().unwrap(), port_offset }
     }
 
     #[test]

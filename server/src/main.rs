@@ -1,3 +1,7 @@
 //! The `pillarbox` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pillarbox::cli::run()
+}

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use pillarbox_core::effect::Handle;
 use pillarbox_core::flow::Desk;
 use pillarbox_core::smtp::address::{Mailbox, ReversePath};
 use pillarbox_core::tls::Agreed;
@@ -63,6 +62,3 @@ impl Letter {
         self.spool.discard(desk);
     }
 }
-
-/// A file that a failed delivery leaves behind.
-pub(super) type Leftover = Option<Handle>;

@@ -1,6 +1,6 @@
 //! The end of a body: the letter becomes durable for every recipient, or for none.
 
-use pillarbox_core::effect::{Effect, Fault, FaultKind, FileWork, Handle, Topic};
+use pillarbox_core::effect::{Effect, FaultKind, FileWork, Handle, Topic};
 use pillarbox_core::flow::Desk;
 use pillarbox_core::{Random, UnixSeconds};
 use pillarbox_store::{
@@ -18,7 +18,6 @@ pub(super) struct Received {
     /// For the log.
     pub(super) sender: String,
     pub(super) recipients: String,
-    pub(super) recipient_count: usize,
     pub(super) size: u64,
     pub(super) result: Result<Vec<Delivered>, StoreError>,
 }
@@ -35,7 +34,6 @@ pub(super) async fn receive(
 ) -> Received {
     let sender = letter.sender_text();
     let recipients = letter.recipients_text();
-    let recipient_count = letter.recipients.len();
     let size = letter.spool.size();
     let into = addressed(&letter, &client, &hostname, at);
     let (file, body) = letter.spool.finish(desk.clone(), random.as_mut()).await;
@@ -51,7 +49,7 @@ pub(super) async fn receive(
         }
         Err(error) => remove(&desk, file, error),
     }
-    Received { sender, recipients, recipient_count, size, result }
+    Received { sender, recipients, size, result }
 }
 
 /// Each recipient gets lines of its own in front of the one body that all share.
@@ -62,12 +60,7 @@ fn addressed(letter: &Letter, client: &Client, hostname: &str, at: UnixSeconds) 
         hello,
         peer: client.peer,
         hostname,
-        with: trace::with(
-            extended,
-            client.tls.is_some(),
-            client.login.is_some(),
-            letter.smtp_utf8,
-        ),
+        with: trace::with(extended, client.tls.is_some(), client.login.is_some(), letter.smtp_utf8),
         tls: client.tls.as_ref().map(|agreed| (agreed.version, agreed.cipher.as_str())),
         id: &client.id,
         at,
@@ -114,9 +107,4 @@ fn remove(desk: &Desk<Job>, file: Option<Handle>, error: &StoreError) {
     {
         desk.send(Effect::File(handle, FileWork::Remove));
     }
-}
-
-/// What a piece of a body that could not be written means: nothing was stored.
-pub(super) fn not_written(fault: Fault) -> StoreError {
-    StoreError::Fault(fault)
 }

@@ -1,0 +1,98 @@
+//! From a listener in the configuration to the sessions behind it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use pillarbox_core::connection::{Connection, Limits, Security};
+use pillarbox_core::effect::BoxMachine;
+use pillarbox_core::sasl::Mechanism;
+use pillarbox_core::smtp::config::{Capabilities, Config as SmtpConfig, ConfigFault, Strictness};
+use pillarbox_core::smtp::limits::Limits as SmtpLimits;
+use pillarbox_core::tls::Acceptor;
+
+use crate::config::{Config, Listener, Protocol};
+use crate::context::Context;
+use crate::job::Job;
+use crate::smtp::{Door, SmtpSession};
+
+/// One listener's way in: makes a machine for each connection.
+#[derive(Debug, Clone)]
+pub struct Entrance {
+    context: Arc<Context>,
+    security: Security,
+    spoken: Spoken,
+}
+
+#[derive(Debug, Clone)]
+enum Spoken {
+    Smtp(Arc<Door>),
+}
+
+impl Entrance {
+    /// The way in that a listener describes. `acceptor` is the server's TLS, where it has one.
+    ///
+    /// # Errors
+    /// What is wrong with the server's name.
+    pub fn new(
+        context: &Arc<Context>,
+        config: &Config,
+        listener: &Listener,
+        acceptor: Option<&Acceptor>,
+    ) -> Result<Self, ConfigFault> {
+        let security = match acceptor {
+            None => Security::Clear,
+            Some(acceptor) if listener.protocol.implicit_tls() => {
+                Security::Implicit(acceptor.clone())
+            }
+            Some(acceptor) => Security::Offered(acceptor.clone()),
+        };
+        let starttls = matches!(security, Security::Offered(_));
+        let spoken = match listener.protocol {
+            _ => Spoken::Smtp(Arc::new(smtp_door(config, listener, starttls)?)),
+        };
+        Ok(Self { context: Arc::clone(context), security, spoken })
+    }
+
+    /// A machine for a connection from `peer`; with `full` it only says that there is no room.
+    #[must_use]
+    pub fn machine(&self, peer: IpAddr, full: bool) -> BoxMachine<Job> {
+        let id = self.context.next_id();
+        let context = Arc::clone(&self.context);
+        match &self.spoken {
+            Spoken::Smtp(door) => {
+                let session = SmtpSession::new(context, Arc::clone(door), peer, id, full);
+                self.connection(session)
+            }
+        }
+    }
+
+    fn connection<S>(&self, session: S) -> BoxMachine<Job>
+    where
+        S: pillarbox_core::connection::Session<
+                Effect = pillarbox_core::effect::Effect<Job>,
+                Completion = pillarbox_core::effect::Completion<Job>,
+            > + 'static,
+    {
+        Box::new(Connection::new(session, self.security.clone(), Limits::default()))
+    }
+}
+
+fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Door, ConfigFault> {
+    let submission = listener.protocol != Protocol::Smtp;
+    // RFC 4954 belongs to our own people; other servers have nothing to log in for.
+    let mechanisms: Vec<String> = if submission {
+        [Mechanism::Plain, Mechanism::Login].map(|m| m.name().to_owned()).to_vec()
+    } else {
+        Vec::new()
+    };
+    let (auth, auth_under_tls) = if listener.login_without_tls {
+        (mechanisms, Vec::new())
+    } else {
+        (Vec::new(), mechanisms)
+    };
+    let capabilities = Capabilities { starttls, auth, auth_under_tls, ..Capabilities::default() };
+    let limits =
+        SmtpLimits { message_bytes_max: config.limits.message_bytes_max, ..SmtpLimits::default() };
+    let smtp = SmtpConfig::new(config.hostname.clone(), limits, capabilities, Strictness::Lenient)?;
+    Ok(Door { smtp: Arc::new(smtp), submission })
+}

@@ -1,0 +1,220 @@
+//! `pillarbox serve`: from a configuration to a running server, and to its end.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pillarbox_core::UnixSeconds;
+use pillarbox_core::effect::Crew;
+use pillarbox_core::sasl::Secret as Password;
+use pillarbox_core::tls::{Acceptor, Identity};
+use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper, listen};
+use pillarbox_store::{Options, Store, Sync};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::config::{self, Config, RuntimeKind};
+use crate::context::{Context, SystemRandom};
+use crate::control::Control;
+use crate::doors::Entrance;
+use crate::job::{Job, Worker};
+use crate::{accounts, logging};
+
+/// What `localserve` adds to a plain `serve`.
+#[derive(Default)]
+pub struct Extras {
+    /// Made if the store has no accounts yet.
+    pub first_accounts: Option<FirstAccounts>,
+    /// Called once every port is bound.
+    pub on_ready: Option<Box<dyn FnOnce()>>,
+}
+
+impl fmt::Debug for Extras {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extras")
+            .field("first_accounts", &self.first_accounts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Accounts to begin with. The first gets all mail of the domain that is nobody's.
+#[derive(Debug, Clone)]
+pub struct FirstAccounts {
+    /// Their domain.
+    pub domain: String,
+    /// Their names, which are also their local parts.
+    pub names: Vec<String>,
+    /// The password of each.
+    pub password: Password,
+}
+
+/// Serves until a signal. SIGTERM or SIGINT stop gracefully, a second one at once.
+///
+/// # Errors
+/// One clear line with what to do.
+pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
+    logging::start(config.log);
+    let acceptor = config.tls.as_ref().map(acceptor).transpose()?;
+    let store = open(config)?;
+    let mut writer = store.writer().map_err(|error| error.to_string())?;
+    if let Some(first) = &extras.first_accounts {
+        accounts::create_first(&store, &mut writer, first, now(), &mut SystemRandom::default())?;
+    }
+    let statistics = Arc::new(Statistics::default());
+    let context = Arc::new(Context::new(config.hostname.clone(), first_id(), || {
+        Box::new(SystemRandom::default())
+    }));
+    let listeners = bind(config, &context, acceptor.as_ref())?;
+    let bodies = store.bodies().to_owned();
+    let store = Arc::new(store);
+    let crew = crew(&store, writer, config.threads)?;
+    let _control = control(&config.data, &context, &statistics)?;
+    let stopper = Stopper::new();
+    listen_to_signals(&stopper)?;
+    let setup = Setup {
+        listeners,
+        tasks: Vec::new(),
+        crew,
+        bodies,
+        limits: limits(&config.limits),
+        threads: config.threads,
+        statistics,
+    };
+    log::info!(host = config.hostname.as_str(), runtime = config.runtime.name(); "ready");
+    if let Some(on_ready) = extras.on_ready {
+        on_ready();
+    }
+    let ended = match config.runtime {
+        RuntimeKind::Smol => pillarbox_runtime_smol::run(setup, &stopper),
+        RuntimeKind::Std => pillarbox_runtime_std::run(setup, &stopper),
+    };
+    log::info!("stopped");
+    ended.map_err(|error| error.to_string())
+}
+
+/// Reads the wall clock.
+fn now() -> UnixSeconds {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixSeconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Ids of connections go on from the clock, so that those of an earlier run are not given again.
+fn first_id() -> u64 {
+    u64::try_from(now().0).unwrap_or(0) << 20
+}
+
+fn acceptor(files: &config::TlsFiles) -> Result<Acceptor, String> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    };
+    let identity = Identity::from_pem(&read(&files.certificate)?, &read(&files.key)?);
+    identity
+        .and_then(|identity| Acceptor::new(identity, now))
+        .map_err(|error| format!("{}: {error}", files.certificate.display()))
+}
+
+fn open(config: &Config) -> Result<Store, String> {
+    let sync = if config.sync { Sync::Full } else { Sync::Off };
+    Store::open(&config.data, &Options { sync, ..Options::default() })
+        .map_err(|error| error.to_string())
+}
+
+fn bind(
+    config: &Config,
+    context: &Arc<Context>,
+    acceptor: Option<&Acceptor>,
+) -> Result<Vec<Listener<Job>>, String> {
+    let shards = match config.runtime {
+        RuntimeKind::Smol => config.threads,
+        RuntimeKind::Std => 1,
+    };
+    let mut listeners = Vec::new();
+    for listener in &config.listeners {
+        let sockets = listen::bind(listener.address, shards).map_err(|error| error.to_string())?;
+        let entrance = Entrance::new(context, config, listener, acceptor)
+            .map_err(|fault| format!("hostname `{}`: {fault}", config.hostname))?;
+        let accept = move |accepted: Accepted| {
+            entrance.machine(accepted.peer.ip(), accepted.crowded.is_some())
+        };
+        listeners.push(Listener { sockets, accept: Arc::new(accept) });
+    }
+    Ok(listeners)
+}
+
+fn limits(limits: &config::Limits) -> Limits {
+    Limits {
+        connections_max: limits.connections_max,
+        connections_per_address_max: limits.connections_per_address_max,
+        stop_grace: limits.stop_within,
+        ..Limits::default()
+    }
+}
+
+/// Hands for each lane. The writer tells a thread of its own when the WAL should be written back,
+/// so that no commit waits for that.
+fn crew(
+    store: &Arc<Store>,
+    writer: pillarbox_store::Writer,
+    threads: usize,
+) -> Result<Crew<Job>, String> {
+    let reader = || store.reader().map(Box::new).map_err(|error| error.to_string());
+    let mut readers: Vec<Box<dyn pillarbox_core::effect::Hands<Job>>> = Vec::new();
+    for _ in 0..threads.clamp(1, 4) {
+        readers.push(Box::new(Worker::Reader(reader()?)));
+    }
+    let checkpoints = checkpointer(Arc::clone(store)).map_err(|error| error.to_string())?;
+    Ok(Crew {
+        writer: Box::new(Worker::Writer(writer, Some(checkpoints))),
+        readers,
+        workers: (0..threads.clamp(1, 4)).map(|_| Box::new(Worker::Checker) as _).collect(),
+    })
+}
+
+fn checkpointer(store: Arc<Store>) -> std::io::Result<SyncSender<()>> {
+    let (tell, told) = sync_channel(1);
+    thread::Builder::new().name("checkpoint".into()).stack_size(256 << 10).spawn(move || {
+        while told.recv().is_ok() {
+            if let Err(error) = store.checkpoint() {
+                log::error!(why:% = error; "checkpoint failed");
+            }
+        }
+    })?;
+    Ok(tell)
+}
+
+fn control(
+    dir: &Path,
+    context: &Arc<Context>,
+    statistics: &Arc<Statistics>,
+) -> Result<Control, String> {
+    let (context, statistics) = (Arc::clone(context), Arc::clone(statistics));
+    let answer = move |request: &str| {
+        (request == "metrics").then(|| context.counters.to_text(&statistics.table()))
+    };
+    Control::open(dir, Arc::new(answer))
+        .map_err(|error| format!("cannot make the control socket in {}: {error}", dir.display()))
+}
+
+fn listen_to_signals(stopper: &Stopper) -> Result<(), String> {
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| error.to_string())?;
+    let stopper = stopper.clone();
+    let wait = move || {
+        let mut arrivals = signals.forever();
+        if arrivals.next().is_some() {
+            log::info!("stopping: transactions may end, nothing new begins");
+            stopper.stop();
+        }
+        if arrivals.next().is_some() {
+            stopper.stop_now();
+        }
+    };
+    thread::Builder::new()
+        .name("signals".into())
+        .stack_size(256 << 10)
+        .spawn(wait)
+        .map(drop)
+        .map_err(|error| error.to_string())
+}

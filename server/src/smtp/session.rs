@@ -1,0 +1,479 @@
+//! One SMTP or submission session: the conversation's events, and what is answered to each.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pillarbox_core::connection::Session;
+use pillarbox_core::effect::{Completion, Effect, Fault as WorldFault};
+use pillarbox_core::flow::{Desk, Flow};
+use pillarbox_core::sasl::{Exchange, Login, Mechanism, Step as SaslStep};
+use pillarbox_core::smtp::command::{Mail, Rcpt};
+use pillarbox_core::smtp::config::Config;
+use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
+use pillarbox_core::smtp::{Event, Fault, Next, Secret, Server};
+use pillarbox_core::tls::{Agreed, TlsError};
+use pillarbox_core::{Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
+
+use super::letter::{Client, Letter, Recipient};
+use super::receive::{self, Received};
+use super::recipient;
+use super::spool::Spool;
+use crate::context::{Context, Id};
+use crate::job::Job;
+use crate::login::{self, Denied, User};
+
+/// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
+const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// What a listener's SMTP is like.
+#[derive(Debug)]
+pub struct Door {
+    /// What is announced and how strict the conversation is.
+    pub smtp: Arc<Config>,
+    /// Whether it is for our own people, who must log in (RFC 6409 §4.3).
+    pub submission: bool,
+}
+
+/// One session.
+#[derive(Debug)]
+pub struct SmtpSession {
+    context: Arc<Context>,
+    door: Arc<Door>,
+    client: Client,
+    smtp: Server,
+    desk: Desk<Job>,
+    /// The question whose answer is the next reply.
+    flow: Option<Flow<Outcome>>,
+    letter: Option<Letter>,
+    exchange: Option<Exchange>,
+    user: Option<User>,
+    /// When the client has been silent for too long.
+    deadline: Moment,
+    /// Something the runtime has told that stays true.
+    ending: Ending,
+    takes_tls: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// There is no room for this connection.
+    Full,
+    /// The server stops.
+    Stop,
+    /// The client will send nothing more.
+    Eof,
+}
+
+/// What a flow has come to.
+#[derive(Debug)]
+enum Outcome {
+    Recipient(Result<Recipient, Reply>, String),
+    Received(Received),
+    /// A large body's piece was written; the letter comes back.
+    Spooled(Spool, Result<(), WorldFault>),
+    Login(Result<User, Denied>, String),
+}
+
+impl SmtpSession {
+    /// A session on an accepted connection; with `full` it only says that there is no room.
+    #[must_use]
+    pub fn new(context: Arc<Context>, door: Arc<Door>, peer: IpAddr, id: Id, full: bool) -> Self {
+        let id = id.to_string();
+        context.counters.smtp_sessions.count();
+        Self {
+            smtp: Server::new(Arc::clone(&door.smtp), &id),
+            client: Client { id, peer, hello: None, tls: None, login: None },
+            context,
+            door,
+            desk: Desk::default(),
+            flow: None,
+            letter: None,
+            exchange: None,
+            user: None,
+            deadline: Moment::START + IDLE_MAX,
+            ending: if full { Ending::Full } else { Ending::No },
+            takes_tls: false,
+        }
+    }
+
+    fn greet(&mut self, out: &mut Outbox) {
+        log::info!(cid = self.client.id.as_str(), peer:% = self.client.peer; "connection");
+        if self.ending == Ending::Full {
+            let text = "too many connections, try again later";
+            self.smtp.greet(&Reply::new(Code::SHUTTING_DOWN, Enhanced::new(7, 0), text), out);
+            return;
+        }
+        // RFC 5321 §4.2: the name, and that we speak the extended protocol.
+        self.smtp.greet(&Reply::greeting(format!("{} ESMTP", self.context.hostname)), out);
+    }
+
+    /// Takes the conversation as far as it goes.
+    fn advance(&mut self, now: Now, io: &mut Io<'_, Effect<Job>>) -> Want {
+        loop {
+            if let Some(flow) = &mut self.flow {
+                let Some(outcome) = flow.poll() else { break };
+                self.flow = None;
+                self.on_outcome(outcome, io.outbox);
+            }
+            if !io.outbox.below_mark() {
+                break;
+            }
+            if self.spool_is_due() {
+                self.write_out();
+                continue;
+            }
+            let step = self.smtp.next(io.inbox.unread(), io.outbox);
+            let used = step.used;
+            match step.next {
+                Next::Event(event) => self.on_event(now, event, io.outbox),
+                Next::NeedBytes if used == 0 => match self.ending {
+                    Ending::Stop if !self.smtp.is_busy() => {
+                        self.smtp.close(&Reply::stopping(), io.outbox);
+                    }
+                    Ending::Eof => return self.end(),
+                    Ending::Stop | Ending::Full | Ending::No => break,
+                },
+                Next::NeedBytes => {}
+                Next::AwaitReply => break,
+                Next::Closed => return self.end(),
+            }
+            io.inbox.consume(used);
+            if used > 0 {
+                self.deadline = now.moment + IDLE_MAX;
+            }
+        }
+        Want {
+            read: true,
+            // A flow is under way and the client has said more: the replies may leave together.
+            hold: self.flow.is_some() && !io.inbox.is_empty(),
+            deadline: Some(self.deadline),
+            stream: Stream::Keep,
+            done: false,
+        }
+    }
+
+    fn on_event(&mut self, now: Now, event: Event<'_>, out: &mut Outbox) {
+        match event {
+            Event::Hello(hello) => {
+                self.drop_letter();
+                self.client.hello = Some((hello.name.to_owned(), hello.extended));
+                let text = if hello.extended {
+                    format!("greets {} ({})", hello.name, self.client.id)
+                } else {
+                    self.context.hostname.clone()
+                };
+                self.reply(&Reply::hello(text), out);
+            }
+            Event::Mail(mail) => self.on_mail(mail, out),
+            Event::Rcpt(rcpt) => self.on_rcpt(rcpt),
+            Event::Data => self.reply(&Reply::start_mail(), out),
+            Event::Body(text) => {
+                if let Some(letter) = &mut self.letter {
+                    letter.spool.push(text);
+                }
+            }
+            Event::BodyEnd => self.on_body_end(now),
+            Event::BodyRefused(fault) => self.on_body_refused(fault),
+            Event::Reset => self.drop_letter(),
+            Event::Auth { mechanism, initial } => self.on_auth(mechanism, initial, out),
+            Event::AuthResponse(Secret(response)) => match self.exchange.take() {
+                Some(exchange) => self.on_sasl(exchange.answer(&response), out),
+                None => self.reply(&Reply::try_later(), out),
+            },
+            Event::AuthCancelled(_) => self.exchange = None,
+            Event::StartTls => {
+                self.takes_tls = true;
+                self.reply(&Reply::start_tls(), out);
+            }
+        }
+    }
+
+    fn on_mail(&mut self, mail: Mail<'_>, out: &mut Outbox) {
+        if self.door.submission && self.user.is_none() {
+            // RFC 6409 §4.3, RFC 4954 §6.
+            let text = "log in first: this port is for mail from our own accounts";
+            self.reply(&Reply::new(Code::AUTH_REQUIRED, Enhanced::new(7, 0), text), out);
+            return;
+        }
+        self.letter = Some(Letter::new(mail.sender.into_owned(), mail.smtp_utf8));
+        self.reply(&Reply::sender_ok(), out);
+    }
+
+    fn on_rcpt(&mut self, rcpt: Rcpt<'_>) {
+        let path = rcpt.recipient.into_owned();
+        let (desk, host) = (self.desk.clone(), self.context.hostname.clone());
+        let login = self.user.is_some();
+        self.flow = Some(Flow::new(async move {
+            let address = path.to_string();
+            Outcome::Recipient(recipient::look_up(desk, path, host, login).await, address)
+        }));
+    }
+
+    /// The body is whole: it becomes durable before its `250`.
+    fn on_body_end(&mut self, now: Now) {
+        let Some(letter) = self.letter.take() else { return };
+        let (desk, random) = (self.desk.clone(), self.context.random());
+        let (client, host) = (self.client.clone(), self.context.hostname.clone());
+        self.flow = Some(Flow::new(async move {
+            Outcome::Received(receive::receive(desk, random, letter, client, host, now.wall).await)
+        }));
+    }
+
+    fn on_body_refused(&mut self, fault: Fault) {
+        self.context.counters.messages_refused.count();
+        if matches!(fault, Fault::Smuggling(_)) {
+            self.context.counters.messages_smuggling.count();
+        }
+        if let Some(letter) = &self.letter {
+            log::warn!(
+                cid = self.client.id.as_str(),
+                from:% = letter.sender_text(),
+                to:% = letter.recipients_text(),
+                why:% = fault;
+                "message refused"
+            );
+        }
+        self.drop_letter();
+    }
+
+    fn on_auth(&mut self, mechanism: &str, initial: Option<Secret>, out: &mut Outbox) {
+        let Some(mechanism) = Mechanism::from_name(mechanism) else {
+            self.reply(&Fault::UnknownMechanism.reply(), out);
+            return;
+        };
+        self.on_sasl(mechanism.start(initial.as_ref().map(|initial| &*initial.0)), out);
+    }
+
+    fn on_sasl(&mut self, step: SaslStep, out: &mut Outbox) {
+        match step {
+            SaslStep::Challenge(exchange, challenge) => {
+                self.exchange = Some(exchange);
+                if self.smtp.challenge(&challenge, out).is_err() {
+                    log::error!(cid = self.client.id.as_str(); "challenge without an exchange");
+                }
+            }
+            SaslStep::Check(login) => self.check(login),
+            SaslStep::Malformed(why) => {
+                let reply = Reply::new(Code::ARGUMENT_SYNTAX, Enhanced::new(5, 2), why);
+                self.reply(&reply, out);
+            }
+        }
+    }
+
+    fn check(&mut self, login: Login) {
+        let desk = self.desk.clone();
+        self.flow = Some(Flow::new(async move {
+            let name = login.authcid.clone();
+            Outcome::Login(login::check(desk, login).await, name)
+        }));
+    }
+
+    fn spool_is_due(&self) -> bool {
+        self.letter.as_ref().is_some_and(|letter| letter.spool.is_due())
+    }
+
+    /// Writes a piece of a large body out; nothing more of it is read meanwhile.
+    fn write_out(&mut self) {
+        let Some(letter) = &mut self.letter else { return };
+        let spool = std::mem::take(&mut letter.spool);
+        let (desk, mut random) = (self.desk.clone(), self.context.random());
+        self.flow = Some(Flow::new(async move {
+            let (spool, result) = spool.write_out(desk, random.as_mut()).await;
+            Outcome::Spooled(spool, result)
+        }));
+    }
+
+    fn on_outcome(&mut self, outcome: Outcome, out: &mut Outbox) {
+        match outcome {
+            Outcome::Recipient(Ok(recipient), _) => {
+                if let Some(letter) = &mut self.letter {
+                    letter.recipients.push(recipient);
+                }
+                self.reply(&Reply::recipient_ok(), out);
+            }
+            Outcome::Recipient(Err(reply), address) => {
+                self.context.counters.recipients_refused.count();
+                log::info!(
+                    cid = self.client.id.as_str(),
+                    from:% = self.letter.as_ref().map(Letter::sender_text).unwrap_or_default(),
+                    to:% = address,
+                    code = reply.code().number(),
+                    why = reply.text();
+                    "recipient refused"
+                );
+                self.reply(&reply, out);
+            }
+            Outcome::Received(received) => self.on_received(&received, out),
+            Outcome::Spooled(spool, result) => match (&mut self.letter, result) {
+                (Some(letter), Ok(())) => letter.spool = spool,
+                (_, Err(fault)) => {
+                    spool.discard(&self.desk);
+                    self.give_up(&fault, out);
+                }
+                (None, Ok(())) => spool.discard(&self.desk),
+            },
+            Outcome::Login(result, name) => self.on_login(result, &name, out),
+        }
+    }
+
+    fn on_received(&mut self, received: &Received, out: &mut Outbox) {
+        let counters = &self.context.counters;
+        let cid = self.client.id.as_str();
+        let Received { sender, recipients, size, .. } = received;
+        let (from, to) = (sender.as_str(), recipients.as_str());
+        let reply = match &received.result {
+            Ok(delivered) => {
+                counters.messages_accepted.count();
+                counters.recipients_delivered.add(delivered.len() as u64);
+                log::info!(cid, from, to, size; "message accepted");
+                Reply::accepted()
+            }
+            Err(error) => {
+                counters.messages_put_off.count();
+                log::error!(cid, from, to, size, why:% = error; "message put off");
+                recipient::unavailable(error)
+            }
+        };
+        self.reply(&reply, out);
+    }
+
+    /// A piece of a body could not be written: the client cannot be answered before the body's end
+    /// and would send all the rest for nothing, so the connection ends.
+    fn give_up(&mut self, fault: &WorldFault, out: &mut Outbox) {
+        self.context.counters.messages_put_off.count();
+        log::error!(cid = self.client.id.as_str(), why:% = fault; "body cannot be written");
+        self.drop_letter();
+        let text = "the message cannot be stored at the moment, try again later";
+        self.smtp.close(&Reply::new(Code::SHUTTING_DOWN, Enhanced::new(3, 0), text), out);
+    }
+
+    fn on_login(&mut self, result: Result<User, Denied>, name: &str, out: &mut Outbox) {
+        let cid = self.client.id.as_str();
+        let reply = match result {
+            Ok(user) => {
+                self.context.counters.logins.count();
+                log::info!(cid, login = user.name.as_str(); "login");
+                self.client.login = Some(user.name.clone());
+                self.user = Some(user);
+                Reply::authenticated()
+            }
+            Err(denied) => {
+                self.context.counters.logins_failed.count();
+                log::warn!(cid, login = name, why:? = denied; "login failed");
+                refusal(&denied)
+            }
+        };
+        self.reply(&reply, out);
+    }
+
+    fn reply(&mut self, reply: &Reply, out: &mut Outbox) {
+        if let Err(misuse) = self.smtp.reply(reply, out) {
+            log::error!(cid = self.client.id.as_str(), why:% = misuse; "our own mistake");
+            self.smtp.close(&Reply::try_later(), out);
+        }
+    }
+
+    fn drop_letter(&mut self) {
+        if let Some(letter) = self.letter.take() {
+            letter.discard(&self.desk);
+        }
+    }
+
+    /// Nothing is said any more: what waits is sent, then the stream is closed.
+    fn end(&mut self) -> Want {
+        self.drop_letter();
+        log::debug!(cid = self.client.id.as_str(); "connection ended");
+        Want::END
+    }
+}
+
+/// RFC 4954 §6.
+fn refusal(denied: &Denied) -> Reply {
+    match denied {
+        Denied::Wrong => Reply::authentication_failed(),
+        Denied::NotAs => {
+            let text = "you may only act as yourself";
+            Reply::new(Code::AUTH_FAILED, Enhanced::new(7, 8), text)
+        }
+        Denied::Failed(_) => {
+            let text = "your login cannot be checked at the moment, try again later";
+            Reply::new(Code::TEMPORARY_AUTH_FAILURE, Enhanced::new(7, 0), text)
+        }
+    }
+}
+
+impl Machine for SmtpSession {
+    type Effect = Effect<Job>;
+    type Completion = Completion<Job>;
+
+    fn step(
+        &mut self,
+        now: Now,
+        input: Input<Completion<Job>>,
+        io: &mut Io<'_, Effect<Job>>,
+    ) -> Want {
+        match input {
+            Input::Start => {
+                self.deadline = now.moment + IDLE_MAX;
+                self.greet(io.outbox);
+            }
+            Input::Done(id, completion) => {
+                self.desk.deliver(id, completion);
+            }
+            Input::Eof => self.ending = Ending::Eof,
+            Input::Stop if self.ending == Ending::No => self.ending = Ending::Stop,
+            Input::Gone => {
+                self.flow = None;
+                let _gone = self.end();
+                self.desk.take_effects(io.effects);
+                return Want::ABORT;
+            }
+            // A reply that waits for our own disk is not the client's silence.
+            Input::Timer if now.moment >= self.deadline && self.flow.is_none() => {
+                log::info!(cid = self.client.id.as_str(); "connection idle for too long");
+                self.smtp.close(&Reply::timed_out(), io.outbox);
+            }
+            Input::Bytes | Input::Drained | Input::Timer | Input::Stop => {}
+        }
+        if self.flow.is_some() && now.moment >= self.deadline {
+            self.deadline = now.moment + IDLE_MAX;
+        }
+        let want = self.advance(now, io);
+        self.desk.take_effects(io.effects);
+        want
+    }
+}
+
+impl Session for SmtpSession {
+    fn takes_tls(&mut self) -> bool {
+        std::mem::take(&mut self.takes_tls)
+    }
+
+    fn secured(&mut self, agreed: Agreed) {
+        self.context.counters.tls_handshakes.count();
+        log::debug!(
+            cid = self.client.id.as_str(),
+            version = agreed.version,
+            cipher = agreed.cipher.as_str();
+            "tls"
+        );
+        // RFC 3207 §4.2: what was said before does not count.
+        self.client.hello = None;
+        self.client.tls = Some(agreed);
+        if let Err(misuse) = self.smtp.tls_started() {
+            log::error!(cid = self.client.id.as_str(), why:% = misuse; "our own mistake");
+        }
+    }
+
+    fn tls_failed(&mut self, error: &TlsError) {
+        self.context.counters.tls_failures.count();
+        log::info!(
+            cid = self.client.id.as_str(),
+            peer:% = self.client.peer,
+            why:% = error;
+            "tls failed"
+        );
+    }
+}
