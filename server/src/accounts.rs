@@ -11,7 +11,7 @@ use crate::serve::FirstAccounts;
 ///
 /// # Errors
 /// One clear line.
-pub(crate) fn create_first(
+pub fn create_first(
     store: &Store,
     writer: &mut Writer,
     first: &FirstAccounts,

@@ -1,11 +1,13 @@
 //! What all sessions of a server share.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pillarbox_core::Random;
 
 use crate::counters::Counters;
+use crate::imap::pins::Pins;
 
 /// What all sessions of a server share; made once, before the first connection.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub struct Context {
     pub hostname: String,
     /// What is counted.
     pub counters: Counters,
+    /// Which expunged messages are still numbered by somebody.
+    pub(crate) pins: Arc<Pins>,
     /// The next connection's id.
     next_id: AtomicU64,
     /// Makes a source of random bytes for one session.
@@ -27,6 +31,7 @@ impl Context {
         Self {
             hostname,
             counters: Counters::default(),
+            pins: Arc::default(),
             next_id: AtomicU64::new(first_id),
             randomness,
         }

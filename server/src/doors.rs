@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pillarbox_core::connection::{Connection, Limits, Security};
 use pillarbox_core::effect::BoxMachine;
+use pillarbox_core::imap::Config as ImapConfig;
 use pillarbox_core::sasl::Mechanism;
 use pillarbox_core::smtp::config::{Capabilities, Config as SmtpConfig, ConfigFault, Strictness};
 use pillarbox_core::smtp::limits::Limits as SmtpLimits;
@@ -12,6 +13,7 @@ use pillarbox_core::tls::Acceptor;
 
 use crate::config::{Config, Listener, Protocol};
 use crate::context::Context;
+use crate::imap::{ImapDoor, ImapSession};
 use crate::job::Job;
 use crate::smtp::{Door, SmtpSession};
 
@@ -26,6 +28,7 @@ pub struct Entrance {
 #[derive(Debug, Clone)]
 enum Spoken {
     Smtp(Arc<Door>),
+    Imap(Arc<ImapDoor>),
 }
 
 impl Entrance {
@@ -48,7 +51,12 @@ impl Entrance {
         };
         let starttls = matches!(security, Security::Offered(_));
         let spoken = match listener.protocol {
-            _ => Spoken::Smtp(Arc::new(smtp_door(config, listener, starttls)?)),
+            Protocol::Smtp | Protocol::Submission | Protocol::Submissions => {
+                Spoken::Smtp(Arc::new(smtp_door(config, listener, starttls)?))
+            }
+            Protocol::Imap | Protocol::Imaps => {
+                Spoken::Imap(Arc::new(imap_door(config, listener, starttls)))
+            }
         };
         Ok(Self { context: Arc::clone(context), security, spoken })
     }
@@ -63,6 +71,7 @@ impl Entrance {
                 let session = SmtpSession::new(context, Arc::clone(door), peer, id, full);
                 self.connection(session)
             }
+            Spoken::Imap(door) => self.connection(ImapSession::new(context, door, peer, id, full)),
         }
     }
 
@@ -95,4 +104,18 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
         SmtpLimits { message_bytes_max: config.limits.message_bytes_max, ..SmtpLimits::default() };
     let smtp = SmtpConfig::new(config.hostname.clone(), limits, capabilities, Strictness::Lenient)?;
     Ok(Door { smtp: Arc::new(smtp), submission })
+}
+
+fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {
+    let mechanisms = [Mechanism::Plain, Mechanism::Login].map(|m| m.name().to_owned()).to_vec();
+    ImapDoor {
+        imap: Arc::new(ImapConfig {
+            greeting: format!("{} IMAP", config.hostname),
+            starttls,
+            login_without_tls: listener.login_without_tls,
+            mechanisms,
+            append_bytes_max: config.limits.message_bytes_max,
+            ..ImapConfig::default()
+        }),
+    }
 }

@@ -1,6 +1,6 @@
 //! The application: configuration, the flows that decide, and the `pillarbox` program.
 
-mod accounts;
+pub mod accounts;
 pub mod certificates;
 pub mod cli;
 pub mod config;
@@ -8,6 +8,7 @@ pub mod context;
 pub mod control;
 pub mod counters;
 pub mod doors;
+pub mod imap;
 pub mod job;
 pub mod localserve;
 pub mod logging;

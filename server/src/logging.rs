@@ -43,7 +43,11 @@ fn line(record: &Record<'_>, time: SystemTime) -> String {
     let Civil { year, month, day, hour, minute, second } = Civil::from_unix(seconds);
     let millis = since.subsec_millis();
     let level = record.level().as_str().to_ascii_lowercase();
-    let area = record.target().rsplit("::").next().unwrap_or_default();
+    // `pillarbox::smtp::session` is about smtp; a record from elsewhere names its crate.
+    let area = match record.target().strip_prefix("pillarbox::") {
+        Some(inside) => inside.split("::").next().unwrap_or(inside),
+        None => record.target().split("::").next().unwrap_or_default(),
+    };
     // Writing to a String cannot fail.
     let _infallible = write!(
         line,
@@ -84,7 +88,7 @@ mod tests {
         let line = line(
             &Record::builder()
                 .level(log::Level::Info)
-                .target("pillarbox::smtp")
+                .target("pillarbox::smtp::session")
                 .args(format_args!("message accepted"))
                 .key_values(&pairs)
                 .build(),

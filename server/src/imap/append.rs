@@ -1,0 +1,85 @@
+//! APPEND: a message that a client files itself.
+
+use pillarbox_core::effect::{Effect, Fault, FaultKind, FileWork};
+use pillarbox_core::imap::command::Append;
+use pillarbox_core::imap::response::Code;
+use pillarbox_core::{Random, UnixSeconds};
+use pillarbox_store::{Flags, MailboxId, NewBody, StoreError, Write, Written};
+
+use super::commands::{Answer, by_name};
+use super::open::Tools;
+use crate::job;
+use crate::smtp::spool::{Body, Spool};
+
+/// A message being appended.
+#[derive(Debug)]
+pub(super) struct Filing {
+    pub(super) mailbox: MailboxId,
+    pub(super) append: Append,
+    pub(super) spool: Spool,
+}
+
+/// Whether there is such a mailbox; asked before the message is sent.
+pub(super) async fn begin(tools: &Tools, append: Append) -> Result<Filing, Answer> {
+    match by_name(tools, &append.mailbox).await {
+        Ok(info) => Ok(Filing { mailbox: info.id, append, spool: Spool::default() }),
+        // RFC 3501 §6.3.11.
+        Err(StoreError::NoSuchMailbox) => {
+            Err(Answer::no(Some(Code::TryCreate), "there is no such mailbox"))
+        }
+        Err(error) => Err(Answer::failed(&error)),
+    }
+}
+
+/// Makes the message durable.
+pub(super) async fn end(
+    tools: &Tools,
+    random: &mut dyn Random,
+    filing: Filing,
+    now: UnixSeconds,
+) -> Result<Answer, StoreError> {
+    let Filing { mailbox, append, spool } = filing;
+    let (file, body) = spool.finish(tools.desk.clone(), random).await;
+    let result = match body {
+        Ok(body) => write(tools, mailbox, append, body, now).await,
+        Err(fault) => Err(StoreError::Fault(fault)),
+    };
+    match (&result, file) {
+        (Ok(_), _) => tools.notify(mailbox),
+        (Err(error), Some(handle)) if error.kind() != FaultKind::Unknown => {
+            tools.desk.send(Effect::File(handle, FileWork::Remove));
+        }
+        (Err(_), _) => {}
+    }
+    result
+}
+
+async fn write(
+    tools: &Tools,
+    mailbox: MailboxId,
+    append: Append,
+    body: Body,
+    now: UnixSeconds,
+) -> Result<Answer, StoreError> {
+    let write = Write::Append {
+        by: tools.account,
+        mailbox,
+        flags: Flags(append.flags.system.0),
+        keywords: append.flags.keywords.iter().map(ToString::to_string).collect(),
+        internaldate: append.date.unwrap_or(now),
+        now,
+        body: match body {
+            Body::Inline(bytes) => NewBody::Inline(bytes),
+            Body::File { handle, size } => NewBody::File { handle, size },
+        },
+    };
+    match job::write(&tools.desk, "append", write).await? {
+        Written::Appended(_) => Ok(Answer::ok("appended")),
+        _ => Err(job::astray("append")),
+    }
+}
+
+/// A piece of a large message could not be written.
+pub(super) fn not_written(fault: Fault) -> Answer {
+    Answer::failed(&StoreError::Fault(fault))
+}

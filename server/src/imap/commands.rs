@@ -1,0 +1,295 @@
+//! The commands that look at mailboxes and change flags, each a flow.
+
+use std::borrow::Cow;
+
+use pillarbox_core::effect::{Effect, FaultKind};
+use pillarbox_core::imap::command::{MessageSet, SearchKey};
+use pillarbox_core::imap::flags::{FlagBits, FlagNames};
+use pillarbox_core::imap::grammar::{Day, StatusItem, StoreMode};
+use pillarbox_core::imap::name::{ListPattern, MailboxName};
+use pillarbox_core::imap::response::{self, Code, Fetch};
+use pillarbox_core::imap::search::{Facts, Search};
+use pillarbox_core::imap::server::{Done, Status};
+use pillarbox_core::imap::view::View;
+use pillarbox_store::{
+    Change, Flags, Found, MailboxInfo, Read, StoreError, UidRange, What, Write, Written,
+};
+
+use super::open::{GATHERED_MAX, Open, Tools, keywords, ranges};
+use crate::job;
+
+/// How many messages are looked at in one read.
+pub(super) const PAGE: usize = 500;
+
+/// The tagged answer to a command.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: Status,
+    pub(super) code: Option<Code>,
+    pub(super) text: Cow<'static, str>,
+}
+
+impl Answer {
+    pub(super) fn ok(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: Status::Ok, code: None, text: text.into() }
+    }
+
+    pub(super) fn no(code: Option<Code>, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: Status::No, code, text: text.into() }
+    }
+
+    pub(super) fn bad(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: Status::Bad, code: None, text: text.into() }
+    }
+
+    pub(super) fn done(&self) -> Done<'_> {
+        Done { status: self.status, code: self.code, text: &self.text }
+    }
+
+    /// The store's failure, as the client may see it (RFC 5530).
+    pub(super) fn failed(error: &StoreError) -> Self {
+        let (code, text) = match error {
+            StoreError::NoSuchMailbox => (Code::NonExistent, "there is no such mailbox"),
+            StoreError::NotPermitted => (Code::NoPerm, "you may not do that with this mailbox"),
+            StoreError::KeywordLimit => {
+                (Code::Limit, "this mailbox cannot have more keywords, or the name is too long")
+            }
+            StoreError::UidLimit => (Code::Limit, "this mailbox has given out its last UID"),
+            error if error.kind() == FaultKind::NoSpace => {
+                (Code::Unavailable, "there is no room for that now, try again later")
+            }
+            _ => (Code::Unavailable, "that cannot be done at the moment, try again later"),
+        };
+        Self::no(Some(code), text)
+    }
+}
+
+/// A result that is an answer in any case.
+pub(super) fn answered(result: Result<Answer, StoreError>) -> (Answer, Option<StoreError>) {
+    match result {
+        Ok(answer) => (answer, None),
+        Err(error) => (Answer::failed(&error), Some(error)),
+    }
+}
+
+/// LIST.
+pub(super) async fn list(tools: &Tools, pattern: &ListPattern) -> Result<Answer, StoreError> {
+    if pattern.asks_for_delimiter() {
+        tools.pen.write(|out| response::list_delimiter(out));
+        return Ok(Answer::ok("done"));
+    }
+    let question = Read::Mailboxes { account: tools.account };
+    let Found::Mailboxes(mailboxes) = tools.read("mailboxes", question).await? else {
+        return Err(job::astray("mailboxes"));
+    };
+    for MailboxInfo { name, special, .. } in &mailboxes {
+        let Ok(name) = MailboxName::new(name.as_str()) else { continue };
+        if pattern.matches(&name) {
+            // RFC 6154 §2: the special use may be told to those who did not ask for it.
+            let attribute = special.map(|special| format!("\\{}", special.name()));
+            let attributes: Vec<&str> = attribute.as_deref().into_iter().collect();
+            tools.pen.write(|out| response::list(&attributes, &name, out));
+        }
+    }
+    Ok(Answer::ok("done"))
+}
+
+/// STATUS.
+pub(super) async fn status(
+    tools: &Tools,
+    name: &MailboxName,
+    items: &[StatusItem],
+) -> Result<Answer, StoreError> {
+    let mailbox = by_name(tools, name).await?.id;
+    let question = Read::Status { by: tools.account, mailbox };
+    let Found::Status(status) = tools.read("status", question).await? else {
+        return Err(job::astray("status"));
+    };
+    let values: Vec<_> = items
+        .iter()
+        .map(|item| {
+            let value = match item {
+                StatusItem::Messages => status.messages,
+                StatusItem::Recent => 0,
+                StatusItem::UidNext => status.uidnext.into(),
+                StatusItem::UidValidity => status.uidvalidity.into(),
+                StatusItem::Unseen => status.unseen,
+            };
+            (*item, value)
+        })
+        .collect();
+    tools.pen.write(|out| response::status(name, &values, out));
+    Ok(Answer::ok("done"))
+}
+
+/// SELECT and EXAMINE.
+pub(super) async fn select(
+    tools: &Tools,
+    name: &MailboxName,
+    read_only: bool,
+) -> Result<(Open, Answer), StoreError> {
+    let id = by_name(tools, name).await?.id;
+    // The watch begins before the look: what changes between the two is then told, not missed.
+    let watch = tools.desk.send(Effect::Watch(crate::topic_of(id)));
+    let question = Read::Select { by: tools.account, mailbox: id };
+    let selected = match tools.read("select", question).await {
+        Ok(Found::Selected(selected)) => selected,
+        other => {
+            tools.desk.send(Effect::Release(watch));
+            return Err(other.err().unwrap_or_else(|| job::astray("select")));
+        }
+    };
+    let modseq = selected.status.highestmodseq;
+    let view = View::new(selected.uids.iter().flat_map(|r| r.first..=r.last), modseq);
+    let keywords = keywords(&selected.keywords);
+    let pin = tools.pins.pin(id, modseq);
+    let open = Open { id, read_only, view, keywords, watch, pin };
+    tools.pen.write(|out| {
+        response::flags(&open.keywords, out);
+        response::exists(open.view.count(), out);
+        response::recent(0, out);
+        if let Some(first) = selected.first_unseen.and_then(|uid| open.view.sequence_of(uid)) {
+            response::ok(Code::Unseen(first), "first unseen", out);
+        }
+        response::ok(Code::UidValidity(selected.status.uidvalidity), "valid", out);
+        response::ok(Code::UidNext(selected.status.uidnext), "next", out);
+        response::permanent_flags((!read_only).then_some(&open.keywords), out);
+    });
+    Ok((open, Answer::ok("selected")))
+}
+
+/// SEARCH and UID SEARCH.
+pub(super) async fn search(
+    tools: &Tools,
+    open: &Open,
+    uid: bool,
+    key: &SearchKey,
+) -> Result<Answer, StoreError> {
+    let search = match Search::new(key, &open.view, &open.keywords) {
+        Ok(search) => search,
+        Err(name) => return Ok(not_yet("SEARCH", name)),
+    };
+    let mut found = Vec::new();
+    let mut after = Some(0);
+    while let Some(start) = after {
+        let question = Read::Messages {
+            by: tools.account,
+            mailbox: open.id,
+            uids: vec![UidRange::ALL],
+            after: start,
+            count_max: PAGE * 10,
+            what: What::Facts,
+            also_expunged: true,
+        };
+        let Found::Messages(page) = tools.read("search", question).await? else {
+            return Err(job::astray("search"));
+        };
+        for message in &page.messages {
+            let facts = &message.facts;
+            let Some(sequence) = open.view.sequence_of(facts.uid) else { continue };
+            let matches = search.matches(&Facts {
+                sequence,
+                uid: facts.uid,
+                flags: FlagBits(facts.flags.0),
+                received: Day::of(facts.internaldate),
+                size: facts.size,
+            });
+            if matches {
+                found.push(if uid { facts.uid } else { sequence });
+            }
+        }
+        after = page.more;
+    }
+    tools.pen.write(|out| response::search(found, out));
+    Ok(Answer::ok("done"))
+}
+
+/// STORE and UID STORE.
+pub(super) async fn store(
+    tools: &Tools,
+    open: &mut Open,
+    set: &MessageSet,
+    mode: StoreMode,
+    silent: bool,
+    flags: FlagNames,
+) -> Result<(Answer, Option<u64>), StoreError> {
+    if open.read_only {
+        return Ok((Answer::no(Some(Code::ReadOnly), "the mailbox is open read-only"), None));
+    }
+    let Ok(stretches) = open.view.resolve(set) else { return Ok((no_such_message(), None)) };
+    let write = Write::StoreFlags {
+        by: tools.account,
+        mailbox: open.id,
+        uids: ranges(&stretches),
+        change: match mode {
+            StoreMode::Replace => Change::Replace,
+            StoreMode::Add => Change::Add,
+            StoreMode::Remove => Change::Remove,
+        },
+        flags: Flags(flags.system.0),
+        keywords: flags.keywords.iter().map(ToString::to_string).collect(),
+    };
+    let Written::Flagged(flagged) = job::write(&tools.desk, "store", write).await? else {
+        return Err(job::astray("store"));
+    };
+    tools.notify(open.id);
+    if !flags.keywords.is_empty() {
+        // A keyword that is new to the mailbox has a bit only now.
+        let question = Read::Select { by: tools.account, mailbox: open.id };
+        if let Found::Selected(selected) = tools.read("keywords", question).await? {
+            open.learn_keywords(&selected.keywords, &tools.pen);
+        }
+    }
+    if !silent {
+        for state in &flagged.messages {
+            let Some(sequence) = open.view.sequence_of(state.uid) else { continue };
+            let gathered = tools.pen.write(|out| {
+                let mut fetch = Fetch::begin(sequence, out);
+                if set.uid {
+                    fetch.uid(state.uid, out);
+                }
+                fetch.flags(FlagBits(state.flags.0), &open.keywords, out);
+                fetch.end(out);
+                out.len()
+            });
+            if gathered > GATHERED_MAX {
+                tools.pen.room().await;
+            }
+        }
+    }
+    Ok((Answer::ok("done"), Some(flagged.modseq)))
+}
+
+/// EXPUNGE, and the silent one of CLOSE.
+pub(super) async fn expunge(tools: &Tools, open: &Open) -> Result<Answer, StoreError> {
+    if open.read_only {
+        return Ok(Answer::no(Some(Code::ReadOnly), "the mailbox is open read-only"));
+    }
+    let write = Write::Expunge { by: tools.account, mailbox: open.id, uids: None };
+    let Written::Expunged(expunged) = job::write(&tools.desk, "expunge", write).await? else {
+        return Err(job::astray("expunge"));
+    };
+    if !expunged.uids.is_empty() {
+        tools.pins.expunged(open.id, expunged.modseq);
+        tools.notify(open.id);
+    }
+    Ok(Answer::ok("done"))
+}
+
+pub(super) async fn by_name(tools: &Tools, name: &MailboxName) -> Result<MailboxInfo, StoreError> {
+    let question = Read::MailboxByName { account: tools.account, name: name.as_str().to_owned() };
+    match tools.read("mailbox", question).await? {
+        Found::Mailbox(info) => Ok(info),
+        _ => Err(job::astray("mailbox")),
+    }
+}
+
+/// RFC 3501 §9: a sequence number beyond the last message is an error.
+pub(super) fn no_such_message() -> Answer {
+    Answer::bad("there is no message with such a number")
+}
+
+/// What IMAP knows and this version does not do yet.
+pub(super) fn not_yet(command: &str, name: &str) -> Answer {
+    Answer::no(Some(Code::Cannot), format!("{command} {name} is not in this version yet"))
+}

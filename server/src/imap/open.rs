@@ -1,0 +1,135 @@
+//! The mailbox that a session has selected, and keeping its client up to date.
+
+use std::sync::Arc;
+
+use pillarbox_core::EffectId;
+use pillarbox_core::effect::Effect;
+use pillarbox_core::flow::{Desk, Pen};
+use pillarbox_core::imap::flags::{FlagBits, Keywords};
+use pillarbox_core::imap::response;
+use pillarbox_core::imap::view::{Changes, Expunges, Stretch, View};
+use pillarbox_store::{AccountId, Found, Keyword, MailboxId, Read, StoreError, UidRange, Write};
+
+use super::pins::{Pin, Pins};
+use crate::job::{self, Job};
+
+/// Answers are poured out when this many bytes have gathered.
+pub(super) const GATHERED_MAX: usize = 64 << 10;
+
+/// What a command's flow works with.
+#[derive(Debug, Clone)]
+pub(super) struct Tools {
+    pub(super) desk: Desk<Job>,
+    pub(super) pen: Pen,
+    pub(super) account: AccountId,
+    pub(super) pins: Arc<Pins>,
+}
+
+/// A selected mailbox.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) id: MailboxId,
+    pub(super) read_only: bool,
+    pub(super) view: View,
+    pub(super) keywords: Keywords,
+    /// The watch that tells of changes.
+    pub(super) watch: EffectId,
+    pub(super) pin: Pin,
+}
+
+impl Tools {
+    pub(super) async fn read(&self, label: &'static str, read: Read) -> Result<Found, StoreError> {
+        job::read(&self.desk, label, read).await
+    }
+
+    /// Tells the other sessions of a mailbox that something has changed there.
+    pub(super) fn notify(&self, mailbox: MailboxId) {
+        self.desk.send(Effect::Notify(crate::topic_of(mailbox)));
+    }
+
+    /// Lets expunged messages go that nobody numbers any more.
+    pub(super) fn purge(&self, mailbox: MailboxId) {
+        if let Some(up_to_modseq) = self.pins.due(mailbox) {
+            self.desk.send(Effect::Job(Job::Write(Write::Purge { mailbox, up_to_modseq })));
+        }
+    }
+}
+
+impl Open {
+    /// Takes in what has changed and tells what may be told now. What has the MODSEQ `own` is the
+    /// session's own change, which it has told already, or was asked not to.
+    pub(super) async fn sync(
+        &mut self,
+        tools: &Tools,
+        expunges: Expunges,
+        own: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let question =
+            Read::Changes { by: tools.account, mailbox: self.id, since: self.view.modseq() };
+        let Found::Changes(found) = tools.read("changes", question).await? else {
+            return Err(job::astray("changes"));
+        };
+        self.learn_keywords(&found.keywords, &tools.pen);
+        let changed = found.changed.iter().filter(|state| Some(state.modseq) != own);
+        self.view.note(&Changes {
+            new: found.new.iter().map(|state| state.uid).collect(),
+            flags: changed.map(|s| (s.uid, FlagBits(s.flags.0), s.modseq)).collect(),
+            vanished: found.vanished.iter().map(|range| (range.first, range.last)).collect(),
+            modseq: found.modseq,
+        });
+        self.tell(tools, expunges).await;
+        Ok(())
+    }
+
+    /// Tells what may be told now, as the client takes it.
+    pub(super) async fn tell(&mut self, tools: &Tools, expunges: Expunges) {
+        loop {
+            let (view, keywords) = (&mut self.view, &self.keywords);
+            let more = tools.pen.write(|out| {
+                view.tell(expunges, keywords, out, |out: &Vec<u8>| out.len() < GATHERED_MAX)
+            });
+            if !more {
+                break;
+            }
+            tools.pen.room().await;
+        }
+        if expunges == Expunges::Tell {
+            self.pin.advance(self.view.modseq());
+            tools.purge(self.id);
+        }
+    }
+
+    /// RFC 3501 §7.2.6: new keywords are told before they are used.
+    pub(super) fn learn_keywords(&mut self, known: &[Keyword], pen: &Pen) {
+        if known.len() > self.keywords.len() {
+            self.keywords = keywords(known);
+            pen.write(|out| response::flags(&self.keywords, out));
+        }
+    }
+
+    /// Ends it: nothing is watched and nothing is numbered any more.
+    pub(super) fn close(self, tools: &Tools) {
+        tools.desk.send(Effect::Release(self.watch));
+        let id = self.id;
+        drop(self);
+        tools.purge(id);
+    }
+}
+
+/// The store's keywords in the order of their bits.
+pub(super) fn keywords(known: &[Keyword]) -> Keywords {
+    let mut sorted: Vec<_> = known.iter().collect();
+    sorted.sort_by_key(|keyword| keyword.bit);
+    Keywords::new(sorted.into_iter().map(|keyword| keyword.name.as_str()))
+}
+
+/// Messages of the view as the store's ranges.
+pub(super) fn ranges(stretches: &[Stretch]) -> Vec<UidRange> {
+    stretches
+        .iter()
+        .map(|stretch| {
+            let (first, last) = stretch.uids();
+            UidRange { first, last }
+        })
+        .collect()
+}

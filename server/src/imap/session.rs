@@ -1,0 +1,574 @@
+//! One IMAP session: the conversation's events, and what is answered to each.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pillarbox_core::connection::Session;
+use pillarbox_core::effect::{Completion, Effect, Fault};
+use pillarbox_core::flow::{Desk, Flow, Pen};
+use pillarbox_core::imap::command::{Append, Command, Verb};
+use pillarbox_core::imap::response::Code;
+use pillarbox_core::imap::view::Expunges;
+use pillarbox_core::imap::{Config, Event, Next, Server};
+use pillarbox_core::sasl::{Exchange, Login, Mechanism, Secret, Step as SaslStep};
+use pillarbox_core::tls::{Agreed, TlsError};
+use pillarbox_core::{Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want};
+use pillarbox_store::StoreError;
+
+use super::append::{self, Filing};
+use super::commands::{self, Answer, answered};
+use super::fetch;
+use super::open::{Open, Tools};
+use crate::context::{Context, Id};
+use crate::job::Job;
+use crate::login::{self, Denied, User};
+use crate::smtp::spool::Spool;
+
+/// RFC 3501 §5.4: at least thirty minutes once somebody has logged in.
+const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
+/// Somebody who does not log in need not be waited for that long.
+const LOGIN_MAX: Duration = Duration::from_secs(3 * 60);
+
+/// What a listener's IMAP is like.
+#[derive(Debug)]
+pub struct ImapDoor {
+    /// What is announced, and the limits.
+    pub imap: Arc<Config>,
+}
+
+/// One session.
+#[derive(Debug)]
+pub struct ImapSession {
+    context: Arc<Context>,
+    id: String,
+    peer: IpAddr,
+    imap: Server,
+    desk: Desk<Job>,
+    pen: Pen,
+    /// The command under way, where it needs answers from outside.
+    flow: Option<Flow<Outcome>>,
+    user: Option<User>,
+    /// The selected mailbox; with the flow while one is under way.
+    open: Option<Open>,
+    filing: Option<Filing>,
+    exchange: Option<Exchange>,
+    /// Something has changed in the selected mailbox that the client has not been told of.
+    changed: bool,
+    deadline: Moment,
+    ending: Ending,
+    takes_tls: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// There is no room for this connection.
+    Full,
+    Stop,
+    Eof,
+}
+
+/// What a flow has come to.
+#[derive(Debug)]
+enum Outcome {
+    /// A command is done; the mailbox that is selected now.
+    Done(Option<Open>, Answer, Option<StoreError>),
+    /// The client in IDLE has been told.
+    Told(Option<Open>, Option<StoreError>),
+    AppendBegun(Result<Filing, Answer>),
+    Spooled(Spool, Result<(), Fault>),
+    Login(Result<User, Denied>, String),
+}
+
+impl ImapSession {
+    /// A session on an accepted connection; with `full` it only says that there is no room.
+    #[must_use]
+    pub fn new(context: Arc<Context>, door: &ImapDoor, peer: IpAddr, id: Id, full: bool) -> Self {
+        let id = id.to_string();
+        context.counters.imap_sessions.count();
+        Self {
+            imap: Server::new(Arc::clone(&door.imap), &id),
+            id,
+            peer,
+            context,
+            desk: Desk::default(),
+            pen: Pen::default(),
+            flow: None,
+            user: None,
+            open: None,
+            filing: None,
+            exchange: None,
+            changed: false,
+            deadline: Moment::START + LOGIN_MAX,
+            ending: if full { Ending::Full } else { Ending::No },
+            takes_tls: false,
+        }
+    }
+
+    fn greet(&mut self, out: &mut Outbox) {
+        log::info!(cid = self.id.as_str(), peer:% = self.peer; "connection");
+        if self.ending == Ending::Full {
+            self.imap.close("too many connections, try again later", out);
+        } else {
+            self.imap.greet(out);
+        }
+    }
+
+    /// Takes the conversation as far as it goes.
+    fn advance(&mut self, now: Now, io: &mut Io<'_, Effect<Job>>) -> Want {
+        loop {
+            if let Some(flow) = &mut self.flow {
+                let outcome = flow.poll();
+                let poured = self.pen.pour(io.outbox);
+                match outcome {
+                    Some(outcome) => {
+                        self.flow = None;
+                        self.on_outcome(outcome, io.outbox);
+                    }
+                    // It may only have waited for its page to be taken.
+                    None if poured && io.outbox.below_mark() => continue,
+                    None => break,
+                }
+            }
+            if !io.outbox.below_mark() {
+                break;
+            }
+            if self.filing.as_ref().is_some_and(|filing| filing.spool.is_due()) {
+                self.write_out();
+                continue;
+            }
+            if self.changed && self.imap.pending() == Some(Verb::Idle) && self.open.is_some() {
+                self.tell_idle();
+                continue;
+            }
+            let step = self.imap.next(io.inbox.unread(), io.outbox);
+            let used = step.used;
+            match step.next {
+                Next::Event(event) => self.on_event(now, event, io.outbox),
+                Next::NeedBytes if used == 0 => match self.ending {
+                    Ending::Stop => self.imap.close("the server is stopping", io.outbox),
+                    Ending::Eof => return self.end(),
+                    Ending::No | Ending::Full => break,
+                },
+                Next::NeedBytes => {}
+                Next::AwaitReply => break,
+                Next::Closed => return self.end(),
+            }
+            io.inbox.consume(used);
+            if used > 0 {
+                let patience = if self.user.is_some() { IDLE_MAX } else { LOGIN_MAX };
+                self.deadline = now.moment + patience;
+            }
+        }
+        Want {
+            read: true,
+            hold: self.flow.is_some() && !io.inbox.is_empty(),
+            deadline: Some(self.deadline),
+            stream: Stream::Keep,
+            done: false,
+        }
+    }
+
+    fn on_event(&mut self, now: Now, event: Event<'_>, out: &mut Outbox) {
+        match event {
+            Event::Command(command) => {
+                self.context.counters.imap_commands.count();
+                self.on_command(command, out);
+            }
+            Event::AppendBegin(append) => self.on_append(append, out),
+            Event::AppendData(bytes) => {
+                if let Some(filing) = &mut self.filing {
+                    filing.spool.push(bytes);
+                }
+            }
+            Event::AppendEnd => self.on_append_end(now.wall),
+            Event::AuthResponse(response) => match self.exchange.take() {
+                Some(exchange) => self.on_sasl(exchange.answer(&response), out),
+                None => self.finish(&Answer::bad("no exchange is under way"), out),
+            },
+            Event::IdleDone => self.finish(&Answer::ok("done"), out),
+            Event::Abandoned(_) => {
+                self.exchange = None;
+                self.drop_filing();
+            }
+        }
+    }
+
+    fn on_command(&mut self, command: Command, out: &mut Outbox) {
+        match command {
+            Command::StartTls => {
+                self.takes_tls = true;
+                self.finish(&Answer::ok("begin TLS now"), out);
+            }
+            Command::Login { user, password } => self.check(Login {
+                authzid: String::new(),
+                authcid: user,
+                password: Secret::new(password.0),
+            }),
+            Command::Authenticate { mechanism } => match Mechanism::from_name(&mechanism) {
+                Some(mechanism) => self.on_sasl(mechanism.start(None), out),
+                None => self.finish(&Answer::no(None, "that mechanism is not offered"), out),
+            },
+            Command::Idle => {
+                if let Err(misuse) = self.imap.idle(out) {
+                    log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
+                }
+            }
+            command => match self.tools() {
+                Some(tools) => self.begin(tools, command),
+                None => self.finish(&Answer::bad("log in first"), out),
+            },
+        }
+    }
+
+    /// What a flow of a logged-in user works with.
+    fn tools(&self) -> Option<Tools> {
+        Some(Tools {
+            desk: self.desk.clone(),
+            pen: self.pen.clone(),
+            account: self.user.as_ref()?.account,
+            pins: Arc::clone(&self.context.pins),
+        })
+    }
+
+    fn begin(&mut self, tools: Tools, command: Command) {
+        let open = self.open.take();
+        let changed = std::mem::take(&mut self.changed);
+        self.flow = Some(Flow::new(run(tools, open, command, changed)));
+    }
+
+    /// In IDLE: tells what has changed (RFC 2177 §3).
+    fn tell_idle(&mut self) {
+        self.changed = false;
+        let (Some(tools), Some(mut open)) = (self.tools(), self.open.take()) else { return };
+        self.flow = Some(Flow::new(async move {
+            let told = open.sync(&tools, Expunges::Tell, None).await;
+            Outcome::Told(Some(open), told.err())
+        }));
+    }
+
+    fn on_append(&mut self, append: Append, out: &mut Outbox) {
+        let Some(tools) = self.tools() else {
+            self.finish(&Answer::bad("log in first"), out);
+            return;
+        };
+        self.flow =
+            Some(Flow::new(
+                async move { Outcome::AppendBegun(append::begin(&tools, append).await) },
+            ));
+    }
+
+    fn on_append_end(&mut self, now: UnixSeconds) {
+        let (Some(tools), Some(filing)) = (self.tools(), self.filing.take()) else { return };
+        let mut random = self.context.random();
+        let open = self.open.take();
+        self.flow = Some(Flow::new(async move {
+            let ended = append::end(&tools, random.as_mut(), filing, now).await;
+            let (answer, error) = answered(ended);
+            let mut open = open;
+            if let Some(open) = &mut open
+                && error.is_none()
+            {
+                // RFC 3501 §6.3.11: if the mailbox is the selected one, its client is told.
+                let _next_time = open.sync(&tools, Expunges::Tell, None).await;
+            }
+            Outcome::Done(open, answer, error)
+        }));
+    }
+
+    fn on_sasl(&mut self, step: SaslStep, out: &mut Outbox) {
+        match step {
+            SaslStep::Challenge(exchange, challenge) => {
+                self.exchange = Some(exchange);
+                if let Err(misuse) = self.imap.challenge(&challenge, out) {
+                    log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
+                }
+            }
+            SaslStep::Check(login) => self.check(login),
+            SaslStep::Malformed(why) => self.finish(&Answer::bad(why), out),
+        }
+    }
+
+    fn check(&mut self, login: Login) {
+        let desk = self.desk.clone();
+        self.flow = Some(Flow::new(async move {
+            let name = login.authcid.clone();
+            Outcome::Login(login::check(desk, login).await, name)
+        }));
+    }
+
+    /// Writes a piece of a large message out; nothing more of it is read meanwhile.
+    fn write_out(&mut self) {
+        let Some(filing) = &mut self.filing else { return };
+        let spool = std::mem::take(&mut filing.spool);
+        let (desk, mut random) = (self.desk.clone(), self.context.random());
+        self.flow = Some(Flow::new(async move {
+            let (spool, result) = spool.write_out(desk, random.as_mut()).await;
+            Outcome::Spooled(spool, result)
+        }));
+    }
+
+    fn on_outcome(&mut self, outcome: Outcome, out: &mut Outbox) {
+        match outcome {
+            Outcome::Done(open, answer, error) => {
+                self.open = open;
+                self.log_failure(error.as_ref());
+                self.finish(&answer, out);
+            }
+            Outcome::Told(open, error) => {
+                self.open = open;
+                self.log_failure(error.as_ref());
+            }
+            Outcome::AppendBegun(Ok(filing)) => {
+                self.filing = Some(filing);
+                if let Err(misuse) = self.imap.accept_append(out) {
+                    log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
+                }
+            }
+            Outcome::AppendBegun(Err(answer)) => self.finish(&answer, out),
+            Outcome::Spooled(spool, result) => match (&mut self.filing, result) {
+                (Some(filing), Ok(())) => filing.spool = spool,
+                (_, Err(fault)) => {
+                    spool.discard(&self.desk);
+                    self.drop_filing();
+                    log::error!(cid = self.id.as_str(), why:% = fault; "message cannot be written");
+                    self.finish(&append::not_written(fault), out);
+                }
+                (None, Ok(())) => spool.discard(&self.desk),
+            },
+            Outcome::Login(result, name) => self.on_login(result, &name, out),
+        }
+    }
+
+    fn on_login(&mut self, result: Result<User, Denied>, name: &str, out: &mut Outbox) {
+        let cid = self.id.as_str();
+        let answer = match result {
+            Ok(user) => {
+                self.context.counters.logins.count();
+                log::info!(cid, login = user.name.as_str(); "login");
+                self.user = Some(user);
+                Answer::ok("logged in")
+            }
+            Err(denied) => {
+                self.context.counters.logins_failed.count();
+                log::warn!(cid, login = name, why:? = denied; "login failed");
+                match denied {
+                    Denied::Wrong => {
+                        let text = "user name or password wrong";
+                        Answer::no(Some(Code::AuthenticationFailed), text)
+                    }
+                    Denied::NotAs => Answer::no(Some(Code::NoPerm), "you may only act as yourself"),
+                    Denied::Failed(error) => Answer::failed(&error),
+                }
+            }
+        };
+        self.finish(&answer, out);
+    }
+
+    fn log_failure(&self, error: Option<&StoreError>) {
+        if let Some(error) = error
+            && !matches!(error, StoreError::NoSuchMailbox)
+        {
+            log::error!(cid = self.id.as_str(), why:% = error; "command failed");
+        }
+    }
+
+    fn finish(&mut self, answer: &Answer, out: &mut Outbox) {
+        if let Err(misuse) = self.imap.finish(&answer.done(), out) {
+            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
+            self.imap.close("the server has made a mistake", out);
+        }
+    }
+
+    fn drop_filing(&mut self) {
+        if let Some(filing) = self.filing.take() {
+            filing.spool.discard(&self.desk);
+        }
+    }
+
+    fn end(&mut self) -> Want {
+        self.drop_filing();
+        if let (Some(tools), Some(open)) = (self.tools(), self.open.take()) {
+            open.close(&tools);
+        }
+        log::debug!(cid = self.id.as_str(); "connection ended");
+        Want::END
+    }
+}
+
+/// One command of a logged-in user, from its arguments to its tagged answer.
+async fn run(tools: Tools, open: Option<Open>, command: Command, changed: bool) -> Outcome {
+    match (command, open) {
+        (Command::List(pattern), open) => {
+            let (answer, error) = answered(commands::list(&tools, &pattern).await);
+            settle(&tools, open, changed, answer, error).await
+        }
+        (Command::Status { mailbox, items }, open) => {
+            let (answer, error) = answered(commands::status(&tools, &mailbox, &items).await);
+            settle(&tools, open, changed, answer, error).await
+        }
+        (Command::Select { mailbox, read_only }, open) => {
+            if let Some(open) = open {
+                open.close(&tools);
+            }
+            match commands::select(&tools, &mailbox, read_only).await {
+                Ok((open, answer)) => Outcome::Done(Some(open), answer, None),
+                Err(error) => Outcome::Done(None, Answer::failed(&error), Some(error)),
+            }
+        }
+        (Command::Close, Some(open)) => {
+            // RFC 3501 §6.4.2: expunges silently, but not in a mailbox that is read-only.
+            let closed = if open.read_only {
+                Ok(Answer::ok("closed"))
+            } else {
+                commands::expunge(&tools, &open).await
+            };
+            open.close(&tools);
+            let (answer, error) = answered(closed);
+            Outcome::Done(None, answer, error)
+        }
+        (Command::Expunge, Some(mut open)) => {
+            let (answer, error) = match commands::expunge(&tools, &open).await {
+                Ok(answer) => {
+                    let told = open.sync(&tools, Expunges::Tell, None).await;
+                    (answer, told.err())
+                }
+                Err(error) => (Answer::failed(&error), Some(error)),
+            };
+            Outcome::Done(Some(open), answer, error)
+        }
+        (Command::Search { uid, key }, Some(mut open)) => {
+            let (answer, error) = answered(commands::search(&tools, &open, uid, &key).await);
+            let error = error.or(catch_up(&tools, &mut open, changed, expunges(uid), None).await);
+            Outcome::Done(Some(open), answer, error)
+        }
+        (Command::Fetch { set, items }, Some(mut open)) => {
+            let fetched = fetch::fetch(&tools, &mut open, &set, &items).await;
+            changing(tools, open, fetched, changed, set.uid).await
+        }
+        (Command::Store { set, mode, silent, flags }, Some(mut open)) => {
+            let stored = commands::store(&tools, &mut open, &set, mode, silent, flags).await;
+            changing(tools, open, stored, changed, set.uid).await
+        }
+        // NOOP; and what the machine lets through only in other states.
+        (_, open) => settle(&tools, open, changed, Answer::ok("done"), None).await,
+    }
+}
+
+/// The end of a command that may have changed flags itself.
+async fn changing(
+    tools: Tools,
+    mut open: Open,
+    result: Result<(Answer, Option<u64>), StoreError>,
+    changed: bool,
+    uid: bool,
+) -> Outcome {
+    let (answer, own, error) = match result {
+        Ok((answer, own)) => (answer, own, None),
+        Err(error) => (Answer::failed(&error), None, Some(error)),
+    };
+    let changed = changed || own.is_some();
+    let error = error.or(catch_up(&tools, &mut open, changed, expunges(uid), own).await);
+    Outcome::Done(Some(open), answer, error)
+}
+
+/// RFC 3501 §7.4.1: numbers must not move while a command uses them; UIDs stay what they are.
+const fn expunges(uid: bool) -> Expunges {
+    if uid { Expunges::Tell } else { Expunges::Hold }
+}
+
+/// The end of a command that has nothing to do with numbers: all may be told.
+async fn settle(
+    tools: &Tools,
+    mut open: Option<Open>,
+    changed: bool,
+    answer: Answer,
+    error: Option<StoreError>,
+) -> Outcome {
+    let late = match &mut open {
+        Some(open) => catch_up(tools, open, changed, Expunges::Tell, None).await,
+        None => None,
+    };
+    Outcome::Done(open, answer, error.or(late))
+}
+
+async fn catch_up(
+    tools: &Tools,
+    open: &mut Open,
+    changed: bool,
+    expunges: Expunges,
+    own: Option<u64>,
+) -> Option<StoreError> {
+    if changed {
+        open.sync(tools, expunges, own).await.err()
+    } else {
+        // What had to be held back before may be told now.
+        open.tell(tools, expunges).await;
+        None
+    }
+}
+
+impl Machine for ImapSession {
+    type Effect = Effect<Job>;
+    type Completion = Completion<Job>;
+
+    fn step(
+        &mut self,
+        now: Now,
+        input: Input<Completion<Job>>,
+        io: &mut Io<'_, Effect<Job>>,
+    ) -> Want {
+        match input {
+            Input::Start => {
+                self.deadline = now.moment + LOGIN_MAX;
+                self.greet(io.outbox);
+            }
+            Input::Done(_, Completion::Noticed) => self.changed = true,
+            Input::Done(id, completion) => {
+                self.desk.deliver(id, completion);
+            }
+            Input::Eof => self.ending = Ending::Eof,
+            Input::Stop if self.ending == Ending::No => self.ending = Ending::Stop,
+            Input::Gone => {
+                self.flow = None;
+                let _gone = self.end();
+                self.desk.take_effects(io.effects);
+                return Want::ABORT;
+            }
+            Input::Timer if now.moment >= self.deadline && self.flow.is_none() => {
+                log::info!(cid = self.id.as_str(); "connection idle for too long");
+                self.imap.close("nothing came for too long", io.outbox);
+            }
+            Input::Drained => {
+                self.pen.pour(io.outbox);
+            }
+            Input::Bytes | Input::Timer | Input::Stop => {}
+        }
+        if self.flow.is_some() && now.moment >= self.deadline {
+            self.deadline = now.moment + IDLE_MAX;
+        }
+        let want = self.advance(now, io);
+        self.desk.take_effects(io.effects);
+        want
+    }
+}
+
+impl Session for ImapSession {
+    fn takes_tls(&mut self) -> bool {
+        std::mem::take(&mut self.takes_tls)
+    }
+
+    fn secured(&mut self, agreed: Agreed) {
+        self.context.counters.tls_handshakes.count();
+        log::debug!(cid = self.id.as_str(), version = agreed.version; "tls");
+        if let Err(misuse) = self.imap.tls_started() {
+            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
+        }
+    }
+
+    fn tls_failed(&mut self, error: &TlsError) {
+        self.context.counters.tls_failures.count();
+        log::info!(cid = self.id.as_str(), peer:% = self.peer, why:% = error; "tls failed");
+    }
+}
