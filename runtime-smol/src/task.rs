@@ -1,0 +1,199 @@
+//! One machine as a local task.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::TcpStream;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use async_executor::LocalExecutor;
+use async_io::{Async, Timer};
+use futures_lite::future::{Future, yield_now};
+use pillarbox_core::Moment;
+use pillarbox_core::effect::Job;
+use pillarbox_runtime_std::Socket;
+use pillarbox_runtime_std::conversation::{Birth, Conversation, Ready, Turn, Wait};
+use pillarbox_runtime_std::mailbox::Mailbox;
+use pillarbox_runtime_std::services::Seat;
+
+/// A stream known to the reactor. Reads and writes go past it, straight to the stream.
+pub(crate) struct Registered(Async<TcpStream>);
+
+impl Socket for Registered {
+    fn adopt(stream: TcpStream) -> io::Result<Self> {
+        Async::new_nonblocking(stream).map(Self)
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        self.0.get_ref()
+    }
+}
+
+/// The tasks of one thread.
+pub(crate) struct Household {
+    executor: LocalExecutor<'static>,
+    members: Cell<usize>,
+    /// Waits for the last member to leave.
+    waiting: RefCell<Option<Waker>>,
+}
+
+impl Household {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            executor: LocalExecutor::new(),
+            members: Cell::new(0),
+            waiting: RefCell::new(None),
+        })
+    }
+
+    /// Runs tasks until the future is ready.
+    pub(crate) async fn run<T>(&self, until: impl Future<Output = T>) -> T {
+        self.executor.run(until).await
+    }
+
+    /// Lets a task run by itself.
+    pub(crate) fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) {
+        let member = Member::of(self);
+        let task = async move {
+            task.await;
+            drop(member);
+        };
+        self.executor.spawn(task).detach();
+    }
+
+    /// Ready when no task is left.
+    pub(crate) async fn empty(&self) {
+        poll_fn(|context| {
+            if self.members.get() == 0 {
+                return Poll::Ready(());
+            }
+            *self.waiting.borrow_mut() = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+struct Member(Rc<Household>);
+
+impl Member {
+    fn of(household: &Rc<Household>) -> Self {
+        household.members.set(household.members.get() + 1);
+        Self(Rc::clone(household))
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let left = self.0.members.get() - 1;
+        self.0.members.set(left);
+        if left == 0
+            && let Some(waker) = self.0.waiting.borrow_mut().take()
+        {
+            waker.wake();
+        }
+    }
+}
+
+/// Begins a machine, on the thread of this household, and lets it run.
+pub(crate) fn spawn_machine<J: Job>(
+    household: &Rc<Household>,
+    begin: impl FnOnce() -> Option<Conversation<J, Registered>> + 'static,
+) {
+    let home = Rc::clone(household);
+    household.spawn(async move {
+        if let Some(conversation) = begin() {
+            Task { conversation, alarm: None }.run(&home).await;
+        }
+    });
+}
+
+struct Task<J: Job> {
+    conversation: Conversation<J, Registered>,
+    alarm: Option<Alarm>,
+}
+
+impl<J: Job> Task<J> {
+    async fn run(mut self, household: &Rc<Household>) {
+        let mut ready = Ready::default();
+        loop {
+            let turn = self.conversation.turn(ready);
+            for Birth { factory, report } in self.conversation.births() {
+                let seat = Seat::take(self.conversation.services());
+                spawn_machine(household, || Conversation::task(seat, factory, Some(report)));
+            }
+            ready = match turn {
+                Turn::Ended => return,
+                Turn::Again => {
+                    yield_now().await;
+                    Ready::default()
+                }
+                Turn::Wait(wait) => poll_fn(|context| self.wait(wait, context)).await,
+            };
+        }
+    }
+
+    /// The one place where a connection waits.
+    fn wait(&mut self, wait: Wait, context: &mut Context<'_>) -> Poll<Ready> {
+        let mut woken = !self.conversation.mailbox().arm(context.waker());
+        let mut ready = Ready::default();
+        if let Some(Registered(stream)) = self.conversation.socket() {
+            // The reactor tells a reset as readiness; an error of its own is found by the next
+            // read or write.
+            if wait.readable || wait.reset {
+                ready.readable = stream.poll_readable(context).is_ready();
+            }
+            if wait.writable {
+                ready.writable = stream.poll_writable(context).is_ready();
+            }
+        }
+        woken |= ready != Ready::default();
+        woken |= self.is_time(wait.until, context);
+        if woken { Poll::Ready(ready) } else { Poll::Pending }
+    }
+
+    fn is_time(&mut self, until: Option<Moment>, context: &mut Context<'_>) -> bool {
+        let Some(until) = until else {
+            self.alarm = None;
+            return false;
+        };
+        let clock = self.conversation.services().clock;
+        match &mut self.alarm {
+            // One that rings early is let ring: most deadlines move on before they come.
+            Some(alarm) if alarm.at <= until => {}
+            Some(alarm) => {
+                alarm.at = until;
+                alarm.timer.set_at(clock.instant(until));
+            }
+            none => *none = Some(Alarm { at: until, timer: Timer::at(clock.instant(until)) }),
+        }
+        let rung = self
+            .alarm
+            .as_mut()
+            .is_some_and(|alarm| Pin::new(&mut alarm.timer).poll(context).is_ready());
+        if rung {
+            self.alarm = None;
+        }
+        rung
+    }
+}
+
+struct Alarm {
+    at: Moment,
+    timer: Timer,
+}
+
+/// Ready when anything lies in the mailbox.
+pub(crate) async fn anything<J: Job>(mailbox: &Mailbox<J>) {
+    poll_fn(|context| if mailbox.arm(context.waker()) { Poll::Pending } else { Poll::Ready(()) })
+        .await;
+}
+
+impl fmt::Debug for Household {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Household({} members)", self.members.get())
+    }
+}
