@@ -6,7 +6,7 @@
 //!
 //! # What a client costs
 //!
-//! A connection is a task, which waits in one place only: [`Task::wait`](task), a race of readable,
+//! A connection is a task, which waits in one place only: `Task::wait` in `task.rs`, a race of readable,
 //! writable, an answer, and the deadline. A typical turn is one `read` and one `write`, and for
 //! the wait between them one `epoll_ctl` and a share of one `epoll_wait`. While the peer keeps
 //! the stream full, it is read without waiting. A deadline that moves on with each command costs
