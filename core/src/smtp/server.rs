@@ -103,8 +103,9 @@ pub enum Next<'b> {
 
 /// What the owner must know or decide.
 ///
-/// [`Event::Hello`], [`Event::Reset`] and [`Event::BodyRefused`] end a transaction that may be
-/// under way.
+/// A transaction ends with [`Event::Reset`] and [`Event::BodyRefused`], with the reply to
+/// [`Event::BodyEnd`], and with a yes to [`Event::Hello`] (RFC 5321 §4.1.4: a refused one changes
+/// nothing) or to [`Event::StartTls`].
 #[derive(Debug)]
 pub enum Event<'b> {
     /// EHLO or HELO. Decide; after a yes to EHLO the extensions are announced.
@@ -153,6 +154,8 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
+    /// The greeting was said already.
+    Greeted,
     /// No reply is owed.
     NothingAsked,
     /// A challenge, but no AUTH is under way.
@@ -164,6 +167,7 @@ pub enum Misuse {
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Greeted => "the greeting was said already",
             Self::NothingAsked => "no reply is owed",
             Self::NoExchange => "no AUTH is under way",
             Self::NoHandshake => "STARTTLS was not accepted",
@@ -175,7 +179,7 @@ impl std::error::Error for Misuse {}
 
 impl Server {
     /// A conversation of which nothing has been said. `id` names the connection; it stands behind
-    /// every reply of refusal, so that the client's operator can ask ours.
+    /// every reply of refusal and the one to STARTTLS, so that the client's operator can ask ours.
     #[must_use]
     pub fn new(config: Arc<Config>, id: &str) -> Self {
         Self {
@@ -191,12 +195,19 @@ impl Server {
     }
 
     /// Says the first word: `220`, or a refusal after which the conversation is closed.
-    pub fn greet(&mut self, reply: &Reply, out: &mut Outbox) {
-        self.write(reply, out);
-        self.state = match reply.code().class() {
-            Class::Done => State::Command(Progress::Start),
-            Class::GoOn | Class::Temporary | Class::Permanent => State::Closed,
+    ///
+    /// # Errors
+    /// Where it was said already.
+    pub fn greet(&mut self, reply: &Reply, out: &mut Outbox) -> Result<(), Misuse> {
+        let State::Fresh = self.state else { return Err(Misuse::Greeted) };
+        self.state = if reply.code().class() == Class::Done {
+            self.write_named(reply, Place::Last(None), out);
+            State::Command(Progress::Start)
+        } else {
+            self.write(reply, out);
+            State::Closed
         };
+        Ok(())
     }
 
     /// Ends the conversation with this reply (`421`), whatever is under way.
@@ -208,7 +219,8 @@ impl Server {
     }
 
     /// TLS runs now: after STARTTLS was accepted, or before the greeting. All that was said before
-    /// is forgotten (RFC 3207 §4.2).
+    /// is forgotten, a login too (RFC 3207 §4.2). The caller sees to it that bytes which came in
+    /// clear behind STARTTLS are never shown to [`Server::next`].
     ///
     /// # Errors
     /// At any other time.
@@ -224,6 +236,7 @@ impl Server {
             | State::Closed => return Err(Misuse::NoHandshake),
         }
         self.secure = true;
+        self.authenticated = false;
         self.scanned = 0;
         Ok(())
     }
@@ -271,6 +284,10 @@ impl Server {
         let class = reply.code().class();
         match question {
             Question::Hello { extended: true } if class == Class::Done => self.announce(reply, out),
+            Question::Hello { extended: false } if class == Class::Done => {
+                self.write_named(reply, Place::Last(None), out);
+            }
+            // A client whose handshake fails sees no later reply that could name the connection.
             Question::StartTls => reply.write(Some(&self.id), out),
             Question::Hello { .. }
             | Question::Mail { .. }
@@ -325,7 +342,12 @@ impl Server {
                 State::Body { body, size: 0 }
             }
             // Whatever the answer to a body, its transaction is over (RFC 5321 §4.1.1.4).
-            (Question::BodyEnd, _) => State::Command(Progress::Ready),
+            (Question::BodyEnd, _) => {
+                if yes {
+                    self.bad_commands = 0;
+                }
+                State::Command(Progress::Ready)
+            }
             (Question::Auth, progress) => {
                 self.authenticated |= yes;
                 State::Command(progress)
@@ -340,7 +362,8 @@ impl Server {
     fn command<'b>(&mut self, progress: Progress, unread: &'b [u8], out: &mut Outbox) -> Step<'b> {
         let limits = self.config.limits();
         // RFC 4954 §4: an initial response may be as long as any other line of the exchange.
-        let max = match Verb::of(unread) {
+        // Only the first word is looked for: what follows may be many commands.
+        let max = match Verb::of(unread.get(..AUTH.len()).unwrap_or(unread)) {
             Some(Verb::Auth) => limits.auth_line_max,
             _ => limits.command_line_max,
         };
@@ -579,10 +602,13 @@ impl Server {
         let fault = match piece.part {
             Part::NeedBytes => return at(piece.used, Next::NeedBytes),
             Part::Text(text) => {
-                *size = size.saturating_add(text.len() as u64);
                 // Too much is read to its end all the same, so that the session stays in step.
-                let within = *size <= size_max;
-                let next = if within { Next::Event(Event::Body(text)) } else { Next::NeedBytes };
+                let room = usize::try_from(size_max.saturating_sub(*size)).unwrap_or(usize::MAX);
+                *size = size.saturating_add(text.len() as u64);
+                let next = match text.get(..room).unwrap_or(text) {
+                    [] => Next::NeedBytes,
+                    text => Next::Event(Event::Body(text)),
+                };
                 return at(piece.used, next);
             }
             Part::Refused(refusal) => {
@@ -646,6 +672,13 @@ impl Server {
         reply.write(refusal.then_some(&*self.id), out);
     }
 
+    /// The greeting and the yes to a hello begin with our name (RFC 5321 §4.2, §4.1.1.1).
+    fn write_named(&self, reply: &Reply, place: Place<'_>, out: &mut Outbox) {
+        let (host, text) = (self.config.host(), reply.text());
+        let space = if text.is_empty() { "" } else { " " };
+        write_line(reply.code(), None, format_args!("{host}{space}{text}"), place, out);
+    }
+
     /// The mechanisms offered at this moment.
     fn mechanisms(&self) -> impl Iterator<Item = &str> {
         let offered = self.config.capabilities();
@@ -656,10 +689,10 @@ impl Server {
     /// The reply to EHLO (RFC 5321 §4.1.1.1): what is offered, at this moment and to this client.
     fn announce(&self, reply: &Reply, out: &mut Outbox) {
         let offered = self.config.capabilities();
+        self.write_named(reply, Place::Before, out);
         let mut line = |text: fmt::Arguments<'_>| {
             write_line(Code::OK, None, text, Place::Before, out);
         };
-        line(format_args!("{} {}", self.config.host(), reply.text()));
         if offered.pipelining {
             line(format_args!("PIPELINING"));
         }
@@ -718,6 +751,9 @@ fn place_of(line: &[u8], name: &str) -> usize {
         .position(|window| window.eq_ignore_ascii_case(name.as_bytes()))
         .unwrap_or(0)
 }
+
+/// So much of a line tells whether it is AUTH with an argument.
+const AUTH: &[u8] = b"AUTH ";
 
 const OK: super::reply::Enhanced = super::reply::Enhanced::new(0, 0);
 const CANNOT_VERIFY: super::reply::Enhanced = super::reply::Enhanced::new(5, 2);
