@@ -61,7 +61,7 @@ fn serve(mut stream: &UnixStream, answer: &Answer) -> io::Result<()> {
     BufReader::new(stream.take(REQUEST_MAX)).read_line(&mut request)?;
     match answer(request.trim_end()) {
         Some(text) => write!(stream, "ok\n{text}"),
-        None => write!(stream, "unknown request\n"),
+        None => writeln!(stream, "unknown request"),
     }
 }
 

@@ -104,7 +104,7 @@ impl FlagNames {
 
 const fn bit_at(index: usize) -> u64 {
     // An index is below KEYWORDS_MAX, so the bit exists.
-    1_u64.rotate_left(FIRST_KEYWORD).rotate_left(index as u32 & 63)
+    (1_u64 << FIRST_KEYWORD) << (index & 63)
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub(super) fn answered(result: Result<Answer, StoreError>) -> (Answer, Option<St
 /// LIST.
 pub(super) async fn list(tools: &Tools, pattern: &ListPattern) -> Result<Answer, StoreError> {
     if pattern.asks_for_delimiter() {
-        tools.pen.write(|out| response::list_delimiter(out));
+        tools.pen.write(response::list_delimiter);
         return Ok(Answer::ok("done"));
     }
     let question = Read::Mailboxes { account: tools.account };

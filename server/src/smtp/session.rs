@@ -100,13 +100,16 @@ impl SmtpSession {
 
     fn greet(&mut self, out: &mut Outbox) {
         log::info!(cid = self.client.id.as_str(), peer:% = self.client.peer; "connection");
-        if self.ending == Ending::Full {
+        let reply = if self.ending == Ending::Full {
             let text = "too many connections, try again later";
-            self.smtp.greet(&Reply::new(Code::SHUTTING_DOWN, Enhanced::new(7, 0), text), out);
-            return;
+            Reply::new(Code::SHUTTING_DOWN, Enhanced::new(7, 0), text)
+        } else {
+            // RFC 5321 §4.2: the name, and that we speak the extended protocol.
+            Reply::greeting(format!("{} ESMTP", self.context.hostname))
+        };
+        if let Err(misuse) = self.smtp.greet(&reply, out) {
+            log::error!(cid = self.client.id.as_str(), why:% = misuse; "our own mistake");
         }
-        // RFC 5321 §4.2: the name, and that we speak the extended protocol.
-        self.smtp.greet(&Reply::greeting(format!("{} ESMTP", self.context.hostname)), out);
     }
 
     /// Takes the conversation as far as it goes.
@@ -160,7 +163,7 @@ impl SmtpSession {
                 self.drop_letter();
                 self.client.hello = Some((hello.name.to_owned(), hello.extended));
                 let text = if hello.extended {
-                    format!("greets {} ({})", hello.name, self.client.id)
+                    format!("greets {}", hello.name)
                 } else {
                     self.context.hostname.clone()
                 };
@@ -177,7 +180,7 @@ impl SmtpSession {
             Event::BodyEnd => self.on_body_end(now),
             Event::BodyRefused(fault) => self.on_body_refused(fault),
             Event::Reset => self.drop_letter(),
-            Event::Auth { mechanism, initial } => self.on_auth(mechanism, initial, out),
+            Event::Auth { mechanism, initial } => self.on_auth(mechanism, initial.as_ref(), out),
             Event::AuthResponse(Secret(response)) => match self.exchange.take() {
                 Some(exchange) => self.on_sasl(exchange.answer(&response), out),
                 None => self.reply(&Reply::try_later(), out),
@@ -238,12 +241,12 @@ impl SmtpSession {
         self.drop_letter();
     }
 
-    fn on_auth(&mut self, mechanism: &str, initial: Option<Secret>, out: &mut Outbox) {
+    fn on_auth(&mut self, mechanism: &str, initial: Option<&Secret>, out: &mut Outbox) {
         let Some(mechanism) = Mechanism::from_name(mechanism) else {
             self.reply(&Fault::UnknownMechanism.reply(), out);
             return;
         };
-        self.on_sasl(mechanism.start(initial.as_ref().map(|initial| &*initial.0)), out);
+        self.on_sasl(mechanism.start(initial.map(|initial| &*initial.0)), out);
     }
 
     fn on_sasl(&mut self, step: SaslStep, out: &mut Outbox) {

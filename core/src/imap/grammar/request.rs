@@ -171,6 +171,7 @@ pub fn command(input: &[u8]) -> Result<(&str, Request<'_>), At> {
     Ok((head.tag, arguments(verb, head.rest, input.len())?))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn at(miss: nom::Err<Miss<'_>>, whole: usize) -> At {
     match miss {
         nom::Err::Error(miss) | nom::Err::Failure(miss) => miss.at(whole),
