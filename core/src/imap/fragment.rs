@@ -168,6 +168,12 @@ impl Framer {
         std::mem::take(&mut self.gathered)
     }
 
+    /// How many bytes are gathered.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.gathered.len()
+    }
+
     /// Whether a streamed literal has not come whole.
     pub(super) const fn streams(&self) -> bool {
         matches!(self.place, Place::Stream { .. })
@@ -184,6 +190,7 @@ impl Framer {
 
     /// The announced literal, and the command with it, is not wanted.
     pub(super) fn refuse(&mut self, literal: Literal) {
+        self.gathered = Vec::new();
         // A client that waits will not send it (RFC 3501 §7.5); the others send it, and then the
         // rest of the command.
         if literal.waits {
@@ -261,7 +268,10 @@ impl Framer {
                 self.gathered.extend_from_slice(b"\r\n");
                 (end + 1, Found::Literal(literal))
             }
-            Some(Announced::Lost) => (end + 1, Found::Broken(Broken::Lost)),
+            Some(Announced::Lost) => {
+                self.gathered.extend_from_slice(content);
+                (end + 1, Found::Broken(Broken::Lost))
+            }
         }
     }
 

@@ -1,0 +1,374 @@
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::UnixSeconds;
+use crate::imap::command::Verb;
+use crate::imap::flags::{DELETED, SEEN};
+
+fn read(line: &str) -> Request<'_> {
+    match command(line.as_bytes()) {
+        Ok((_, request)) => request,
+        Err(at) => panic!("{line}: {at}"),
+    }
+}
+
+fn miss(line: &[u8]) -> (usize, &'static str) {
+    match command(line) {
+        Ok(request) => panic!("{request:?}"),
+        Err(At { offset, expected }) => (offset, expected),
+    }
+}
+
+fn text(text: &str) -> Text<'_> {
+    Cow::Borrowed(text.as_bytes())
+}
+
+const ONE: Option<u32> = Some(1);
+
+#[test]
+fn commands_without_arguments() {
+    for verb in [
+        Verb::Capability,
+        Verb::Noop,
+        Verb::Logout,
+        Verb::StartTls,
+        Verb::Close,
+        Verb::Expunge,
+        Verb::Idle,
+    ] {
+        assert_eq!(read(&format!("abcd {}", verb.name())), Request::Plain(verb));
+        assert_eq!(read(&format!("a.1] {}", verb.name().to_lowercase())), Request::Plain(verb));
+    }
+    assert_eq!(command(b"A142 noop").unwrap().0, "A142");
+}
+
+#[test]
+fn strings_of_every_kind() {
+    // RFC 3501 §6.2.3
+    assert_eq!(read("a001 LOGIN SMITH SESAME"), Request::Login(text("SMITH"), text("SESAME")));
+    for (line, user, password) in [
+        (r#"a LOGIN "" "a b""#, "", "a b"),
+        (r#"a LOGIN "a\"b\\c" d]"#, r#"a"b\c"#, "d]"),
+        ("a LOGIN {3}\r\na\r\n {4+}\r\n\"{1}", "a\r\n", "\"{1}"),
+        ("a LOGIN {0}\r\n {0+}\r\n", "", ""),
+        ("a LOGIN \"ü\" {2}\r\nü", "ü", "ü"),
+    ] {
+        assert_eq!(read(line), Request::Login(text(user), text(password)), "{line}");
+    }
+}
+
+#[test]
+fn sets_and_items() {
+    // RFC 3501 §6.4.5
+    let Request::Fetch { uid: false, set, items } =
+        read("A654 FETCH 2:4 (FLAGS BODY[HEADER.FIELDS (DATE FROM)])")
+    else {
+        panic!()
+    };
+    assert_eq!(set, [SetRange(Some(2), Some(4))]);
+    let section = Section::Fields(Fields::These, vec![text("DATE"), text("FROM")]);
+    assert_eq!(
+        items,
+        [Item::Field(Field::Flags), Item::Body { which: Which::Body, section, partial: None }]
+    );
+    for (set, ranges) in [
+        ("*", &[SetRange(None, None)][..]),
+        ("1:*", &[SetRange(ONE, None)]),
+        ("*:1", &[SetRange(None, ONE)]),
+        ("4294967295,1", &[SetRange(Some(u32::MAX), Some(u32::MAX)), SetRange(ONE, ONE)]),
+    ] {
+        let line = format!("a UID FETCH {set} UID");
+        let items = vec![Item::Field(Field::Uid)];
+        assert_eq!(read(&line), Request::Fetch { uid: true, set: ranges.to_vec(), items });
+    }
+}
+
+#[test]
+fn fetch_items() {
+    let body = |which, section, partial| Item::Body { which, section, partial };
+    let partial = |origin, count| Some(Partial { origin: Origin(origin), count });
+    for (word, item) in [
+        ("flags", Item::Field(Field::Flags)),
+        ("INTERNALDATE", Item::Field(Field::InternalDate)),
+        ("RFC822.SIZE", Item::Field(Field::Size)),
+        ("RFC822", body(Which::Rfc822, Section::Whole, None)),
+        ("RFC822.HEADER", body(Which::Header, Section::Header, None)),
+        ("rfc822.text", body(Which::Text, Section::Text, None)),
+        ("BODY[]", body(Which::Body, Section::Whole, None)),
+        ("BODY.PEEK[]<0.2048>", body(Which::Peek, Section::Whole, partial(0, 2048))),
+        (
+            "BODY[TEXT]<7.9223372036854775807>",
+            body(Which::Body, Section::Text, partial(7, i64::MAX as u64)),
+        ),
+        ("body.peek[header]", body(Which::Peek, Section::Header, None)),
+        (
+            "BODY[HEADER.FIELDS.NOT (\"X-A\")]",
+            body(Which::Body, Section::Fields(Fields::Not, vec![text("X-A")]), None),
+        ),
+        ("ENVELOPE", Item::Unsupported("ENVELOPE")),
+        ("BODYSTRUCTURE", Item::Unsupported("BODYSTRUCTURE")),
+        ("BODY", Item::Unsupported("BODY")),
+        ("ALL", Item::Unsupported("ALL")),
+        ("full", Item::Unsupported("FULL")),
+        ("BODY[1]", Item::Unsupported("BODY[part]")),
+        ("BODY.PEEK[1.2.MIME]<0.1>", Item::Unsupported("BODY[part]")),
+        ("BODY[4.1.HEADER.FIELDS (TO)]", Item::Unsupported("BODY[part]")),
+    ] {
+        let line = format!("a FETCH 1 {word}");
+        let Request::Fetch { items, .. } = read(&line) else { panic!() };
+        assert_eq!(items, [item], "{word}");
+    }
+    let Request::Fetch { items, .. } = read("a FETCH 1 fast") else { panic!() };
+    assert_eq!(items, [Field::Flags, Field::InternalDate, Field::Size].map(Item::Field));
+}
+
+#[test]
+fn the_other_commands() {
+    let all = StatusItem::Messages;
+    for (line, request) in [
+        ("a AUTHENTICATE plain", Request::Authenticate("plain")),
+        ("A101 LIST \"\" \"\"", Request::List(text(""), text(""))),
+        ("A202 LIST ~/Mail/ %", Request::List(text("~/Mail/"), text("%"))),
+        ("a LIST \"\" a*b]%", Request::List(text(""), text("a*b]%"))),
+        (
+            "A042 STATUS blurdybloop (UIDNEXT MESSAGES uidnext)",
+            Request::Status(text("blurdybloop"), vec![StatusItem::UidNext, all]),
+        ),
+        ("A142 SELECT INBOX", Request::Select(text("INBOX"))),
+        ("A932 EXAMINE blurdybloop", Request::Examine(text("blurdybloop"))),
+        (
+            "A003 APPEND saved-messages (\\Seen) {310}\r\n",
+            Request::Append {
+                mailbox: text("saved-messages"),
+                flags: vec![FlagRef::System(SEEN)],
+                date: None,
+                size: 310,
+                waits: true,
+            },
+        ),
+        (
+            "a APPEND {1}\r\nx () \" 7-Feb-1994 21:52:25 -0800\" {9999999999+}\r\n",
+            Request::Append {
+                mailbox: text("x"),
+                flags: vec![],
+                date: Some(UnixSeconds(760_686_745)),
+                size: 9_999_999_999,
+                waits: false,
+            },
+        ),
+        (
+            "A003 STORE 2:4 +FLAGS (\\Deleted)",
+            Request::Store {
+                uid: false,
+                set: vec![SetRange(Some(2), Some(4))],
+                mode: StoreMode::Add,
+                silent: false,
+                flags: vec![FlagRef::System(DELETED)],
+            },
+        ),
+        (
+            "a UID STORE 1 -flags.silent \\seen $Junk",
+            Request::Store {
+                uid: true,
+                set: vec![SetRange(ONE, ONE)],
+                mode: StoreMode::Remove,
+                silent: true,
+                flags: vec![FlagRef::System(SEEN), FlagRef::Keyword("$Junk")],
+            },
+        ),
+        (
+            "a STORE 1 FLAGS ()",
+            Request::Store {
+                uid: false,
+                set: vec![SetRange(ONE, ONE)],
+                mode: StoreMode::Replace,
+                silent: false,
+                flags: vec![],
+            },
+        ),
+    ] {
+        assert_eq!(read(line), request, "{line}");
+    }
+}
+
+#[test]
+fn search_keys() {
+    let day = Day(8_797); // 1 February 1994
+    let seen = || Key::System(SEEN, true);
+    for (keys, expected) in [
+        ("ALL", Key::All),
+        ("unseen", Key::System(SEEN, false)),
+        ("SINCE 1-Feb-1994", Key::Since(day)),
+        ("ON \"01-feb-1994\"", Key::On(day)),
+        ("BEFORE 1-Feb-1994", Key::Before(day)),
+        ("LARGER 0", Key::Larger(0)),
+        ("SMALLER 5", Key::Smaller(5)),
+        ("KEYWORD $x", Key::Keyword("$x", true)),
+        ("UNKEYWORD x", Key::Keyword("x", false)),
+        ("UID 1:*", Key::Uid(vec![SetRange(ONE, None)])),
+        ("*", Key::Sequence(vec![SetRange(None, None)])),
+        ("NOT SEEN", Key::Not(Box::new(seen()))),
+        (
+            "OR SEEN (ALL SEEN)",
+            Key::Or(Box::new(seen()), Box::new(Key::And(vec![Key::All, seen()]))),
+        ),
+        ("((SEEN))", seen()),
+        ("TEXT {2}\r\n()", Key::Unsupported("TEXT")),
+        ("HEADER X-A \"\"", Key::Unsupported("HEADER")),
+        ("SENTSINCE 1-Feb-1994", Key::Unsupported("SENTSINCE")),
+        ("RECENT", Key::Unsupported("RECENT")),
+    ] {
+        let line = format!("a SEARCH {keys}");
+        assert_eq!(read(&line), Request::Search { uid: false, charset: None, key: expected });
+    }
+    assert_eq!(
+        read("a UID SEARCH CHARSET UTF-8 SEEN ALL"),
+        Request::Search {
+            uid: true,
+            charset: Some(text("UTF-8")),
+            key: Key::And(vec![seen(), Key::All])
+        }
+    );
+}
+
+#[test]
+fn mistakes_have_a_place_and_a_name() {
+    for (line, offset, expected) in [
+        (&b""[..], 0, "a tag of at most 64 bytes"),
+        (b"+ NOOP", 0, "a tag of at most 64 bytes"),
+        (b"a", 1, "a space"),
+        (b"a ", 2, "a command"),
+        (b"a FROB", 2, "a command"),
+        (b"a UID EXPUNGE 1", 2, "a command"),
+        (b"a UID", 5, "a space"),
+        (b"a NOOP ", 6, "the end of the command"),
+        (b"a  NOOP", 2, "a command"),
+        (b"a LOGIN x", 9, "a space"),
+        (b"a LOGIN x ", 10, "a string"),
+        (b"a LOGIN x y z", 11, "the end of the command"),
+        (b"a LOGIN \"x y", 8, "a quoted string that ends"),
+        (b"a LOGIN \"x\ry\" z", 10, "a closing quote"),
+        (b"a LOGIN \"x\\y\" z", 11, "a quote or backslash after a backslash"),
+        (b"a LOGIN {2}\r\n\0a b", 13, "a literal without NUL"),
+        (b"a LOGIN {9}\r\nab", 13, "the bytes of the literal"),
+        (b"a AUTHENTICATE PLAIN AGEAYg==", 20, "the end of the command"),
+        (b"a FETCH 0 FLAGS", 8, "a number from 1 to 4294967295"),
+        (b"a FETCH 4294967296 FLAGS", 8, "a number from 1 to 4294967295"),
+        (b"a FETCH 1, FLAGS", 10, "a number or *"),
+        (b"a FETCH 1 ()", 11, "a fetch item"),
+        (b"a FETCH 1 (FAST)", 11, "a fetch item"),
+        (b"a FETCH 1 (FLAGS", 16, "a space or closing parenthesis"),
+        (b"a FETCH 1 BODY[MIME]", 15, "a section"),
+        (b"a FETCH 1 BODY[HEADER", 21, "]"),
+        (b"a FETCH 1 BODY[]<0.0>", 19, "a count above 0"),
+        (b"a FETCH 1 BODY[HEADER.FIELDS ()]", 30, "a string"),
+        (b"a FETCH 1 BODY[HEADER.FIELDS (\"a:b\")]", 30, "a header field name"),
+        (b"a FETCH 1 BODY.PEEK", 19, "["),
+        (b"a STORE 1 FLAGS (\\Recent)", 17, "a flag that clients may set"),
+        (b"a STORE 1 FLAG x", 10, "FLAGS"),
+        (b"a SEARCH", 8, "a space"),
+        (b"a SEARCH FROB", 9, "a search key"),
+        (b"a SEARCH (ALL", 13, "a closing parenthesis"),
+        (b"a SEARCH ON 31-Feb-1994", 12, "a date such as 1-Feb-1994"),
+        (b"a STATUS x (SIZE)", 12, "a status item"),
+        (b"a APPEND x \"32-Jan-1994 00:00:00 +0000\" {1}\r\n", 11, "a date and time"),
+        (b"a APPEND x", 10, "a space"),
+        (b"a LIST (SUBSCRIBED) \"\" *", 7, "a string"),
+    ] {
+        assert_eq!(miss(line), (offset, expected), "{}", line.escape_ascii());
+    }
+}
+
+#[test]
+fn each_limit_at_it_and_one_past_it() {
+    let many = |count: usize, one: &str, between: &str| vec![one; count].join(between);
+    let cases: [(&str, usize, &str, &str, &str); 6] = [
+        ("a FETCH ", RANGES_MAX, "1", ",", " UID"),
+        ("a FETCH 1 (", ITEMS_MAX, "UID", " ", ")"),
+        ("a FETCH 1 BODY[HEADER.FIELDS (", NAMES_MAX, "To", " ", ")]"),
+        ("a STORE 1 FLAGS (", crate::imap::flags::NAMED_MAX, "x", " ", ")"),
+        ("a SEARCH ", KEYS_MAX, "ALL", " ", ""),
+        ("a SEARCH ", DEPTH_MAX - 1, "NOT", " ", " ALL"),
+    ];
+    for (before, limit, one, between, after) in cases {
+        let line = |count| format!("{before}{}{after}", many(count, one, between));
+        assert!(command(line(limit).as_bytes()).is_ok(), "{before}");
+        let At { expected, .. } = command(line(limit + 1).as_bytes()).unwrap_err();
+        assert!(expected.starts_with("at most"), "{before}: {expected}");
+    }
+    assert!(command(format!("{} NOOP", "t".repeat(64)).as_bytes()).is_ok());
+    assert!(command(format!("{} NOOP", "t".repeat(65)).as_bytes()).is_err());
+    let keyword = |length: usize| format!("a STORE 1 FLAGS {}", "k".repeat(length));
+    assert!(command(keyword(64).as_bytes()).is_ok());
+    assert!(command(keyword(65).as_bytes()).is_err());
+    let parentheses = format!("a SEARCH {}", "(".repeat(100_000));
+    assert_eq!(miss(parentheses.as_bytes()).1, "at most 32 nested search keys");
+    let size = |digits: &str| format!("a FETCH 1 BODY[]<{digits}.1>");
+    assert!(command(size("9223372036854775807").as_bytes()).is_ok());
+    assert!(command(size("9223372036854775808").as_bytes()).is_err());
+}
+
+#[test]
+fn every_day_of_the_calendar_and_no_other() {
+    for (text, seconds) in [
+        ("17-Jul-1996 02:44:25 -0700", Some(837_596_665)),
+        (" 1-Jan-1970 00:00:00 +0000", Some(0)),
+        ("01-Jan-1970 00:00:60 +0000", Some(60)),
+        ("29-Feb-2000 12:00:00 +0530", Some(951_805_800)),
+        ("29-Feb-1900 12:00:00 +0000", None),
+        ("01-Jan-1970 24:00:00 +0000", None),
+        ("01-Jan-1970 00:00:00 0000 ", None),
+    ] {
+        let line = format!("a APPEND x \"{text}\" {{1}}\r\n");
+        let date = match command(line.as_bytes()) {
+            Ok((_, Request::Append { date, .. })) => date.map(|time| time.0),
+            _ => None,
+        };
+        assert_eq!(date, seconds, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        let _ = command(&bytes);
+    }
+
+    #[test]
+    fn no_words_make_it_panic(words in proptest::collection::vec(proptest::sample::select(vec![
+        "a", " ", "FETCH", "SEARCH", "UID", "STORE", "1", ":", "*", ",", "(", ")", "BODY[", "]",
+        "HEADER.FIELDS", "<", ".", ">", "NOT", "OR", "ON", "1-Jan-1970", "\"", "\\", "{1}\r\n", "FLAGS",
+        "APPEND", "x", "+", "KEYWORD", "LIST", "STATUS", "MESSAGES",
+    ]), 0..20)) {
+        let line = words.concat();
+        if let Err(At { offset, .. }) = command(line.as_bytes()) {
+            prop_assert!(offset <= line.len());
+        }
+    }
+
+    #[test]
+    fn numbers_round_trip(value in 0..=i64::MAX.unsigned_abs()) {
+        let mut digits = Vec::new();
+        write_number(value, |bytes| digits.extend_from_slice(bytes));
+        prop_assert_eq!(String::from_utf8_lossy(&digits), value.to_string());
+        prop_assert_eq!(primitive::number(&digits).unwrap().1, value);
+    }
+
+    #[test]
+    fn strings_round_trip(text in "[^\0]{0,20}") {
+        let mut line = b"a SELECT ".to_vec();
+        crate::imap::response::string(text.as_bytes(), &mut line);
+        let (_, request) = command(&line).unwrap();
+        prop_assert_eq!(request, Request::Select(Cow::Owned(text.into_bytes())));
+    }
+
+    #[test]
+    fn dates_round_trip(seconds in -62_000_000_000_i64..250_000_000_000) {
+        let line = format!("a APPEND x \"{}\" {{1}}\r\n", crate::wire::date::ImapDate(UnixSeconds(seconds)));
+        let (_, request) = command(line.as_bytes()).unwrap();
+        let Request::Append { date, .. } = request else { panic!() };
+        prop_assert_eq!(date, Some(UnixSeconds(seconds)));
+    }
+}

@@ -1,1 +1,281 @@
+use proptest::prelude::*;
 
+use super::*;
+
+fn stretch(sequence: u32, uid: u32, count: u32) -> Stretch {
+    Stretch { sequence, uid, count }
+}
+
+fn set(uid: bool, ranges: &[(u32, u32)]) -> MessageSet {
+    let end = |number: u32| (number != 0).then_some(number);
+    let ranges = ranges.iter().map(|(from, to)| SetRange(end(*from), end(*to))).collect();
+    MessageSet { uid, ranges }
+}
+
+fn tell(view: &mut View, expunges: Expunges) -> String {
+    let mut out = Vec::new();
+    let more = view.tell(expunges, &Keywords::default(), &mut out, |_| true);
+    assert!(!more);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_mailbox_without_gaps_is_one_run() {
+    let view = View::new(7..5_007, 1);
+    assert_eq!(view.shown.runs, [(7, 1)]);
+    assert_eq!(view.count(), 5_000);
+    assert_eq!(view.last_uid(), 5_006);
+    assert_eq!(view.uid_at(5_000), Some(5_006));
+    assert_eq!(view.uid_at(5_001), None);
+    assert_eq!(view.uid_at(0), None);
+    assert_eq!(view.sequence_of(6), None);
+    assert_eq!(view.sequence_of(7), Some(1));
+    assert_eq!(view.sequence_of(5_007), None);
+}
+
+#[test]
+fn sets_are_resolved_as_the_rfc_says() {
+    // RFC 3501 §9: 2,4:7,9,12:* of 15 is 2,4,5,6,7,9,12,13,14,15.
+    let view = View::new(101..116, 1);
+    let found = view.resolve(&set(false, &[(2, 2), (4, 7), (9, 9), (12, 0)])).unwrap();
+    let numbers: Vec<_> =
+        found.iter().flat_map(|found| found.sequence..found.sequence + found.count).collect();
+    assert_eq!(numbers, [2, 4, 5, 6, 7, 9, 12, 13, 14, 15]);
+    let view = View::new([2, 3, 10, 11], 1);
+    for (uid, ranges, found) in [
+        (false, &[(1, 0)][..], Ok(vec![stretch(1, 2, 2), stretch(3, 10, 2)])),
+        (false, &[(0, 0)], Ok(vec![stretch(4, 11, 1)])),
+        (false, &[(3, 2), (2, 2)], Ok(vec![stretch(2, 3, 1), stretch(3, 10, 1)])),
+        (false, &[(5, 5)], Err(NoSuchMessage)),
+        (false, &[(5, 0)], Err(NoSuchMessage)),
+        (true, &[(4, 9)], Ok(vec![])),
+        (true, &[(3, 10)], Ok(vec![stretch(2, 3, 1), stretch(3, 10, 1)])),
+        // RFC 3501 §6.4.8: 559:* always includes the last message.
+        (true, &[(559, 0)], Ok(vec![stretch(4, 11, 1)])),
+    ] {
+        assert_eq!(view.resolve(&set(uid, ranges)), found, "{ranges:?}");
+    }
+    let empty = View::new([], 1);
+    assert_eq!(empty.resolve(&set(false, &[(0, 0)])), Err(NoSuchMessage));
+    assert_eq!(empty.resolve(&set(false, &[(1, 0)])), Err(NoSuchMessage));
+    assert_eq!(empty.resolve(&set(true, &[(1, 0)])), Ok(vec![]));
+}
+
+#[test]
+fn expunge_numbers_shift_one_by_one() {
+    // RFC 3501 §6.4.3: 3, 4, 7 and 11 are told as 3, 3, 5, 8.
+    let mut view = View::new(1..12, 1);
+    view.note(&Changes {
+        vanished: vec![(11, 11), (3, 4), (7, 7), (50, 60)],
+        modseq: 5,
+        ..Changes::default()
+    });
+    assert_eq!(view.count(), 11);
+    assert!(view.has_vanished(4));
+    assert!(!view.has_vanished(5));
+    assert_eq!(tell(&mut view, Expunges::Hold), "");
+    assert_eq!(
+        tell(&mut view, Expunges::Tell),
+        "* 3 EXPUNGE\r\n* 3 EXPUNGE\r\n* 5 EXPUNGE\r\n* 8 EXPUNGE\r\n"
+    );
+    assert_eq!(view.count(), 7);
+    assert_eq!(view.modseq(), 5);
+}
+
+#[test]
+fn numbers_stay_while_expunge_is_held_back() {
+    let mut view = View::new([1, 2, 3], 1);
+    view.note(&Changes {
+        new: vec![4, 6],
+        flags: vec![(3, FlagBits(1), 2), (9, FlagBits(1), 2), (6, FlagBits(0), 2)],
+        vanished: vec![(2, 2), (4, 4)],
+        modseq: 2,
+    });
+    assert_eq!(
+        tell(&mut view, Expunges::Hold),
+        "* 4 EXISTS\r\n* 3 FETCH (UID 3 FLAGS (\\Seen))\r\n* 4 FETCH (UID 6 FLAGS ())\r\n"
+    );
+    assert_eq!(view.sequence_of(3), Some(3));
+    assert_eq!(tell(&mut view, Expunges::Tell), "* 2 EXPUNGE\r\n");
+    assert_eq!(view.sequence_of(3), Some(2));
+    assert_eq!(view.sequence_of(6), Some(3));
+}
+
+#[test]
+fn a_message_that_was_never_told_is_not_expunged_aloud() {
+    let mut view = View::new([1], 1);
+    view.note(&Changes { new: vec![2, 3], ..Changes::default() });
+    view.note(&Changes { vanished: vec![(2, 2)], ..Changes::default() });
+    assert_eq!(tell(&mut view, Expunges::Tell), "* 2 EXISTS\r\n");
+    assert_eq!(view.uid_at(2), Some(3));
+}
+
+#[test]
+fn telling_stops_when_there_is_no_room_and_goes_on() {
+    let mut view = View::new(1..=5_000, 1);
+    view.note(&Changes { vanished: vec![(1, 4_999)], ..Changes::default() });
+    let mut all = Vec::new();
+    let mut calls = 0;
+    loop {
+        calls += 1;
+        let mut out = Vec::new();
+        let more = view
+            .tell(Expunges::Tell, &Keywords::default(), &mut out, |out: &Vec<u8>| out.len() < 99);
+        assert!(out.len() < 99 + 1_024 * 15);
+        all.extend(out);
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(calls, 5);
+    assert_eq!(all, "* 1 EXPUNGE\r\n".repeat(4_999).into_bytes());
+    assert_eq!(view, View { told: 1, modseq: 1, ..View::new([5_000], 1) });
+}
+
+#[test]
+fn the_last_uid_of_all_can_be_removed() {
+    let mut view = View::new([u32::MAX - 1, u32::MAX], 1);
+    view.note(&Changes { vanished: vec![(u32::MAX, u32::MAX)], ..Changes::default() });
+    assert_eq!(tell(&mut view, Expunges::Tell), "* 2 EXPUNGE\r\n");
+    assert_eq!(view.last_uid(), u32::MAX - 1);
+    view.note(&Changes { vanished: vec![(0, u32::MAX)], ..Changes::default() });
+    assert_eq!(tell(&mut view, Expunges::Tell), "* 1 EXPUNGE\r\n");
+    assert_eq!(view.last_uid(), 0);
+}
+
+/// A client that knows only what it is told, with the UIDs that it would learn by asking.
+#[derive(Default)]
+struct Client {
+    uids: Vec<u32>,
+}
+
+impl Client {
+    fn hear(&mut self, text: &str, view_before: &View, view: &View) {
+        for line in text.lines() {
+            let mut words = line.split(' ').skip(1);
+            let number: usize = words.next().unwrap().parse().unwrap();
+            match words.next().unwrap() {
+                "EXPUNGE" => {
+                    self.uids.remove(number - 1);
+                }
+                "EXISTS" => {
+                    assert!(number > self.uids.len(), "EXISTS never tells of fewer");
+                    for sequence in self.uids.len() + 1..=number {
+                        self.uids.push(view.uid_at(u32::try_from(sequence).unwrap()).unwrap());
+                    }
+                }
+                "FETCH" => {
+                    let uid: u32 = line
+                        .split("UID ")
+                        .nth(1)
+                        .unwrap()
+                        .split(' ')
+                        .next()
+                        .unwrap()
+                        .parse()
+                        .unwrap();
+                    assert_eq!(self.uids[number - 1], uid);
+                }
+                other => panic!("{other}"),
+            }
+        }
+        let _ = view_before;
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Arrive(u32),
+    Vanish(u32, u32),
+    Flags(u32),
+    Note,
+    Tell(bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        (1_u32..4).prop_map(Step::Arrive),
+        (0_u32..40, 0_u32..4).prop_map(|(from, more)| Step::Vanish(from, from + more)),
+        (1_u32..40).prop_map(Step::Flags),
+        Just(Step::Note),
+        any::<bool>().prop_map(Step::Tell),
+    ];
+    proptest::collection::vec(step, 0..60)
+}
+
+proptest! {
+    /// Whatever happens in whatever order: who applies the responses has the same list.
+    #[test]
+    fn a_client_that_listens_knows_the_mailbox(steps in steps(), gaps in any::<bool>()) {
+        let first: Vec<u32> = if gaps { vec![1, 3, 4, 9] } else { vec![1, 2, 3] };
+        let mut view = View::new(first.iter().copied(), 0);
+        let mut client = Client { uids: first.clone() };
+        let (mut truth, mut next, mut changes) = (first, 10, Changes::default());
+        for step in steps.into_iter().chain([Step::Note, Step::Tell(true)]) {
+            match step {
+                Step::Arrive(gap) => {
+                    next += gap;
+                    truth.push(next);
+                    changes.new.push(next);
+                }
+                Step::Vanish(from, to) => {
+                    truth.retain(|uid| !(from..=to).contains(uid) );
+                    // Only what has arrived can go.
+                    changes.vanished.push((from, to.min(next)));
+                    if from > to.min(next) {
+                        changes.vanished.pop();
+                    }
+                }
+                Step::Flags(uid) => changes.flags.push((uid, FlagBits(1), 1)),
+                Step::Note => view.note(&std::mem::take(&mut changes)),
+                Step::Tell(expunges) => {
+                    let before = view.clone();
+                    let held = view.count();
+                    let when = if expunges { Expunges::Tell } else { Expunges::Hold };
+                    let text = tell(&mut view, when);
+                    if !expunges {
+                        prop_assert!(!text.contains("EXPUNGE"));
+                        prop_assert_eq!(view.count(), held);
+                    }
+                    client.hear(&text, &before, &view);
+                    let shown: Vec<u32> = (1..=view.count()).map(|n| view.uid_at(n).unwrap()).collect();
+                    prop_assert_eq!(&client.uids, &shown);
+                    for (index, uid) in shown.iter().enumerate() {
+                        prop_assert_eq!(view.sequence_of(*uid), u32::try_from(index + 1).ok());
+                    }
+                }
+            }
+        }
+        prop_assert_eq!(client.uids, truth);
+    }
+
+    #[test]
+    fn sets_are_resolved_as_a_plain_list_would_be(
+        uids in proptest::collection::btree_set(1_u32..60, 0..30),
+        ranges in proptest::collection::vec((0_u32..70, 0_u32..70), 1..6),
+        by_uid in any::<bool>(),
+    ) {
+        let uids: Vec<u32> = uids.into_iter().collect();
+        let view = View::new(uids.iter().copied(), 0);
+        let last = if by_uid { view.last_uid() } else { view.count() };
+        let wanted = |number: u32| ranges.iter().any(|(one, other)| {
+            let (one, other) = (if *one == 0 { last } else { *one }, if *other == 0 { last } else { *other });
+            (one.min(other)..=one.max(other)).contains(&number)
+        });
+        let plain: Vec<(u32, u32)> = uids.iter().enumerate()
+            .map(|(index, uid)| (u32::try_from(index + 1).unwrap(), *uid))
+            .filter(|(number, uid)| wanted(if by_uid { *uid } else { *number }))
+            .collect();
+        match view.resolve(&set(by_uid, &ranges)) {
+            Ok(found) => {
+                let found: Vec<_> = found.iter()
+                    .flat_map(|found| (0..found.count).map(|n| (found.sequence + n, found.uid + n)))
+                    .collect();
+                prop_assert_eq!(found, plain);
+            }
+            Err(NoSuchMessage) => prop_assert!(!by_uid && (
+                view.count() == 0 || ranges.iter().any(|(one, other)| *one.max(other) > view.count())
+            )),
+        }
+    }
+}
