@@ -178,7 +178,7 @@ mod tests {
                 .sum();
             let empty = header
                 .split_inclusive(|byte| *byte == b'\n')
-                .last()
+                .next_back()
                 .filter(|line| matches!(*line, b"\n" | b"\r\n"))
                 .map_or(0, <[u8]>::len);
             proptest::prop_assert_eq!(these.len() + others.len() + lost, header.len() + empty);
