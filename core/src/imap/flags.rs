@@ -62,13 +62,12 @@ impl Keywords {
     /// The bit of a keyword. Case does not count, as in all of the grammar (RFC 3501 §9).
     #[must_use]
     pub fn bit(&self, name: &str) -> Option<u64> {
-        let index = self.0.iter().position(|known| known.eq_ignore_ascii_case(name))?;
-        Some(bit_at(index))
+        self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, bit)| bit)
     }
 
     /// All names with their bits.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.0.iter().enumerate().map(|(index, name)| (&**name, bit_at(index)))
+        self.0.iter().zip(FIRST_KEYWORD..).map(|(name, bit)| (&**name, 1 << bit))
     }
 
     /// How many there are.
@@ -100,11 +99,6 @@ impl FlagNames {
         let bits = self.keywords.iter().filter_map(|name| keywords.bit(name));
         FlagBits(bits.fold(self.system.0, |all, bit| all | bit))
     }
-}
-
-const fn bit_at(index: usize) -> u64 {
-    // An index is below KEYWORDS_MAX, so the bit exists.
-    (1_u64 << FIRST_KEYWORD) << (index & 63)
 }
 
 #[cfg(test)]

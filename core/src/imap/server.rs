@@ -32,7 +32,6 @@
 //! A peer's mistake is answered here, and [`Event::Abandoned`] says so where something was under
 //! way.
 
-use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -40,48 +39,17 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::command::{Append, Command, Verb};
 use super::fragment::{Broken, Found, Framer, Kind, Literal};
-use super::grammar::{self, At, Request};
+use super::grammar::{self, At};
 use super::legality::{Legality, Standing, legality};
 use super::mistake::Mistake;
 use super::response::{Code, plain_text};
 use crate::Outbox;
 
-/// What is the same for all sessions of a listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
-    /// The text of the greeting.
-    pub greeting: String,
-    /// Whether STARTTLS is offered.
-    pub starttls: bool,
-    /// Whether a password may come without TLS.
-    pub login_without_tls: bool,
-    /// The SASL mechanisms offered, in capitals.
-    pub mechanisms: Vec<String>,
-    /// The longest command in bytes, its literals included, but for the message of APPEND.
-    pub command_bytes_max: usize,
-    /// The longest line in answer to a challenge, in bytes of base64.
-    pub auth_bytes_max: usize,
-    /// The largest message of APPEND, in bytes.
-    pub append_bytes_max: u64,
-    /// After this many commands answered with BAD, without a good one between them, the session
-    /// ends.
-    pub bad_commands_max: u32,
-}
+mod config;
+mod event;
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            greeting: "IMAP4rev1 at your service".to_owned(),
-            starttls: false,
-            login_without_tls: false,
-            mechanisms: vec!["PLAIN".to_owned()],
-            command_bytes_max: 64 * 1024,
-            auth_bytes_max: 12 * 1024,
-            append_bytes_max: 64 * 1024 * 1024,
-            bad_commands_max: 10,
-        }
-    }
-}
+pub use config::Config;
+pub use event::{Done, Event, Misuse, Next, Status, Step};
 
 /// One session, as the [module](self) tells.
 #[derive(Debug)]
@@ -128,132 +96,6 @@ struct Pending {
     tag: Box<str>,
     verb: Verb,
 }
-
-/// What one call of [`Server::next`] has come to.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "what was used must be taken from the inbox"]
-pub struct Step<'b> {
-    /// How many bytes of the input are done with.
-    pub used: usize,
-    /// What is to be done now.
-    pub next: Next<'b>,
-}
-
-/// What is to be done now.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Next<'b> {
-    /// Something for the owner.
-    Event(Event<'b>),
-    /// Nothing before more bytes come. If some were used, the machine has answered by itself:
-    /// call again.
-    NeedBytes,
-    /// Nothing before the owner has acted on the last event.
-    AwaitReply,
-    /// The session is over; the outbox holds its last words.
-    Closed,
-}
-
-/// What the client wants.
-#[derive(PartialEq, Eq)]
-pub enum Event<'b> {
-    /// A command, complete. One with something [`unsupported`](Command::unsupported) in it is to be
-    /// refused.
-    Command(Command),
-    /// APPEND, with its message still to come.
-    AppendBegin(Append),
-    /// A piece of the message, never empty.
-    AppendData(&'b [u8]),
-    /// The message and its command are complete.
-    AppendEnd,
-    /// The answer to a challenge, decoded.
-    AuthResponse(Vec<u8>),
-    /// The client has had enough of IDLE.
-    IdleDone,
-    /// APPEND, AUTHENTICATE or IDLE was ended by the client's mistake or wish, and that was
-    /// answered. What belongs to it is to be dropped.
-    Abandoned(Verb),
-}
-
-/// The end of a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Done<'a> {
-    /// How it went.
-    pub status: Status,
-    /// What a program should know.
-    pub code: Option<Code>,
-    /// What a person should know, in ASCII.
-    pub text: &'a str,
-}
-
-/// How a command went (RFC 3501 §7.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Status {
-    /// As asked.
-    Ok,
-    /// It was not done.
-    No,
-    /// It was not understood or not allowed at this point.
-    Bad,
-}
-
-impl<'a> Done<'a> {
-    /// Done as asked.
-    #[must_use]
-    pub const fn ok(text: &'a str) -> Self {
-        Self { status: Status::Ok, code: None, text }
-    }
-
-    /// Not done.
-    #[must_use]
-    pub const fn no(text: &'a str) -> Self {
-        Self { status: Status::No, code: None, text }
-    }
-
-    /// Not understood.
-    #[must_use]
-    pub const fn bad(text: &'a str) -> Self {
-        Self { status: Status::Bad, code: None, text }
-    }
-
-    /// The same with a response code.
-    #[must_use]
-    pub const fn with(mut self, code: Code) -> Self {
-        self.code = Some(code);
-        self
-    }
-}
-
-/// The owner called what cannot be called now. Nothing was written, nothing has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Misuse {
-    /// There is no command to be finished, or it wants something else first.
-    NothingToFinish,
-    /// An APPEND whose message has not come whole cannot be finished with OK.
-    MessageToCome,
-    /// No APPEND waits to be accepted.
-    NothingOffered,
-    /// No AUTHENTICATE waits for a challenge.
-    NoExchange,
-    /// No IDLE waits to begin.
-    NoIdle,
-    /// STARTTLS was not answered with OK just now.
-    NoHandshake,
-}
-
-impl fmt::Display for Misuse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NothingToFinish => "no command can be finished now",
-            Self::MessageToCome => "the message of APPEND has not come yet",
-            Self::NothingOffered => "no APPEND waits to be accepted",
-            Self::NoExchange => "no AUTHENTICATE waits for a challenge",
-            Self::NoIdle => "no IDLE waits to begin",
-            Self::NoHandshake => "STARTTLS was not answered just now",
-        })
-    }
-}
-
-impl std::error::Error for Misuse {}
 
 impl Server {
     /// A session that has not begun. Its `id` is told in refusals and in the answer to STARTTLS.
@@ -529,7 +371,12 @@ impl Server {
     fn command<'b>(&mut self, line: &[u8], out: &mut Outbox) -> Option<Event<'b>> {
         let (tag, result) = self.judge(line, |verb, rest| {
             let request = grammar::arguments(verb, rest, line.len()).map_err(Mistake::Syntax)?;
-            Command::from_request(request).map_err(Mistake::Refused)
+            match Command::from_request(request).map_err(Mistake::Refused)? {
+                Some(Command::Authenticate { mechanism }) if !self.config.offers(&mechanism) => {
+                    Err(Mistake::Mechanism)
+                }
+                command => Ok(command),
+            }
         });
         let (verb, command) = match result {
             Ok(read) => read,
@@ -628,10 +475,7 @@ impl Server {
         };
         let result = match head.verb {
             None => Err(Mistake::Unknown),
-            Some(verb) => self
-                .allowed(verb)
-                .and_then(|()| self.offered(verb, head.rest))
-                .and_then(|()| Ok((verb, then(verb, head.rest)?))),
+            Some(verb) => self.allowed(verb).and_then(|()| Ok((verb, then(verb, head.rest)?))),
         };
         (Some(head.tag), result)
     }
@@ -645,25 +489,6 @@ impl Server {
             Verb::StartTls if self.tls => Err(Mistake::UnderTls),
             Verb::StartTls if !self.config.starttls => Err(Mistake::NoTls),
             Verb::Login | Verb::Authenticate if !self.login_allowed() => Err(Mistake::Privacy),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether a mechanism that is asked for is offered.
-    fn offered(&self, verb: Verb, rest: &[u8]) -> Result<(), Mistake> {
-        match verb {
-            Verb::Authenticate => match grammar::arguments(verb, rest, rest.len()) {
-                Ok(Request::Authenticate(name))
-                    if !self
-                        .config
-                        .mechanisms
-                        .iter()
-                        .any(|ours| ours.eq_ignore_ascii_case(name)) =>
-                {
-                    Err(Mistake::Mechanism)
-                }
-                _ => Ok(()),
-            },
             _ => Ok(()),
         }
     }
@@ -802,21 +627,6 @@ impl Server {
         out.push(b" (");
         plain_text(&self.id, out);
         out.push(b")\r\n");
-    }
-}
-
-impl fmt::Debug for Event<'_> {
-    /// Tells sizes of what may be a letter or a secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Command(command) => write!(f, "Command({command:?})"),
-            Self::AppendBegin(append) => write!(f, "AppendBegin({append:?})"),
-            Self::AppendData(bytes) => write!(f, "AppendData({} bytes)", bytes.len()),
-            Self::AppendEnd => f.write_str("AppendEnd"),
-            Self::AuthResponse(bytes) => write!(f, "AuthResponse({} bytes)", bytes.len()),
-            Self::IdleDone => f.write_str("IdleDone"),
-            Self::Abandoned(verb) => write!(f, "Abandoned({verb:?})"),
-        }
     }
 }
 

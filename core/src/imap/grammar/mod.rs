@@ -54,7 +54,7 @@ struct Miss<'a> {
 
 impl<'a> Miss<'a> {
     /// The place of the miss within the whole command, of which `rest` is a tail.
-    fn at(self, whole: usize) -> At {
+    fn at(&self, whole: usize) -> At {
         At { offset: whole.saturating_sub(self.rest.len()), expected: self.expected }
     }
 

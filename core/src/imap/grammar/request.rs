@@ -121,7 +121,7 @@ pub enum FlagRef<'a> {
 /// # Errors
 /// The place where no tag, space or word was found.
 pub fn head(input: &[u8]) -> Result<Head<'_>, At> {
-    read_head(input).map(|(_, head)| head).map_err(|miss| at(miss, input.len()))
+    read_head(input).map(|(_, head)| head).map_err(|miss| at(&miss, input.len()))
 }
 
 /// The tag alone, if the line has one.
@@ -140,7 +140,7 @@ pub fn arguments<'a>(verb: Verb, rest: &'a [u8], whole: usize) -> Result<Request
         let (_, ()) = end(rest)?;
         Ok(request)
     };
-    read().map_err(|miss| at(miss, whole))
+    read().map_err(|miss| at(&miss, whole))
 }
 
 /// Reads an APPEND up to and with the announcement of its message, if `rest` ends there. `None`
@@ -171,8 +171,7 @@ pub fn command(input: &[u8]) -> Result<(&str, Request<'_>), At> {
     Ok((head.tag, arguments(verb, head.rest, input.len())?))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-fn at(miss: nom::Err<Miss<'_>>, whole: usize) -> At {
+fn at(miss: &nom::Err<Miss<'_>>, whole: usize) -> At {
     match miss {
         nom::Err::Error(miss) | nom::Err::Failure(miss) => miss.at(whole),
         nom::Err::Incomplete(_) => At { offset: whole, expected: "more" },

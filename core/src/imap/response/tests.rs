@@ -1,1 +1,133 @@
+use super::*;
+use crate::imap::flags::{ANSWERED, DELETED, SEEN};
+use crate::imap::grammar::Partial;
 
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn name(name: &str) -> MailboxName {
+    MailboxName::new(name).unwrap()
+}
+
+fn item(which: Which, section: BodySection, origin: Option<u64>) -> BodyItem {
+    let partial = origin.map(|origin| Partial { origin: Origin(origin), count: 9 });
+    BodyItem { which, section, partial }
+}
+
+#[test]
+fn lines_of_select() {
+    // RFC 3501 §6.3.1
+    let keywords = Keywords::new(["$Junk", "Work"]);
+    let text = written(|out| {
+        exists(172, out);
+        recent(0, out);
+        ok(Code::Unseen(12), "Message 12 is first unseen", out);
+        ok(Code::UidValidity(3_857_529_045), "UIDs valid", out);
+        ok(Code::UidNext(4_392), "Predicted next UID", out);
+        flags(&keywords, out);
+        permanent_flags(Some(&keywords), out);
+        permanent_flags(None, out);
+    });
+    assert_eq!(
+        text,
+        "* 172 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 12] Message 12 is first unseen\r\n\
+         * OK [UIDVALIDITY 3857529045] UIDs valid\r\n* OK [UIDNEXT 4392] Predicted next UID\r\n\
+         * FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Junk Work)\r\n\
+         * OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Junk Work \\*)] limited\r\n\
+         * OK [PERMANENTFLAGS ()] read-only\r\n"
+    );
+}
+
+#[test]
+fn a_mailbox_with_all_keywords_takes_no_new_ones() {
+    let all = |count: usize| Keywords::new((0..count).map(|number| format!("k{number}")));
+    let ends = |count| written(|out| permanent_flags(Some(&all(count)), out));
+    assert!(ends(58).ends_with("k57 \\*)] limited\r\n"));
+    assert!(ends(59).ends_with("k58)] limited\r\n"));
+}
+
+#[test]
+fn lines_about_mailboxes() {
+    let text = written(|out| {
+        list(&["\\HasNoChildren", "\\Sent"], &name("Sent Mail"), out);
+        list(&[], &name("台北"), out);
+        list(&[], &name("a\"b\\"), out);
+        list_delimiter(out);
+        status(
+            &name("blurdybloop"),
+            &[
+                (StatusItem::Messages, 231),
+                (StatusItem::UidNext, 44_292),
+                (StatusItem::Recent, 0),
+                (StatusItem::UidValidity, 7),
+                (StatusItem::Unseen, 1),
+            ],
+            out,
+        );
+        search([2, 84, 882], out);
+        search([], out);
+        expunge(44, out);
+    });
+    assert_eq!(
+        text,
+        "* LIST (\\HasNoChildren \\Sent) \"/\" \"Sent Mail\"\r\n* LIST () \"/\" &U,BTFw-\r\n\
+         * LIST () \"/\" \"a\\\"b\\\\\"\r\n* LIST (\\Noselect) \"/\" \"\"\r\n\
+         * STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292 RECENT 0 UIDVALIDITY 7 UNSEEN 1)\r\n\
+         * SEARCH 2 84 882\r\n* SEARCH\r\n* 44 EXPUNGE\r\n"
+    );
+}
+
+#[test]
+fn items_of_fetch() {
+    let keywords = Keywords::new(["Work", "Play"]);
+    let text = written(|out| {
+        let mut fetch = Fetch::begin(12, out);
+        fetch.flags(FlagBits(SEEN | ANSWERED | DELETED | 64), &keywords, out);
+        fetch.internal_date(UnixSeconds(0), out);
+        fetch.size(4_286, out);
+        fetch.uid(u32::MAX, out);
+        fetch.end(out);
+        let mut fetch = Fetch::begin(1, out);
+        // A bit whose name is not known, as of a keyword that another session has just made.
+        fetch.flags(FlagBits(1 << 60), &keywords, out);
+        fetch.end(out);
+    });
+    assert_eq!(
+        text,
+        "* 12 FETCH (FLAGS (\\Answered \\Deleted \\Seen Play) INTERNALDATE \" 1-Jan-1970 00:00:00 \
+         +0000\" RFC822.SIZE 4286 UID 4294967295)\r\n* 1 FETCH (FLAGS ())\r\n"
+    );
+}
+
+#[test]
+fn sections_are_named_as_they_were_asked_for() {
+    let fields = |which| BodySection::Fields(which, vec!["DATE".into(), "x(y".into()]);
+    for (item, named) in [
+        (item(Which::Rfc822, BodySection::Whole, None), "RFC822"),
+        (item(Which::Header, BodySection::Header, None), "RFC822.HEADER"),
+        (item(Which::Text, BodySection::Text, None), "RFC822.TEXT"),
+        (item(Which::Body, BodySection::Whole, None), "BODY[]"),
+        (item(Which::Peek, BodySection::Whole, Some(7)), "BODY[]<7>"),
+        (item(Which::Peek, BodySection::Header, None), "BODY[HEADER]"),
+        (item(Which::Body, BodySection::Text, Some(0)), "BODY[TEXT]<0>"),
+        (item(Which::Body, fields(Fields::These), None), "BODY[HEADER.FIELDS (DATE \"x(y\")]"),
+        (item(Which::Body, fields(Fields::Not), None), "BODY[HEADER.FIELDS.NOT (DATE \"x(y\")]"),
+    ] {
+        let text = written(|out| {
+            let mut fetch = Fetch::begin(1, out);
+            fetch.body(&item, b"a\r\n", out);
+            fetch.uid(3, out);
+            // The head first, the bytes by the owner: the same on the wire.
+            fetch.body_head(&item, 2, out);
+            out.put(b"xy");
+            fetch.end(out);
+        });
+        assert_eq!(
+            text,
+            format!("* 1 FETCH ({named} {{3}}\r\na\r\n UID 3 {named} {{2}}\r\nxy)\r\n")
+        );
+    }
+}

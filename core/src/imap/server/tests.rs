@@ -347,6 +347,17 @@ fn refused_literals_are_not_run() {
 }
 
 #[test]
+fn a_literal_and_the_line_behind_it_announce_nothing_together() {
+    greeted(
+        "C: a LOGIN u {3+}
+        C: x{5+}
+        S: a BAD expected the end of the command at byte 19 (id7)
+        C: b NOOP
+        S: b OK done",
+    );
+}
+
+#[test]
 fn a_command_at_its_limit_and_one_past_it() {
     let run = |length: usize| {
         let line = format!("a LOGIN u {}\r\nb NOOP\r\n", "x".repeat(length - 10));
@@ -581,9 +592,9 @@ proptest! {
     ) {
         let input = words.concat();
         let whole = converse(config(), &[&input]);
-        prop_assert_eq!(&converse(config(), &split(&input, &cuts)), &whole);
         let bytes: Vec<&[u8]> = input.chunks(1).collect();
-        prop_assert_eq!(converse(config(), &bytes), whole);
+        prop_assert_eq!(&converse(config(), &bytes), &whole);
+        prop_assert_eq!(converse(config(), &split(&input, &cuts)), whole);
     }
 
     /// Calls in any order, misuse included: nothing panics, nothing is used that is not there, and

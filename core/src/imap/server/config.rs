@@ -1,0 +1,45 @@
+//! What the sessions of one listener have in common.
+
+/// What is the same for all sessions of a listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The text of the greeting.
+    pub greeting: String,
+    /// Whether STARTTLS is offered.
+    pub starttls: bool,
+    /// Whether a password may come without TLS.
+    pub login_without_tls: bool,
+    /// The SASL mechanisms offered, in capitals.
+    pub mechanisms: Vec<String>,
+    /// The longest command in bytes, its literals included, but for the message of APPEND.
+    pub command_bytes_max: usize,
+    /// The longest line in answer to a challenge, in bytes of base64.
+    pub auth_bytes_max: usize,
+    /// The largest message of APPEND, in bytes.
+    pub append_bytes_max: u64,
+    /// After this many commands answered with BAD, without a good one between them, the session
+    /// ends.
+    pub bad_commands_max: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            greeting: "IMAP4rev1 at your service".to_owned(),
+            starttls: false,
+            login_without_tls: false,
+            mechanisms: vec!["PLAIN".to_owned()],
+            command_bytes_max: 64 * 1024,
+            auth_bytes_max: 12 * 1024,
+            append_bytes_max: 64 * 1024 * 1024,
+            bad_commands_max: 10,
+        }
+    }
+}
+
+impl Config {
+    /// Whether a mechanism, in capitals, is offered.
+    pub(super) fn offers(&self, mechanism: &str) -> bool {
+        self.mechanisms.iter().any(|ours| ours == mechanism)
+    }
+}
