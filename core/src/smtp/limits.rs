@@ -22,7 +22,7 @@ pub struct Limits {
     /// Accepted recipients in one transaction; a further one gets `452`
     /// (RFC 5321 §4.5.3.1.10). Default: 1,000.
     pub recipients_max: usize,
-    /// Accepted MAIL commands in one connection; a further one gets `421`. Default: 1,000.
+    /// Accepted MAIL commands in one connection; a further one gets `421`. Default: 100,000.
     pub transactions_max: usize,
     /// Commands that were no use (unknown, malformed, out of order) since the last accepted
     /// message; a further one gets `421`. Default: 20.
@@ -43,7 +43,7 @@ impl Default for Limits {
             text_line_max: 1 << 20,
             message_bytes_max: 50 << 20,
             recipients_max: 1_000,
-            transactions_max: 1_000,
+            transactions_max: 100_000,
             bad_commands_max: 20,
             localpart_max: 128,
             domain_max: 255,

@@ -5,6 +5,7 @@ pub mod body;
 pub mod command;
 pub mod config;
 mod cursor;
+mod event;
 mod fault;
 pub mod limits;
 mod order;
@@ -12,5 +13,6 @@ pub mod reply;
 mod server;
 
 pub use cursor::At;
+pub use event::{Event, Misuse, Next, Secret, Step};
 pub use fault::Fault;
-pub use server::{Event, Misuse, Next, Secret, Server, Step};
+pub use server::Server;
