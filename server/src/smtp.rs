@@ -1,8 +1,8 @@
 //! SMTP and submission: what is decided about what `pillarbox_core::smtp` tells.
 //!
-//! [`session`] follows the conversation and answers what needs no look outside. A question that
-//! needs one is a flow: [`recipient`] for RCPT, [`receive`] for the end of a body, and
-//! [`crate::login`]. While a flow is under way the conversation waits; its result is the reply.
+//! `session` follows the conversation and answers what needs no look outside. A question that
+//! needs one is a flow: `recipient` for RCPT, `receive` for the end of a body, and
+//! `login`. While a flow is under way the conversation waits; its result is the reply.
 
 mod letter;
 mod receive;

@@ -1,8 +1,20 @@
 //! Which command may come when (RFC 5321 §4.1.4). This table is printed from the code by a test:
 //!
 //! ```text
-//!           start       ready      mail          rcpt
-//! EHLO      yes         yes        yes           yes
+//!           start       ready       mail          rcpt
+//! EHLO      yes         yes         yes           yes
+//! HELO      yes         yes         yes           yes
+//! MAIL      EHLO first  yes         later         later
+//! RCPT      EHLO first  MAIL first  yes           yes
+//! DATA      EHLO first  MAIL first  RCPT first    yes
+//! RSET      yes         yes         yes           yes
+//! NOOP      yes         yes         yes           yes
+//! VRFY      yes         yes         yes           yes
+//! EXPN      yes         yes         yes           yes
+//! HELP      yes         yes         yes           yes
+//! QUIT      yes         yes         yes           yes
+//! STARTTLS  EHLO first  yes         yes           yes
+//! AUTH      EHLO first  yes         later         later
 //! ```
 //!
 //! `start`: nothing said yet, or TLS has just started; `ready`: after EHLO or HELO; `mail`: a

@@ -462,7 +462,10 @@ impl Session for SmtpSession {
             cipher = agreed.cipher.as_str();
             "tls"
         );
-        // RFC 3207 §4.2: what was said before does not count.
+        // RFC 3207 §4.2: what was said before does not count, a login in clear included.
+        self.drop_letter();
+        self.user = None;
+        self.client.login = None;
         self.client.hello = None;
         self.client.tls = Some(agreed);
         if let Err(misuse) = self.smtp.tls_started() {
