@@ -216,7 +216,9 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
     {
         root.flaw_at("hostname", format!("`{name}` is not a host name such as mail.example.org"));
     }
-    let data = root.required_string("data").map(|path| folder.join(path)).unwrap_or_default();
+    // By its components, so that `.` leaves no trace in messages.
+    let data = root.required_string("data").map(|path| folder.join(path).components().collect());
+    let data: PathBuf = data.unwrap_or_default();
     let sync = match root.string("sync").as_deref() {
         None | Some("full") => true,
         Some("off") => false,
