@@ -248,11 +248,11 @@ fn unescaped(raw: &str) -> Vec<u8> {
             b'r' => (b'\r', 1),
             b'n' => (b'\n', 1),
             b'0' => (0, 1),
-            b'x' => (u8::from_str_radix(&part[1..3], 16).unwrap(), 3),
+            b'x' => (u8::from_str_radix(part.get(1..3).unwrap(), 16).unwrap(), 3),
             _ => panic!("what is \\{part}?"),
         };
         bytes.push(byte);
-        bytes.extend_from_slice(part[length..].as_bytes());
+        bytes.extend_from_slice(&part.as_bytes()[length..]);
     }
     bytes
 }

@@ -50,7 +50,7 @@ fn auth_line() {
         let expected = if fits {
             "S: 235 2.7.0 authenticated"
         } else {
-            "S: 500 5.5.2 line too long: 1000 bytes at most (c7)"
+            "S: 500 5.5.6 line too long: 1000 bytes at most (c7)"
         };
         assert_eq!(last, expected, "{response} and {spaces}");
     }
