@@ -264,16 +264,17 @@ impl Server {
         let limits = self.config.limits();
         // RFC 4954 §4: an initial response may be as long as any other line of the exchange.
         // Only the first word is looked for: what follows may be many commands.
-        let max = match Verb::of(unread.get(..AUTH.len()).unwrap_or(unread)) {
-            Some(Verb::Auth) => limits.auth_line_max,
-            _ => limits.command_line_max,
-        };
+        let (max, too_long): (_, fn(usize) -> Fault) =
+            match Verb::of(unread.get(..AUTH.len()).unwrap_or(unread)) {
+                Some(Verb::Auth) => (limits.auth_line_max, Fault::AuthLineTooLong),
+                _ => (limits.command_line_max, Fault::LineTooLong),
+            };
         let (line, used) = match self.line(unread, max) {
             Line::Whole { line, used } => (line, used),
             Line::Unfinished => return at(0, Next::NeedBytes),
             Line::TooLong { used, ended } => {
                 self.state = if ended { State::Command(progress) } else { State::Skip(progress) };
-                self.refuse(Fault::LineTooLong(max), out);
+                self.refuse(too_long(max), out);
                 return at(used, Next::NeedBytes);
             }
         };
