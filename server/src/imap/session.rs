@@ -124,7 +124,12 @@ impl ImapSession {
                 match outcome {
                     Some(outcome) => {
                         self.flow = None;
+                        let was_nobody = self.user.is_none();
                         self.on_outcome(outcome, io.outbox);
+                        if was_nobody && self.user.is_some() {
+                            // RFC 3501 §5.4: from here on, at least 30 minutes.
+                            self.deadline = now.moment + IDLE_MAX;
+                        }
                     }
                     // It may only have waited for its page to be taken.
                     None if poured && io.outbox.below_mark() => continue,

@@ -104,8 +104,8 @@ impl SmtpSession {
             let text = "too many connections, try again later";
             Reply::new(Code::SHUTTING_DOWN, Enhanced::new(7, 0), text)
         } else {
-            // RFC 5321 §4.2: the name, and that we speak the extended protocol.
-            Reply::greeting(format!("{} ESMTP", self.context.hostname))
+            // RFC 5321 §4.2: that we speak the extended protocol. The machine puts the name first.
+            Reply::greeting("ESMTP")
         };
         if let Err(misuse) = self.smtp.greet(&reply, out) {
             log::error!(cid = self.client.id.as_str(), why:% = misuse; "our own mistake");
@@ -162,11 +162,8 @@ impl SmtpSession {
             Event::Hello(hello) => {
                 self.drop_letter();
                 self.client.hello = Some((hello.name.to_owned(), hello.extended));
-                let text = if hello.extended {
-                    format!("greets {}", hello.name)
-                } else {
-                    self.context.hostname.clone()
-                };
+                // RFC 5321 §4.1.1.1: behind our name, which the machine puts first.
+                let text = format!("greets {}", hello.name);
                 self.reply(&Reply::hello(text), out);
             }
             Event::Mail(mail) => self.on_mail(mail, out),

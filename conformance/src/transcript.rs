@@ -1,0 +1,444 @@
+//! Conversations as text files: one behaviour in each, and named after it.
+//!
+//! ```text
+//! # RFC 5321 §4.1.1.9: what it shows
+//! listener: smtp
+//! S: 220 localhost ESMTP ...
+//! C: NOOP
+//! S: 250 2.0.0 OK
+//! ```
+//!
+//! - `listener: NAME` (and `listener2: NAME` for a second session): where the client connects.
+//! - `C: ` and `S: ` are lines that end in CRLF. In `S:`, `...` is any text.
+//! - `C| ` and `S| ` are bytes as they are, with `\r`, `\n`, `\\` and `\xNN`.
+//! - `C2:`, `S2:` and so on belong to the second session, which connects where it first appears.
+//! - `TLS` (`TLS2`) is a handshake, as after STARTTLS.
+//! - `C. ends`: the client sends nothing more. `S. closed`: the server has closed the connection.
+//! - `+ 5m` (or `30s`) moves the clock; such a file is run in memory only.
+//! - `only: whole`: what it shows depends on how the bytes are cut.
+//! - `only: clear`: what it shows is different under TLS.
+//!
+//! What a client says without waiting stands in lines that follow each other: it is sent at once.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pillarbox::config::Protocol;
+
+/// Which of a transcript's sessions: 1 or 2.
+pub type Session = u8;
+
+/// A conversation.
+#[derive(Debug, Clone)]
+pub struct Transcript {
+    /// Where it lies.
+    pub file: PathBuf,
+    /// Where each session connects.
+    pub listeners: BTreeMap<Session, Protocol>,
+    /// It is not to be cut into pieces.
+    pub only_whole: bool,
+    /// It is not to be run under TLS from the first byte.
+    pub only_clear: bool,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+    head: Vec<String>,
+    /// Remarks on what comes next.
+    remarks: Vec<String>,
+}
+
+/// One thing that happens, and what the server says to it.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Whose it is.
+    pub session: Session,
+    /// What happens.
+    pub action: Action,
+    /// The lines of the file that say so.
+    source: Vec<String>,
+    /// What the server says, as it stands in the file.
+    expected: Vec<String>,
+}
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// The client connects.
+    Open,
+    /// It sends this at once.
+    Send(Vec<u8>),
+    /// It shakes hands.
+    Tls,
+    /// It sends nothing more.
+    End,
+    /// Time passes.
+    Clock(Duration),
+}
+
+/// What one session has heard in one step.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Heard {
+    /// The server's bytes.
+    pub bytes: Vec<u8>,
+    /// The server has closed the connection.
+    pub closed: bool,
+}
+
+/// What all sessions have heard in one step.
+pub type Hearing = BTreeMap<Session, Heard>;
+
+impl Transcript {
+    /// All transcripts below a folder, by name.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn all(folder: &Path) -> Result<Vec<Self>, String> {
+        let entries = std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let mut paths: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        paths.sort();
+        let mut found = Vec::new();
+        for path in paths {
+            if path.is_dir() {
+                found.extend(Self::all(&path)?);
+            } else if path.extension().is_some_and(|ending| ending == "txt") {
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+                let read = Self::parse(&path, &text);
+                found.push(read.map_err(|why| format!("{}:{why}", path.display()))?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads the text of a transcript.
+    ///
+    /// # Errors
+    /// The line's number and what is wrong with it.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, String> {
+        let mut transcript = Self {
+            file: file.to_owned(),
+            listeners: BTreeMap::new(),
+            only_whole: false,
+            only_clear: false,
+            steps: Vec::new(),
+            head: Vec::new(),
+            remarks: Vec::new(),
+        };
+        for (index, line) in text.lines().enumerate() {
+            let done = transcript.line(line).and_then(|()| {
+                let rfc = transcript.head.first().is_some_and(|line| line.starts_with("# RFC "));
+                if rfc { Ok(()) } else { Err("begin with `# RFC …: what this shows`".into()) }
+            });
+            done.map_err(|why| format!("{}: {why}", index + 1))?;
+        }
+        Ok(transcript)
+    }
+
+    /// Whether it can be run with a clock that nobody moves.
+    #[must_use]
+    pub fn moves_clock(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.action, Action::Clock(_)))
+    }
+
+    /// Whether it shakes hands by itself.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.steps.iter().any(|step| step.action == Action::Tls)
+    }
+
+    /// Where this differs from what was heard; `None` where it does not.
+    #[must_use]
+    pub fn difference(&self, heard: &[Hearing]) -> Option<String> {
+        self.steps.iter().zip(heard).find_map(|(step, hearing)| {
+            let told = lines(hearing);
+            let fits = told.len() == step.expected.len() && {
+                let of = |lines: &[String], session: char| -> Vec<String> {
+                    lines.iter().filter(|line| owner(line) == session).cloned().collect()
+                };
+                ['1', '2'].into_iter().all(|session| {
+                    let (wanted, told) = (of(&step.expected, session), of(&told, session));
+                    wanted.len() == told.len()
+                        && wanted.iter().zip(&told).all(|(wanted, told)| matches(wanted, told))
+                })
+            };
+            (!fits).then(|| {
+                format!(
+                    "{}: after\n{}\nexpected\n{}\nbut heard\n{}\n",
+                    self.file.display(),
+                    step.source.join("\n"),
+                    step.expected.join("\n"),
+                    told.join("\n")
+                )
+            })
+        })
+    }
+
+    /// The file as it ought to be, by what was heard. Lines with `...` that fit are kept.
+    #[must_use]
+    pub fn rewritten(&self, heard: &[Hearing]) -> String {
+        let mut all = self.head.clone();
+        for (step, hearing) in self.steps.iter().zip(heard) {
+            all.extend(step.source.iter().cloned());
+            for (index, told) in lines(hearing).into_iter().enumerate() {
+                let kept = step.expected.get(index).filter(|wanted| matches(wanted, &told));
+                all.push(kept.cloned().unwrap_or(told));
+            }
+        }
+        all.extend(self.remarks.iter().cloned());
+        all.push(String::new());
+        all.join("\n")
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), String> {
+        if line.is_empty() || line.starts_with('#') {
+            let begun = !self.steps.is_empty();
+            (if begun { &mut self.remarks } else { &mut self.head }).push(line.to_owned());
+            return Ok(());
+        }
+        if let Some(span) = line.strip_prefix("+ ") {
+            let (session, span) = (1, span_of(span)?);
+            self.begin(session, Action::Clock(span), line);
+            return Ok(());
+        }
+        if let Some((key, value)) = line.split_once(": ")
+            && !key.starts_with(['C', 'S'])
+        {
+            self.head.push(line.to_owned());
+            return self.setting(key, value);
+        }
+        let kind = line.chars().next().unwrap_or_default();
+        let (kind, rest) = if let Some(rest) = line.strip_prefix("TLS") {
+            ('T', rest)
+        } else {
+            (kind, line.get(1..).unwrap_or_default())
+        };
+        let (session, rest) = rest.strip_prefix('2').map_or((1, rest), |rest| (2, rest));
+        self.open(session)?;
+        match (kind, rest) {
+            ('T', "") => self.begin(session, Action::Tls, line),
+            ('C', ". ends") => self.begin(session, Action::End, line),
+            ('C', rest) => self.send(session, &bytes_of(rest)?, line),
+            ('S', _) => {
+                let step = self.steps.last_mut().ok_or("nothing has happened yet")?;
+                step.expected.push(line.to_owned());
+            }
+            _ => return Err(format!("`{line}` is no line of a transcript")),
+        }
+        Ok(())
+    }
+
+    fn setting(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match (key, value) {
+            ("listener" | "listener2", name) => {
+                let session = if key == "listener" { 1 } else { 2 };
+                let found = PROTOCOLS.into_iter().find(|protocol| protocol.name() == name);
+                self.listeners.insert(session, found.ok_or("there is no such listener")?);
+            }
+            ("only", "whole") => self.only_whole = true,
+            ("only", "clear") => self.only_clear = true,
+            _ => return Err(format!("`{key}: {value}` means nothing")),
+        }
+        Ok(())
+    }
+
+    /// The session connects where it first appears.
+    fn open(&mut self, session: Session) -> Result<(), String> {
+        if !self.listeners.contains_key(&session) {
+            return Err(format!("session {session} has no listener"));
+        }
+        let opened =
+            |step: &Step| step.session == session && matches!(step.action, Action::Open);
+        if !self.steps.iter().any(opened) {
+            self.steps.push(Step {
+                session,
+                action: Action::Open,
+                source: Vec::new(),
+                expected: Vec::new(),
+            });
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, session: Session, action: Action, line: &str) {
+        let mut source = std::mem::take(&mut self.remarks);
+        source.push(line.to_owned());
+        self.steps.push(Step { session, action, source, expected: Vec::new() });
+    }
+
+    fn send(&mut self, session: Session, bytes: &[u8], line: &str) {
+        if let Some(step) = self.steps.last_mut()
+            && step.session == session
+            && step.expected.is_empty()
+            && let Action::Send(sent) = &mut step.action
+        {
+            sent.extend_from_slice(bytes);
+            step.source.append(&mut self.remarks);
+            step.source.push(line.to_owned());
+            return;
+        }
+        self.begin(session, Action::Send(bytes.to_vec()), line);
+    }
+}
+
+/// What was heard, as lines of a transcript.
+fn lines(hearing: &Hearing) -> Vec<String> {
+    let mut all = Vec::new();
+    for (session, heard) in hearing {
+        let name = if *session == 1 { "S".to_owned() } else { format!("S{session}") };
+        for line in heard.bytes.split_inclusive(|byte| *byte == b'\n') {
+            let text = line.strip_suffix(b"\r\n").and_then(|line| std::str::from_utf8(line).ok());
+            let plain =
+                text.filter(|text| !text.ends_with(' ') && !text.contains(char::is_control));
+            all.push(match plain {
+                Some("") => format!("{name}:"),
+                Some(text) => format!("{name}: {text}"),
+                None => format!("{name}| {}", escaped(line)),
+            });
+        }
+        if heard.closed {
+            all.push(format!("{name}. closed"));
+        }
+    }
+    all
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for (index, byte) in bytes.iter().enumerate() {
+        let before_end = bytes.get(index + 1).is_none_or(|next| *next == b'\r');
+        match byte {
+            b'\r' => text.push_str("\\r"),
+            b'\n' => text.push_str("\\n"),
+            b'\\' => text.push_str("\\\\"),
+            b' ' if !before_end => text.push(' '),
+            byte if byte.is_ascii_graphic() => text.push(char::from(*byte)),
+            byte => {
+                let _infallible = write!(text, "\\x{byte:02x}");
+            }
+        }
+    }
+    text
+}
+
+/// The bytes of what stands behind `C`: `: text`, `:` alone, or `| escaped`.
+fn bytes_of(rest: &str) -> Result<Vec<u8>, String> {
+    if let Some(text) = rest.strip_prefix(':') {
+        let text = text.strip_prefix(' ').unwrap_or(text);
+        return Ok([text.as_bytes(), b"\r\n"].concat());
+    }
+    let text = rest.strip_prefix("| ").ok_or("write `C: text` or `C| bytes`")?;
+    let mut bytes = Vec::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, if c == '\\' { chars.next() } else { None }) {
+            ('\\', Some('r')) => bytes.push(b'\r'),
+            ('\\', Some('n')) => bytes.push(b'\n'),
+            ('\\', Some('\\')) => bytes.push(b'\\'),
+            ('\\', Some('x')) => {
+                let digits: String = chars.by_ref().take(2).collect();
+                bytes.push(u8::from_str_radix(&digits, 16).map_err(|_| "\\x wants two digits")?);
+            }
+            ('\\', _) => return Err("after \\ comes r, n, \\ or xNN".into()),
+            (c, _) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    Ok(bytes)
+}
+
+fn span_of(text: &str) -> Result<Duration, String> {
+    let number = |unit| text.strip_suffix(unit).and_then(|digits| digits.parse::<u64>().ok());
+    match (number('m'), number('s')) {
+        (Some(minutes), _) => Ok(Duration::from_secs(minutes * 60)),
+        (None, Some(seconds)) => Ok(Duration::from_secs(seconds)),
+        (None, None) => Err(format!("`{text}` is no span such as 5m or 30s")),
+    }
+}
+
+fn owner(line: &str) -> char {
+    if line.starts_with("S2") { '2' } else { '1' }
+}
+
+/// Whether a line fits one in which `...` is any text.
+fn matches(wanted: &str, told: &str) -> bool {
+    let Some((first, rest)) = wanted.split_once("...") else { return wanted == told };
+    let Some(mut left) = told.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split("...").collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some((_, behind)) = left.split_once(part) else { return false };
+        left = behind;
+    }
+    left.ends_with(last)
+}
+
+const PROTOCOLS: [Protocol; 5] = [
+    Protocol::Smtp,
+    Protocol::Submission,
+    Protocol::Submissions,
+    Protocol::Imap,
+    Protocol::Imaps,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(bytes: &[u8], closed: bool) -> Hearing {
+        Hearing::from([(1, Heard { bytes: bytes.to_vec(), closed })])
+    }
+
+    const TEXT: &str = "# RFC 5321: a test\nlistener: smtp\nS: 220 ...\nC: a\nC| b\\r\\x00\n\
+                        # why\nS: 250 x\nS. closed\n";
+
+    #[test]
+    fn what_is_sent_at_once_is_one_step() {
+        let read = Transcript::parse(Path::new("x.txt"), TEXT).unwrap();
+        assert_eq!(read.steps.len(), 2);
+        assert_eq!(read.steps[0].action, Action::Open);
+        assert_eq!(read.steps[1].action, Action::Send(b"a\r\nb\r\0".to_vec()));
+    }
+
+    #[test]
+    fn differences_are_found_and_rewritten() {
+        let text = TEXT.replace("# why\nS: 250 x", "S: 250 x").replace("C: a", "# why\nC: a");
+        let read = Transcript::parse(Path::new("x.txt"), &text).unwrap();
+        let greeting = heard(b"220 localhost\r\n", false);
+        let good = [greeting.clone(), heard(b"250 x\r\n", true)];
+        assert_eq!(read.difference(&good), None);
+        assert_eq!(read.rewritten(&good), text);
+        for bad in [
+            heard(b"250 y\r\n", true),
+            heard(b"250 x\r\n", false),
+            heard(b"", true),
+            heard(b"250 x\n", true),
+        ] {
+            let bad = [greeting.clone(), bad];
+            assert!(read.difference(&bad).is_some());
+            let again = Transcript::parse(Path::new("x.txt"), &read.rewritten(&bad)).unwrap();
+            assert_eq!(again.difference(&bad), None);
+        }
+    }
+
+    #[test]
+    fn faulty_lines_are_told_with_their_number() {
+        for (line, what) in [
+            ("X: 1", "means nothing"),
+            ("C2: x", "no listener"),
+            ("C| \\q", "after \\"),
+            ("+ 5h", "no span"),
+            ("hello", "no line"),
+        ] {
+            let text = format!("# RFC 1: x\nlistener: smtp\n{line}\n");
+            let why = Transcript::parse(Path::new("x.txt"), &text).unwrap_err();
+            assert!(why.starts_with("3: ") && why.contains(what), "{why}");
+        }
+    }
+
+    #[test]
+    fn dots_are_any_text() {
+        assert!(matches("S: a...c...e", "S: abcde"));
+        assert!(matches("S: ...", "S: "));
+        assert!(!matches("S: a...c", "S: abcd"));
+    }
+}

@@ -1,0 +1,209 @@
+//! The server of a transcript: the same store, names, ids and clock for every run.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a world that cannot be made fails the test"
+)]
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use pillarbox::accounts;
+use pillarbox::certificates;
+use pillarbox::config::{Config, Listener, Protocol};
+use pillarbox::context::{Context, SystemRandom};
+use pillarbox::doors::Entrance;
+use pillarbox::job::{Job, Worker};
+use pillarbox::localserve::PASSWORD;
+use pillarbox::serve::FirstAccounts;
+use pillarbox_core::UnixSeconds;
+use pillarbox_core::effect::{Crew, Hands};
+use pillarbox_core::sasl::Secret;
+use pillarbox_core::tls::{Acceptor, Identity};
+use pillarbox_store::{Options, Store, Sync};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use tempfile::TempDir;
+
+/// Tue, 24 Nov 2026 13:34:00 +0000, when every world begins.
+pub const BEGINNING: UnixSeconds = UnixSeconds(1_795_527_240);
+
+/// A folder with a certificate and a store that has its first accounts, to be copied: deriving
+/// keys from passwords is slow on purpose.
+pub struct Mold {
+    dir: TempDir,
+    config: Config,
+    acceptor: Acceptor,
+    client: Arc<rustls::ClientConfig>,
+}
+
+/// A server's store and what its sessions share, in a folder of its own.
+pub struct World {
+    _dir: TempDir,
+    store: Arc<Store>,
+    context: Arc<Context>,
+    config: Config,
+    acceptor: Acceptor,
+}
+
+impl Mold {
+    /// Makes certificates and accounts, as `localserve` does.
+    #[must_use]
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        certificates::ensure(&dir.path().join("tls")).unwrap();
+        let config = Config::parse(&dir.path().join("pillarbox.toml"), CONFIG).unwrap();
+        let store = open(&dir.path().join("store"));
+        let mut writer = store.writer().unwrap();
+        let first = FirstAccounts {
+            domain: "localhost".into(),
+            names: vec!["user".into(), "friend".into()],
+            password: Secret::new(PASSWORD.into()),
+        };
+        let mut random = SystemRandom::default();
+        accounts::create_first(&store, &mut writer, &first, BEGINNING, &mut random).unwrap();
+        store.checkpoint().unwrap();
+        let tls = config.tls.as_ref().unwrap();
+        let identity = Identity::from_pem(
+            &std::fs::read(&tls.certificate).unwrap(),
+            &std::fs::read(&tls.key).unwrap(),
+        );
+        let acceptor = Acceptor::new(identity.unwrap(), || BEGINNING).unwrap();
+        let client = client(&dir.path().join("tls/ca.pem"));
+        Self { dir, config, acceptor, client }
+    }
+
+    /// A fresh server.
+    #[must_use]
+    pub fn world(&self) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        copy(&self.dir.path().join("store"), dir.path());
+        let random = || Box::new(SystemRandom::default()) as _;
+        World {
+            store: Arc::new(open(dir.path())),
+            _dir: dir,
+            context: Arc::new(Context::new("localhost".into(), 1, random)),
+            config: self.config.clone(),
+            acceptor: self.acceptor.clone(),
+        }
+    }
+
+    /// What a client needs for TLS with any of its worlds.
+    #[must_use]
+    pub fn client(&self) -> rustls::ClientConnection {
+        let name = "localhost".try_into().unwrap();
+        rustls::ClientConnection::new(Arc::clone(&self.client), name).unwrap()
+    }
+}
+
+impl Default for Mold {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// The way in for one protocol.
+    #[must_use]
+    pub fn entrance(&self, protocol: Protocol) -> Entrance {
+        let listener: &Listener =
+            self.config.listeners.iter().find(|listener| listener.protocol == protocol).unwrap();
+        Entrance::new(&self.context, &self.config, listener, Some(&self.acceptor)).unwrap()
+    }
+
+    /// Hands for each lane.
+    #[must_use]
+    pub fn crew(&self) -> Crew<Job> {
+        let reader: Box<dyn Hands<Job>> =
+            Box::new(Worker::Reader(Box::new(self.store.reader().unwrap())));
+        Crew {
+            writer: Box::new(Worker::Writer(self.store.writer().unwrap(), None)),
+            readers: vec![reader],
+            workers: vec![Box::new(Worker::Checker)],
+        }
+    }
+
+    /// The folder of large bodies.
+    #[must_use]
+    pub fn bodies(&self) -> &Path {
+        self.store.bodies()
+    }
+}
+
+impl fmt::Debug for Mold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mold")
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("World")
+    }
+}
+
+fn open(dir: &Path) -> Store {
+    Store::open(dir, &Options { sync: Sync::Off, ..Options::default() }).unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let copied = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &copied);
+        } else {
+            std::fs::copy(&path, &copied).unwrap();
+        }
+    }
+}
+
+/// Trusts nobody but the mold's own CA.
+fn client(ca: &Path) -> Arc<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.resumption = rustls::client::Resumption::disabled();
+    Arc::new(config)
+}
+
+/// As `localserve` writes it; where it listens is for the runner to choose.
+const CONFIG: &str = r#"
+hostname = "localhost"
+data = "store"
+sync = "off"
+
+[tls]
+certificate = "tls/cert.pem"
+key = "tls/key.pem"
+
+[[listener]]
+protocol = "smtp"
+address = "127.0.0.1:0"
+
+[[listener]]
+protocol = "submission"
+address = "127.0.0.1:0"
+login_without_tls = true
+
+[[listener]]
+protocol = "submissions"
+address = "127.0.0.1:0"
+
+[[listener]]
+protocol = "imap"
+address = "127.0.0.1:0"
+login_without_tls = true
+
+[[listener]]
+protocol = "imaps"
+address = "127.0.0.1:0"
+"#;
