@@ -19,10 +19,15 @@ macro_rules! counters {
                 let mut text = String::new();
                 $(describe(&mut text, stringify!($name), concat!($($doc),+), self.$name.value());)*
                 for (name, value) in runtime {
+                    // OpenMetrics: a counter's sample ends in `_total`, its family does not.
+                    let (family, kind) = match name.strip_suffix("_total") {
+                        Some(family) => (family, "counter"),
+                        None => (*name, "gauge"),
+                    };
                     // Writing to a String cannot fail.
                     let _infallible = writeln!(
                         text,
-                        "# TYPE pillarbox_runtime_{name} gauge\npillarbox_runtime_{name} {value}"
+                        "# TYPE pillarbox_runtime_{family} {kind}\npillarbox_runtime_{name} {value}"
                     );
                 }
                 text.push_str("# EOF\n");

@@ -3,6 +3,7 @@
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,8 @@ use crate::{certificates, serve};
 /// The password of both accounts.
 pub const PASSWORD: &str = "pillarbox";
 const DOMAIN: &str = "localhost";
+/// The configuration's file in the folder.
+const CONFIGURATION: &str = "pillarbox.toml";
 const ACCOUNTS: [&str; 2] = ["user", "friend"];
 
 /// The ports, before the offset.
@@ -49,7 +52,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         None => default_dir()?,
     };
     let ports = ports(options)?;
-    let config = prepare(&dir, options, &ports)?;
+    let (config, text) = prepare(&dir, options, &ports)?;
     if !options.ip.is_loopback() {
         eprintln!(
             "pillarbox: warning: {} can be reached from other machines, and everyone knows the \
@@ -64,7 +67,13 @@ pub fn run(options: &Options) -> Result<(), String> {
             names: ACCOUNTS.map(str::to_owned).to_vec(),
             password: Secret::new(PASSWORD.into()),
         }),
-        on_ready: Some(Box::new(move || println!("{table}\nready"))),
+        on_ready: Some(Box::new(move || {
+            // Only now is the folder ours: before, another server may have had it.
+            let file = dir.join(CONFIGURATION);
+            fs::write(&file, text).map_err(|error| unwritable(&dir, &error))?;
+            println!("{table}\nready");
+            Ok(())
+        })),
     };
     serve::run(&config, extras)
 }
@@ -90,20 +99,22 @@ fn ports(options: &Options) -> Result<Vec<(Protocol, SocketAddr)>, String> {
         .collect()
 }
 
+/// The configuration, and its text for the file that is left in the folder.
 fn prepare(
     dir: &Path,
     options: &Options,
     ports: &[(Protocol, SocketAddr)],
-) -> Result<Config, String> {
-    let unwritable = |error| {
-        format!("cannot write to {}: {error}; choose another folder with --dir", dir.display())
-    };
-    fs::create_dir_all(dir).map_err(unwritable)?;
-    certificates::ensure(&dir.join("tls")).map_err(unwritable)?;
-    let file = dir.join("pillarbox.toml");
+) -> Result<(Config, String), String> {
+    fs::create_dir_all(dir).map_err(|error| unwritable(dir, &error))?;
+    certificates::ensure(&dir.join("tls")).map_err(|error| unwritable(dir, &error))?;
     let text = configuration(options, ports);
-    fs::write(&file, &text).map_err(unwritable)?;
-    Config::parse(&file, &text).map_err(|flaws| flaws.to_string())
+    let config =
+        Config::parse(&dir.join(CONFIGURATION), &text).map_err(|flaws| flaws.to_string())?;
+    Ok((config, text))
+}
+
+fn unwritable(dir: &Path, error: &io::Error) -> String {
+    format!("cannot write to {}: {error}; choose another folder with --dir", dir.display())
 }
 
 /// The configuration file, written to be read by somebody who wants to learn.
@@ -196,12 +207,13 @@ mod tests {
     fn the_file_left_to_learn_from_is_the_configuration_that_runs() {
         let dir = tempfile::tempdir().unwrap();
         let options = options(20_000);
-        let config = prepare(dir.path(), &options, &ports(&options).unwrap()).unwrap();
+        let (config, text) = prepare(dir.path(), &options, &ports(&options).unwrap()).unwrap();
         assert_eq!(config.runtime, RuntimeKind::Std);
         assert_eq!(config.listeners.len(), PORTS.len());
         assert_eq!(config.listeners[0].address, "[::1]:21025".parse().unwrap());
         assert!(config.tls.is_some());
-        let again = Config::load(&dir.path().join("pillarbox.toml")).unwrap();
+        fs::write(dir.path().join(CONFIGURATION), text).unwrap();
+        let again = Config::load(&dir.path().join(CONFIGURATION)).unwrap();
         assert_eq!(again.listeners, config.listeners);
     }
 

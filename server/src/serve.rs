@@ -28,9 +28,12 @@ use crate::{accounts, logging};
 pub struct Extras {
     /// Made if the store has no accounts yet.
     pub first_accounts: Option<FirstAccounts>,
-    /// Called once every port is bound.
-    pub on_ready: Option<Box<dyn FnOnce()>>,
+    /// Called once every port is bound; where it fails, the server does not start.
+    pub on_ready: Option<OnReady>,
 }
+
+/// What to do once every port is bound.
+pub type OnReady = Box<dyn FnOnce() -> Result<(), String>>;
 
 impl fmt::Debug for Extras {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,7 +88,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     };
     log::info!(host = config.hostname.as_str(), runtime = config.runtime.name(); "ready");
     if let Some(on_ready) = extras.on_ready {
-        on_ready();
+        on_ready()?;
     }
     let ended = match config.runtime {
         RuntimeKind::Smol => pillarbox_runtime_smol::run(setup, &stopper),

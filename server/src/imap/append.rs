@@ -40,16 +40,21 @@ pub(super) async fn end(
 ) -> Result<Answer, StoreError> {
     let Filing { mailbox, append, spool } = filing;
     let (file, body) = spool.finish(tools.desk.clone(), random).await;
-    let result = match body {
-        Ok(body) => write(tools, mailbox, append, body, now).await,
-        Err(fault) => Err(StoreError::Fault(fault)),
-    };
-    match (&result, file) {
-        (Ok(_), _) => tools.notify(mailbox),
-        (Err(error), Some(handle)) if error.kind() != FaultKind::Unknown => {
-            tools.desk.send(Effect::File(handle, FileWork::Remove));
+    // Where nobody knows whether it was stored, a row may name the file: the next start sweeps it
+    // if none does. Where the store was not asked, none does.
+    let (result, unnamed) = match body {
+        Ok(body) => {
+            let result = write(tools, mailbox, append, body, now).await;
+            let unnamed = matches!(&result, Err(error) if error.kind() != FaultKind::Unknown);
+            (result, unnamed)
         }
-        (Err(_), _) => {}
+        Err(fault) => (Err(StoreError::Fault(fault)), true),
+    };
+    if let Some(handle) = file.filter(|_| unnamed) {
+        tools.desk.send(Effect::File(handle, FileWork::Remove));
+    }
+    if result.is_ok() {
+        tools.notify(mailbox);
     }
     result
 }

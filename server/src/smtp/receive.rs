@@ -38,16 +38,25 @@ pub(super) async fn receive(
     let into = addressed(&letter, &client, &hostname, at);
     let (file, body) = letter.spool.finish(desk.clone(), random.as_mut()).await;
     let result = match body {
-        Ok(body) => deliver(&desk, into, body, at).await,
-        Err(fault) => Err(StoreError::Fault(fault)),
-    };
-    match &result {
-        Ok(delivered) => {
-            for delivered in delivered {
-                desk.send(Effect::Notify(topic(delivered)));
+        Ok(body) => {
+            let result = deliver(&desk, into, body, at).await;
+            // Where nobody knows whether it was stored, the file stays: a row may name it, and if
+            // none does, the next start sweeps it.
+            if let Err(error) = &result
+                && error.kind() != FaultKind::Unknown
+            {
+                remove(&desk, file);
             }
+            result
         }
-        Err(error) => remove(&desk, file, error),
+        // The store was not asked: no row names it.
+        Err(fault) => {
+            remove(&desk, file);
+            Err(StoreError::Fault(fault))
+        }
+    };
+    for delivered in result.iter().flatten() {
+        desk.send(Effect::Notify(topic(delivered)));
     }
     Received { sender, recipients, size, result }
 }
@@ -99,12 +108,9 @@ fn topic(delivered: &Delivered) -> Topic {
     crate::topic_of(delivered.mailbox)
 }
 
-/// The file of a letter that was not stored. Where nobody knows whether it was, the file stays:
-/// a row may name it, and if none does, the next start sweeps it.
-fn remove(desk: &Desk<Job>, file: Option<Handle>, error: &StoreError) {
-    if let Some(handle) = file
-        && error.kind() != FaultKind::Unknown
-    {
+/// Removes the file of a letter that was not stored, if it has one.
+fn remove(desk: &Desk<Job>, file: Option<Handle>) {
+    if let Some(handle) = file {
         desk.send(Effect::File(handle, FileWork::Remove));
     }
 }

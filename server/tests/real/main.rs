@@ -1,0 +1,33 @@
+//! The real program, driven as its users do: started as a process, spoken to by the clients that
+//! people have, killed, watched by strace, and given a disk that fails. On each runtime.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may panic"
+)]
+
+mod clients;
+mod contract;
+mod disk;
+mod durable;
+mod logs;
+mod server;
+mod sync;
+mod talk;
+mod trace;
+
+/// Each of these functions becomes a test on each runtime.
+macro_rules! on_both_runtimes {
+    ($($name:ident),* $(,)?) => {
+        mod smol {
+            $(#[test] fn $name() { super::$name("smol"); })*
+        }
+        mod threads {
+            $(#[test] fn $name() { super::$name("std"); })*
+        }
+    };
+}
+use on_both_runtimes;

@@ -1,0 +1,144 @@
+//! Just enough SMTP and IMAP to drive a server by hand.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+
+use crate::server::{PASSWORD, PATIENCE};
+
+/// A plain connection, line by line.
+#[derive(Debug)]
+pub(crate) struct Talk {
+    stream: BufReader<TcpStream>,
+}
+
+impl Talk {
+    pub(crate) fn to(port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    /// An SMTP session that has greeted.
+    pub(crate) fn smtp(port: u16) -> io::Result<Self> {
+        let mut talk = Self::to(port)?;
+        expect(&talk.reply()?, "220")?;
+        expect(&talk.say("EHLO client.example")?, "250")?;
+        Ok(talk)
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// A command, and the reply to it.
+    pub(crate) fn say(&mut self, command: &str) -> io::Result<String> {
+        self.send(format!("{command}\r\n").as_bytes())?;
+        self.reply()
+    }
+
+    /// One SMTP reply, all its lines.
+    pub(crate) fn reply(&mut self) -> io::Result<String> {
+        let mut reply = String::new();
+        loop {
+            let line = self.line()?;
+            reply.push_str(&line);
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return Ok(reply.trim_end().to_owned());
+            }
+        }
+    }
+
+    /// A line with its end.
+    pub(crate) fn line(&mut self) -> io::Result<String> {
+        let mut line = Vec::new();
+        if self.stream.read_until(b'\n', &mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(String::from_utf8_lossy(&line).into_owned())
+    }
+
+    /// Hands a message over; the reply to its end. `text` has CRLF lines and no leading dots.
+    pub(crate) fn deliver(&mut self, to: &[&str], text: &[u8]) -> io::Result<String> {
+        expect(&self.say("MAIL FROM:<ann@client.example>")?, "250")?;
+        for to in to {
+            let reply = self.say(&format!("RCPT TO:<{to}>"))?;
+            if !reply.starts_with("250") {
+                return Ok(reply);
+            }
+        }
+        expect(&self.say("DATA")?, "354")?;
+        self.send(text)?;
+        self.send(b".\r\n")?;
+        self.reply()
+    }
+
+    /// Whether the server has closed.
+    pub(crate) fn at_end(&mut self) -> bool {
+        match self.stream.fill_buf() {
+            Ok(bytes) => bytes.is_empty(),
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+fn expect(reply: &str, code: &str) -> io::Result<()> {
+    if reply.starts_with(code) { Ok(()) } else { Err(io::Error::other(reply.to_owned())) }
+}
+
+/// An IMAP session that has logged in.
+#[derive(Debug)]
+pub(crate) struct Imap {
+    talk: Talk,
+}
+
+impl Imap {
+    pub(crate) fn login(port: u16, user: &str) -> Self {
+        let mut imap = Self { talk: Talk::to(port).unwrap() };
+        assert!(imap.talk.line().unwrap().starts_with("* OK"));
+        imap.command(&format!("LOGIN {user}@localhost {PASSWORD}"));
+        imap
+    }
+
+    /// A command that must succeed; all that came before its tagged answer: lines without their
+    /// ends, and literals.
+    pub(crate) fn command(&mut self, command: &str) -> Vec<Vec<u8>> {
+        self.talk.send(format!("a {command}\r\n").as_bytes()).unwrap();
+        let mut parts = Vec::new();
+        loop {
+            let line = self.talk.line().unwrap();
+            let line = line.trim_end();
+            if let Some(answer) = line.strip_prefix("a ") {
+                assert!(answer.starts_with("OK"), "{command}: {line}");
+                return parts;
+            }
+            parts.push(line.as_bytes().to_vec());
+            let literal = line.strip_suffix('}').and_then(|line| line.rsplit_once('{'));
+            if let Some((_, count)) = literal {
+                let mut bytes = vec![0; count.parse().unwrap()];
+                self.talk.stream.read_exact(&mut bytes).unwrap();
+                parts.push(bytes);
+            }
+        }
+    }
+
+    /// All messages of INBOX, whole.
+    pub(crate) fn inbox(&mut self) -> Vec<Vec<u8>> {
+        let selected = self.command("EXAMINE INBOX");
+        if selected.iter().any(|line| line == b"* 0 EXISTS") {
+            return Vec::new();
+        }
+        let parts = self.command("UID FETCH 1:* BODY.PEEK[]");
+        parts.into_iter().skip(1).step_by(3).collect()
+    }
+}
+
+/// A message of our own with this word in it, about `size` bytes long.
+pub(crate) fn letter(word: &str, size: usize) -> Vec<u8> {
+    let mut text = format!("Subject: {word}\r\n\r\nid {word}\r\n").into_bytes();
+    while text.len() < size {
+        text.extend_from_slice(b"The quick brown fox jumps over the lazy dog again and again.\r\n");
+    }
+    text
+}
