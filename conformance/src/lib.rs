@@ -1,9 +1,12 @@
-//! What holds Pillarbox to its standards from outside: conversations as text files.
+//! What holds Pillarbox to its standards from outside: conversations as text files, and a
+//! simulator that runs a whole server from one seed.
 //!
 //! A [`transcript`] is one conversation; a [`world`] is a server for it, always the same one.
 //! It is run [in memory](memory), where bytes are cut at will and the clock is made up, and
-//! [over sockets](sockets) on each runtime; what the server says must be the same every time.
+//! over sockets on each runtime; what the server says must be the same every time. The
+//! simulator is [`sim`].
 
 pub mod memory;
+pub mod sim;
 pub mod transcript;
 pub mod world;

@@ -1,0 +1,333 @@
+//! An IMAP client that keeps its own view of INBOX from what the server tells it.
+
+use super::ledger::{ACCOUNTS, Kind, Ledger};
+use super::prng::Prng;
+
+/// A client with INBOX open.
+#[derive(Debug)]
+pub(super) struct ImapReader {
+    /// Whose mail, by place in [`ACCOUNTS`].
+    pub(super) account: usize,
+    /// The messages as the client numbers them.
+    pub(super) view: Vec<Seen>,
+    doing: Doing,
+    tag: usize,
+    gathered: Vec<u8>,
+    /// How many bytes of `gathered` are whole lines and literals already looked at.
+    literals: Vec<Vec<u8>>,
+    text: Vec<u8>,
+    /// The UID whose body was asked for, and the letter that is being filed or deleted.
+    letter: Option<usize>,
+    /// A UID whose message this client filed itself.
+    own: Vec<u32>,
+}
+
+/// What is known of one message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// Its UID, once told.
+    pub(super) uid: Option<u32>,
+    /// Its flags, once told: sorted, joined by blanks.
+    pub(super) flags: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Away,
+    Greeting,
+    Login,
+    Select,
+    /// Logged in and selected; nothing asked.
+    Quiet,
+    /// A command by sequence numbers: none may move.
+    Numbers,
+    Command,
+    /// APPEND: waits for the server to ask for the text.
+    Asking,
+    Filing,
+    Deleting,
+    IdleAsked,
+    Idle,
+    IdleEnds,
+}
+
+impl ImapReader {
+    /// A client that is not connected.
+    #[must_use]
+    pub(super) const fn new(account: usize) -> Self {
+        Self {
+            account,
+            view: Vec::new(),
+            doing: Doing::Away,
+            tag: 0,
+            gathered: Vec::new(),
+            literals: Vec::new(),
+            text: Vec::new(),
+            letter: None,
+            own: Vec::new(),
+        }
+    }
+
+    /// A connection begins.
+    pub(super) fn connected(&mut self) {
+        *self =
+            Self { tag: self.tag, own: std::mem::take(&mut self.own), ..Self::new(self.account) };
+        self.doing = Doing::Greeting;
+    }
+
+    /// The connection has ended; what was being filed is in doubt.
+    pub(super) fn lost(&mut self, ledger: &mut Ledger) {
+        if self.doing == Doing::Filing
+            && let Some(letter) = self.letter.take().and_then(|n| ledger.letters.get_mut(n))
+        {
+            letter.doubts += 1;
+        }
+        self.doing = Doing::Away;
+    }
+
+    /// Whether nothing is under way that the server has to answer.
+    #[must_use]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.doing == Doing::Quiet
+    }
+
+    /// Whether it waits in IDLE.
+    #[must_use]
+    pub(super) fn is_idle(&self) -> bool {
+        self.doing == Doing::Idle
+    }
+
+    /// Ends IDLE.
+    pub(super) fn end_idle(&mut self, out: &mut Vec<u8>) {
+        self.doing = Doing::IdleEnds;
+        out.extend_from_slice(b"DONE\r\n");
+    }
+
+    /// Asks for what is new and nothing else.
+    pub(super) fn noop(&mut self, out: &mut Vec<u8>) {
+        self.command(Doing::Command, "NOOP", out);
+    }
+
+    fn command(&mut self, doing: Doing, text: &str, out: &mut Vec<u8>) {
+        self.tag += 1;
+        self.doing = doing;
+        out.extend_from_slice(format!("t{} {text}\r\n", self.tag).as_bytes());
+    }
+
+    /// Begins a command of its own choice.
+    pub(super) fn act(&mut self, ledger: &mut Ledger, prng: &mut Prng, out: &mut Vec<u8>) {
+        let number = prng.below(self.view.len()) + 1;
+        let uid = self.view.get(number - 1).and_then(|seen| seen.uid);
+        let flag = ["\\Seen", "\\Flagged", "\\Answered"].get(prng.below(3)).unwrap_or(&"\\Seen");
+        let sign = ["+", "-", ""].get(prng.below(3)).unwrap_or(&"+");
+        match (prng.below(10), uid) {
+            (0, _) => self.command(Doing::IdleAsked, "IDLE", out),
+            (1, _) => self.command(Doing::Command, "EXPUNGE", out),
+            (2, _) => {
+                let letter = ledger.write(Kind::Appended, prng);
+                if let Some(filed) = ledger.letters.get_mut(letter) {
+                    filed.to = vec![self.account];
+                    let size = filed.text.len();
+                    let plus = if prng.once_in(2) { "+" } else { "" };
+                    let text = format!("APPEND INBOX (\\Draft) {{{size}{plus}}}");
+                    self.letter = Some(letter);
+                    self.command(Doing::Asking, &text, out);
+                    if plus == "+" {
+                        self.file(ledger, out);
+                    }
+                }
+            }
+            (3 | 4, Some(uid)) => {
+                self.command(Doing::Command, &format!("UID FETCH {uid} (UID BODY.PEEK[])"), out);
+            }
+            (5, Some(_)) => {
+                self.command(Doing::Numbers, &format!("STORE {number} {sign}FLAGS ({flag})"), out);
+            }
+            (6, Some(uid)) => {
+                self.command(Doing::Command, &format!("UID STORE {uid} {sign}FLAGS ({flag})"), out);
+            }
+            (7, Some(_)) => self.delete(ledger, prng, out),
+            (8, Some(_)) => self.command(Doing::Numbers, "FETCH 1:* (UID FLAGS)", out),
+            _ => self.noop(out),
+        }
+    }
+
+    /// Marks a message that some client filed; letters from outside stay.
+    fn delete(&mut self, ledger: &mut Ledger, prng: &mut Prng, out: &mut Vec<u8>) {
+        let known: Vec<(u32, usize)> = self
+            .view
+            .iter()
+            .filter_map(|seen| {
+                let uid = seen.uid?;
+                let number = *ledger.uids.get(&(self.account, uid))?;
+                (ledger.letters.get(number)?.kind == Kind::Appended).then_some((uid, number))
+            })
+            .collect();
+        let Some(&(uid, number)) = known.get(prng.below(known.len())) else {
+            return self.noop(out);
+        };
+        if let Some(letter) = ledger.letters.get_mut(number) {
+            letter.deleting = true;
+        }
+        self.command(Doing::Deleting, &format!("UID STORE {uid} +FLAGS (\\Deleted)"), out);
+    }
+
+    fn file(&mut self, ledger: &Ledger, out: &mut Vec<u8>) {
+        if let Some(letter) = self.letter.and_then(|number| ledger.letters.get(number)) {
+            out.extend_from_slice(&letter.text);
+            out.extend_from_slice(b"\r\n");
+            self.doing = Doing::Filing;
+        }
+    }
+
+    /// Takes in what the server says; answers into `out`. False: close the connection.
+    pub(super) fn heard(&mut self, bytes: &[u8], ledger: &mut Ledger, out: &mut Vec<u8>) -> bool {
+        self.gathered.extend_from_slice(bytes);
+        while let Some(end) = self.gathered.iter().position(|&byte| byte == b'\n') {
+            let line = self.gathered.get(..end.saturating_sub(1)).unwrap_or_default();
+            let literal = literal_at_end(line);
+            if self.gathered.len() < end + 1 + literal.unwrap_or(0) {
+                return true;
+            }
+            self.text.extend_from_slice(line);
+            let rest = self.gathered.split_off(end + 1);
+            self.gathered = rest;
+            if let Some(len) = literal {
+                let rest = self.gathered.split_off(len);
+                self.literals.push(std::mem::replace(&mut self.gathered, rest));
+                continue;
+            }
+            let text = String::from_utf8_lossy(&std::mem::take(&mut self.text)).into_owned();
+            let literals = std::mem::take(&mut self.literals);
+            if !self.response(&text, &literals, ledger, out) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn response(
+        &mut self,
+        text: &str,
+        literals: &[Vec<u8>],
+        ledger: &mut Ledger,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        if text.starts_with("+ ") {
+            match self.doing {
+                Doing::Asking => self.file(ledger, out),
+                Doing::IdleAsked => self.doing = Doing::Idle,
+                _ => ledger.violation(format!("{text:?} while {:?}", self.doing)),
+            }
+            return true;
+        }
+        if let Some(data) = text.strip_prefix("* ") {
+            return self.untagged(data, literals, ledger, out);
+        }
+        let ok = text.starts_with(&format!("t{} OK", self.tag));
+        match (self.doing, ok) {
+            (Doing::Login, true) => self.command(Doing::Select, "SELECT INBOX", out),
+            (Doing::Select, true) => self.command(Doing::Numbers, "FETCH 1:* (UID FLAGS)", out),
+            (Doing::Filing, true) => {
+                if let Some(letter) = self.letter.take().and_then(|n| ledger.letters.get_mut(n)) {
+                    letter.acknowledged = true;
+                }
+                self.doing = Doing::Quiet;
+            }
+            (Doing::Filing | Doing::Asking | Doing::Login | Doing::Select, false) => {
+                ledger.violation(format!("{text:?} while {:?}", self.doing));
+                return false;
+            }
+            _ => self.doing = Doing::Quiet,
+        }
+        true
+    }
+
+    fn untagged(
+        &mut self,
+        data: &str,
+        literals: &[Vec<u8>],
+        ledger: &mut Ledger,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let (first, rest) = data.split_once(' ').unwrap_or((data, ""));
+        match (first, rest) {
+            ("OK", _) if self.doing == Doing::Greeting => {
+                let name = ACCOUNTS.get(self.account).unwrap_or(&"?");
+                self.command(Doing::Login, &format!("LOGIN {name}@localhost pillarbox"), out);
+            }
+            ("OK", _) => {
+                if let Some(value) = rest.strip_prefix("[UIDVALIDITY ") {
+                    let value = value.split(']').next().and_then(|value| value.parse().ok());
+                    ledger.saw_uidvalidity(self.account, value.unwrap_or(0));
+                }
+            }
+            ("BYE", _) => return false,
+            _ => {
+                if let Ok(number) = first.parse::<usize>() {
+                    self.about_message(number, rest, literals, ledger);
+                }
+            }
+        }
+        true
+    }
+
+    fn about_message(
+        &mut self,
+        number: usize,
+        what: &str,
+        literals: &[Vec<u8>],
+        ledger: &mut Ledger,
+    ) {
+        if what == "EXISTS" {
+            if number < self.view.len() {
+                ledger.violation(format!("EXISTS {number} after {}", self.view.len()));
+            }
+            self.view.resize(number, Seen::default());
+        } else if number == 0 || number > self.view.len() {
+            if what != "RECENT" {
+                ledger.violation(format!("{number} {what:?} of {}", self.view.len()));
+            }
+        } else if what == "EXPUNGE" {
+            // RFC 3501 §7.4.1.
+            if matches!(self.doing, Doing::Quiet | Doing::Numbers) {
+                ledger.violation(format!("EXPUNGE while {:?}", self.doing));
+            }
+            self.view.remove(number - 1);
+        } else if let Some(items) = what.strip_prefix("FETCH ") {
+            self.fetched(number, items, literals, ledger);
+        }
+    }
+
+    fn fetched(&mut self, number: usize, items: &str, literals: &[Vec<u8>], ledger: &mut Ledger) {
+        let Some(seen) = self.view.get_mut(number - 1) else { return };
+        let uid = items.split_once("UID ").and_then(|(_, rest)| {
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()
+        });
+        if let (Some(old), Some(new)) = (seen.uid, uid)
+            && old != new
+        {
+            ledger.violation(format!("message {number} had UID {old} and has {new}"));
+        }
+        seen.uid = uid.or(seen.uid);
+        if let Some((_, rest)) = items.split_once("FLAGS (") {
+            let flags = rest.split(')').next().unwrap_or_default();
+            let mut flags: Vec<&str> = flags.split_whitespace().collect();
+            flags.sort_unstable();
+            seen.flags = Some(flags.join(" "));
+        }
+        let uid = seen.uid;
+        for literal in literals {
+            if let (Some(letter), Some(uid)) = (ledger.recognise(self.account, literal), uid) {
+                ledger.saw(self.account, uid, letter);
+            }
+        }
+    }
+}
+
+/// The length of the literal that a line announces.
+fn literal_at_end(line: &[u8]) -> Option<usize> {
+    let inner = line.strip_suffix(b"}")?;
+    let open = inner.iter().rposition(|&byte| byte == b'{')?;
+    std::str::from_utf8(inner.get(open + 1..)?).ok()?.parse().ok()
+}
