@@ -254,8 +254,7 @@ impl Server {
         let link = self.links.get_mut(&session).unwrap();
         let Some(machine) = &mut link.machine else { return };
         let mut effects = Vec::new();
-        let mut io =
-            Io { inbox: &mut link.inbox, outbox: &mut link.outbox, effects: &mut effects };
+        let mut io = Io { inbox: &mut link.inbox, outbox: &mut link.outbox, effects: &mut effects };
         link.want = machine.step(self.now, input, &mut io);
         link.above |= !link.outbox.below_mark();
         if link.want.stream == Stream::Abort {
@@ -295,9 +294,8 @@ impl Server {
             }
             Effect::Notify(topic) => {
                 let told = self.watches.iter().filter(|(watched, ..)| *watched == topic);
-                let told: Vec<_> = told
-                    .map(|(_, watcher, id)| (*watcher, *id, Completion::Noticed))
-                    .collect();
+                let told: Vec<_> =
+                    told.map(|(_, watcher, id)| (*watcher, *id, Completion::Noticed)).collect();
                 self.answers.extend(told);
             }
             Effect::Connect { .. }

@@ -94,7 +94,8 @@ impl Transcript {
     /// # Errors
     /// What cannot be read.
     pub fn all(folder: &Path) -> Result<Vec<Self>, String> {
-        let entries = std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let entries =
+            std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let mut paths: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
         paths.sort();
         let mut found = Vec::new();
@@ -247,8 +248,7 @@ impl Transcript {
         if !self.listeners.contains_key(&session) {
             return Err(format!("session {session} has no listener"));
         }
-        let opened =
-            |step: &Step| step.session == session && matches!(step.action, Action::Open);
+        let opened = |step: &Step| step.session == session && matches!(step.action, Action::Open);
         if !self.steps.iter().any(opened) {
             self.steps.push(Step {
                 session,
@@ -372,13 +372,8 @@ fn matches(wanted: &str, told: &str) -> bool {
     left.ends_with(last)
 }
 
-const PROTOCOLS: [Protocol; 5] = [
-    Protocol::Smtp,
-    Protocol::Submission,
-    Protocol::Submissions,
-    Protocol::Imap,
-    Protocol::Imaps,
-];
+const PROTOCOLS: [Protocol; 5] =
+    [Protocol::Smtp, Protocol::Submission, Protocol::Submissions, Protocol::Imap, Protocol::Imaps];
 
 #[cfg(test)]
 mod tests {
