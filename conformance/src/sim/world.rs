@@ -75,6 +75,8 @@ pub(super) struct World {
     next_conn: ConnId,
     /// How the server is to die in the next commit or checkpoint.
     doomed: Option<Loss>,
+    /// The step up to which the writer is at work: what comes meanwhile becomes one commit.
+    busy: u64,
 }
 
 /// A connection: the machine and its stream.
@@ -148,6 +150,7 @@ impl World {
             conns: BTreeMap::new(),
             next_conn: 0,
             doomed: None,
+            busy: 0,
         })
     }
 
@@ -205,7 +208,7 @@ impl World {
             }
         }
         let Some(house) = &self.house else { return actions };
-        if !house.writes.is_empty() {
+        if !house.writes.is_empty() && (self.busy <= self.figures.steps || actions.is_empty()) {
             actions.push(Action::Commit);
             // A checkpoint is due after commits only.
             actions.push(Action::Checkpoint);
@@ -406,7 +409,7 @@ impl World {
         }
         let count = piece(conn.to_client.len(), &mut self.prng);
         let bytes: Vec<u8> = conn.to_client.drain(..count).collect();
-        self.trace.bytes(&bytes);
+        self.trace.bytes('S', conn.seat, &bytes);
         let Some(seat) = self.seats.get_mut(conn.seat) else { return };
         let mut out = Vec::new();
         let stays = match &mut seat.client {
@@ -415,6 +418,7 @@ impl World {
             }
             Client::Reader(reader) => reader.heard(&bytes, &mut self.ledger, &mut out),
         };
+        self.trace.bytes('C', conn.seat, &out);
         if conn.eof == Eof::No {
             conn.to_server.extend_from_slice(&out);
         }
@@ -433,6 +437,7 @@ impl World {
                 reader.act(&mut self.ledger, &mut self.prng, &mut out);
             }
         }
+        self.trace.bytes('C', index, &out);
         if let Some(conn) = seat.conn.and_then(|id| self.conns.get_mut(&id)) {
             conn.to_server.extend_from_slice(&out);
         }
@@ -457,6 +462,7 @@ impl World {
         let count = self.prng.between(1, house.writes.len());
         let answers = house.commit(count);
         self.figures.commits += 1;
+        self.busy = self.figures.steps + u64::try_from(self.prng.between(0, 150)).unwrap_or(0);
         self.figures.jobs += u64::try_from(answers.len()).unwrap_or(0);
         self.trace.note(format_args!("  {} jobs", answers.len()));
         if before.is_some() {
