@@ -104,7 +104,7 @@ pub fn run(seed: u64, print: bool, template: &Template) -> Result<Report, String
     settle(&mut world)?;
     check::views(&mut world)?;
     check::letters(&mut world)?;
-    world.restart(if seed % 2 == 0 { Loss::Power } else { Loss::Killed })?;
+    world.restart(if seed.is_multiple_of(2) { Loss::Power } else { Loss::Killed })?;
     check::letters(&mut world)?;
     finish(world, &path)
 }

@@ -11,7 +11,7 @@
 use pillarbox_conformance::sim::{self, Template};
 
 /// Within a minute in a debug build on two cores.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 
 #[test]
 fn the_promise_holds() {

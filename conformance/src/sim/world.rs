@@ -244,8 +244,8 @@ impl World {
         self.trace.note(format_args!("{} {action:?}", self.clock.as_millis()));
         match action {
             Action::Connect(seat) => self.connect(seat),
-            Action::ToServer(id) => self.to_server(id),
-            Action::ToClient(id) => self.to_client(id),
+            Action::ToServer(id) => self.feed_server(id),
+            Action::ToClient(id) => self.feed_client(id),
             Action::Answer(id) => {
                 let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
                 let index = self.prng.below(conn.answers.len());
@@ -377,7 +377,7 @@ impl World {
         }
     }
 
-    fn to_server(&mut self, id: ConnId) {
+    fn feed_server(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         if conn.to_server.is_empty() {
             conn.eof = Eof::Told;
@@ -391,7 +391,7 @@ impl World {
     }
 
     /// Bytes leave the outbox, or arrive at the client, or the client learns of the end.
-    fn to_client(&mut self, id: ConnId) {
+    fn feed_client(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         if conn.may_send() && (conn.to_client.is_empty() || self.prng.once_in(2)) {
             let unsent = conn.outbox.unsent();
