@@ -93,7 +93,7 @@ pub fn run(seed: u64, print: bool, template: &Template) -> Result<Report, String
     prng::seed_server(prng.bits());
     let mut ledger = Ledger::default();
     let clients = clients(&mut ledger, &mut prng);
-    let chaos = prng.between(1_000, 5_000);
+    let chaos = prng.between(800, 4_000);
     let mut world = World::new(path.clone(), prng, clients, ledger, Trace::new(print))?;
     for _ in 0..chaos {
         world.step(true)?;
@@ -104,7 +104,7 @@ pub fn run(seed: u64, print: bool, template: &Template) -> Result<Report, String
     settle(&mut world)?;
     check::views(&mut world)?;
     check::letters(&mut world)?;
-    world.restart(if seed % 2 == 0 { Loss::Power } else { Loss::Killed })?;
+    world.restart(if seed.is_multiple_of(2) { Loss::Power } else { Loss::Killed })?;
     check::letters(&mut world)?;
     finish(world, &path)
 }

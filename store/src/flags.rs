@@ -57,7 +57,7 @@ pub(crate) fn store(
         mailbox.status.highestmodseq = modseq;
         mailbox.save(conn)?;
     }
-    Ok(Flagged { modseq: mailbox.status.highestmodseq, messages })
+    Ok(Flagged { modseq: any.then_some(modseq), messages })
 }
 
 /// The bits of these keywords; those that the mailbox does not have yet are made.

@@ -229,9 +229,9 @@ pub struct Appended {
 /// The outcome of [`Write::StoreFlags`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flagged {
-    /// The modification sequence of the messages that changed; those that had the flags already
-    /// keep theirs.
-    pub modseq: u64,
+    /// The modification sequence of the messages that changed, `None` where none did; those that
+    /// had the flags already keep theirs.
+    pub modseq: Option<u64>,
     /// Each message in the ranges, ascending.
     pub messages: Vec<crate::FlagState>,
 }

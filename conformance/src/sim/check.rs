@@ -34,13 +34,16 @@ pub(super) fn views(world: &mut World) -> Result<(), String> {
             if reader.account != account {
                 continue;
             }
-            let agrees = reader.view.len() == there.len()
-                && reader.view.iter().zip(&there).all(|(seen, (uid, flags))| {
-                    seen.uid.is_none_or(|told| told == *uid)
-                        && seen.flags.as_ref().is_none_or(|told| told == flags)
-                });
-            if !agrees {
-                wrong.push(format!("client {index} sees {:?}, there is {there:?}", reader.view));
+            if reader.view.len() != there.len() {
+                let (sees, is) = (reader.view.len(), there.len());
+                wrong.push(format!("client {index} sees {sees} messages, there are {is}"));
+            }
+            for (seen, (uid, flags)) in reader.view.iter().zip(&there) {
+                let agrees = seen.uid.is_none_or(|told| told == *uid)
+                    && seen.flags.as_ref().is_none_or(|told| told == flags);
+                if !agrees {
+                    wrong.push(format!("client {index} sees {seen:?}, it is {uid} {flags:?}"));
+                }
             }
         }
         for what in wrong {

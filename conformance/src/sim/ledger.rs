@@ -55,7 +55,7 @@ impl Ledger {
     pub(super) fn write(&mut self, kind: Kind, prng: &mut Prng) -> usize {
         let number = self.letters.len();
         let mut text = format!("X-Sim: {number}\r\nSubject: letter {number}\r\n\r\n").into_bytes();
-        let size = match prng.below(20) {
+        let size = match prng.below(24) {
             0 => prng.between(300_000, 420_000),
             1 | 2 => prng.between(66_000, 90_000),
             3 => 0,

@@ -30,11 +30,11 @@ impl Trace {
         self.line = line;
     }
 
-    /// What a client was told.
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        if self.print {
+    /// What a client said (`C`) or was told (`S`).
+    pub(super) fn bytes(&mut self, who: char, client: usize, bytes: &[u8]) {
+        if self.print && !bytes.is_empty() {
             let shown = bytes.get(..bytes.len().min(160)).unwrap_or_default();
-            println!("  S: {}", shown.escape_ascii());
+            println!("  {who}{client}: {}", shown.escape_ascii());
         }
         self.add(bytes);
     }

@@ -75,6 +75,8 @@ pub(super) struct World {
     next_conn: ConnId,
     /// How the server is to die in the next commit or checkpoint.
     doomed: Option<Loss>,
+    /// The step up to which the writer is at work: what comes meanwhile becomes one commit.
+    busy: u64,
 }
 
 /// A connection: the machine and its stream.
@@ -148,6 +150,7 @@ impl World {
             conns: BTreeMap::new(),
             next_conn: 0,
             doomed: None,
+            busy: 0,
         })
     }
 
@@ -205,7 +208,7 @@ impl World {
             }
         }
         let Some(house) = &self.house else { return actions };
-        if !house.writes.is_empty() {
+        if !house.writes.is_empty() && (self.busy <= self.figures.steps || actions.is_empty()) {
             actions.push(Action::Commit);
             // A checkpoint is due after commits only.
             actions.push(Action::Checkpoint);
@@ -241,8 +244,8 @@ impl World {
         self.trace.note(format_args!("{} {action:?}", self.clock.as_millis()));
         match action {
             Action::Connect(seat) => self.connect(seat),
-            Action::ToServer(id) => self.to_server(id),
-            Action::ToClient(id) => self.to_client(id),
+            Action::ToServer(id) => self.feed_server(id),
+            Action::ToClient(id) => self.feed_client(id),
             Action::Answer(id) => {
                 let Some(conn) = self.conns.get_mut(&id) else { return Ok(()) };
                 let index = self.prng.below(conn.answers.len());
@@ -374,7 +377,7 @@ impl World {
         }
     }
 
-    fn to_server(&mut self, id: ConnId) {
+    fn feed_server(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         if conn.to_server.is_empty() {
             conn.eof = Eof::Told;
@@ -388,7 +391,7 @@ impl World {
     }
 
     /// Bytes leave the outbox, or arrive at the client, or the client learns of the end.
-    fn to_client(&mut self, id: ConnId) {
+    fn feed_client(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         if conn.may_send() && (conn.to_client.is_empty() || self.prng.once_in(2)) {
             let unsent = conn.outbox.unsent();
@@ -406,7 +409,7 @@ impl World {
         }
         let count = piece(conn.to_client.len(), &mut self.prng);
         let bytes: Vec<u8> = conn.to_client.drain(..count).collect();
-        self.trace.bytes(&bytes);
+        self.trace.bytes('S', conn.seat, &bytes);
         let Some(seat) = self.seats.get_mut(conn.seat) else { return };
         let mut out = Vec::new();
         let stays = match &mut seat.client {
@@ -415,6 +418,7 @@ impl World {
             }
             Client::Reader(reader) => reader.heard(&bytes, &mut self.ledger, &mut out),
         };
+        self.trace.bytes('C', conn.seat, &out);
         if conn.eof == Eof::No {
             conn.to_server.extend_from_slice(&out);
         }
@@ -433,6 +437,7 @@ impl World {
                 reader.act(&mut self.ledger, &mut self.prng, &mut out);
             }
         }
+        self.trace.bytes('C', index, &out);
         if let Some(conn) = seat.conn.and_then(|id| self.conns.get_mut(&id)) {
             conn.to_server.extend_from_slice(&out);
         }
@@ -457,6 +462,7 @@ impl World {
         let count = self.prng.between(1, house.writes.len());
         let answers = house.commit(count);
         self.figures.commits += 1;
+        self.busy = self.figures.steps + u64::try_from(self.prng.between(0, 150)).unwrap_or(0);
         self.figures.jobs += u64::try_from(answers.len()).unwrap_or(0);
         self.trace.note(format_args!("  {} jobs", answers.len()));
         if before.is_some() {

@@ -257,7 +257,7 @@ pub(super) async fn store(
             }
         }
     }
-    Ok((Answer::ok("done"), Some(flagged.modseq)))
+    Ok((Answer::ok("done"), flagged.modseq))
 }
 
 /// EXPUNGE, and the silent one of CLOSE.

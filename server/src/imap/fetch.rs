@@ -38,7 +38,7 @@ pub(super) async fn fetch(
     let uids = ranges(&stretches);
     let sets_seen = items.iter().any(|item| matches!(item, FetchItem::Body(b) if b.sets_seen()));
     let seen = if sets_seen && !open.read_only && !uids.is_empty() {
-        Some(set_seen(tools, open, uids.clone()).await?)
+        set_seen(tools, open, uids.clone()).await?
     } else {
         None
     };
@@ -72,7 +72,11 @@ pub(super) async fn fetch(
 }
 
 /// RFC 3501 §6.4.5: reading a body without PEEK sets `\Seen`.
-async fn set_seen(tools: &Tools, open: &Open, uids: Vec<UidRange>) -> Result<u64, StoreError> {
+async fn set_seen(
+    tools: &Tools,
+    open: &Open,
+    uids: Vec<UidRange>,
+) -> Result<Option<u64>, StoreError> {
     let write = Write::StoreFlags {
         by: tools.account,
         mailbox: open.id,
@@ -84,7 +88,7 @@ async fn set_seen(tools: &Tools, open: &Open, uids: Vec<UidRange>) -> Result<u64
     let Written::Flagged(flagged) = job::write(&tools.desk, "seen", write).await? else {
         return Err(job::astray("seen"));
     };
-    if flagged.messages.iter().any(|state| state.modseq == flagged.modseq) {
+    if flagged.modseq.is_some() {
         tools.notify(open.id);
     }
     Ok(flagged.modseq)

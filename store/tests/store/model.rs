@@ -213,7 +213,7 @@ impl World {
         }
         let expected: Vec<_> =
             known.live.range(uids.0..=uids.1).map(|(u, l)| (*u, l.flags, l.modseq)).collect();
-        let (modseq, uids) = (known.modseq, vec![range(uids.0, uids.1)]);
+        let (modseq, uids) = (any.then_some(next), vec![range(uids.0, uids.1)]);
         let job = Write::StoreFlags { by, mailbox, uids, change, flags: Flags(bits), keywords };
         let Written::Flagged(found) = self.fixture().done(job) else { panic!() };
         let states: Vec<_> = found.messages.iter().map(|s| (s.uid, s.flags.0, s.modseq)).collect();
