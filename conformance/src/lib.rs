@@ -5,5 +5,6 @@
 //! [over sockets](sockets) on each runtime; what the server says must be the same every time.
 
 pub mod memory;
+pub mod sockets;
 pub mod transcript;
 pub mod world;

@@ -94,13 +94,6 @@ pub(crate) mod tls {
             Self { protocol }
         }
     }
-
-    /// What TLS leaves out of the conversation: it is not offered again.
-    pub(crate) fn without_offer(bytes: &[u8]) -> Vec<u8> {
-        let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
-        let text = text.replace("250-STARTTLS\r\n", "").replace(" STARTTLS", "");
-        text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
-    }
 }
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -254,8 +247,7 @@ impl Server {
         let link = self.links.get_mut(&session).unwrap();
         let Some(machine) = &mut link.machine else { return };
         let mut effects = Vec::new();
-        let mut io =
-            Io { inbox: &mut link.inbox, outbox: &mut link.outbox, effects: &mut effects };
+        let mut io = Io { inbox: &mut link.inbox, outbox: &mut link.outbox, effects: &mut effects };
         link.want = machine.step(self.now, input, &mut io);
         link.above |= !link.outbox.below_mark();
         if link.want.stream == Stream::Abort {
@@ -295,9 +287,8 @@ impl Server {
             }
             Effect::Notify(topic) => {
                 let told = self.watches.iter().filter(|(watched, ..)| *watched == topic);
-                let told: Vec<_> = told
-                    .map(|(_, watcher, id)| (*watcher, *id, Completion::Noticed))
-                    .collect();
+                let told: Vec<_> =
+                    told.map(|(_, watcher, id)| (*watcher, *id, Completion::Noticed)).collect();
                 self.answers.extend(told);
             }
             Effect::Connect { .. }
