@@ -3,10 +3,11 @@
 //!
 //! A [`transcript`] is one conversation; a [`world`] is a server for it, always the same one.
 //! It is run [in memory](memory), where bytes are cut at will and the clock is made up, and
-//! over sockets on each runtime; what the server says must be the same every time. The
+//! [over sockets](sockets) on each runtime; what the server says must be the same every time. The
 //! simulator is [`sim`].
 
 pub mod memory;
 pub mod sim;
+pub mod sockets;
 pub mod transcript;
 pub mod world;

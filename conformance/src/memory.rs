@@ -94,13 +94,6 @@ pub(crate) mod tls {
             Self { protocol }
         }
     }
-
-    /// What TLS leaves out of the conversation: it is not offered again.
-    pub(crate) fn without_offer(bytes: &[u8]) -> Vec<u8> {
-        let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
-        let text = text.replace("250-STARTTLS\r\n", "").replace(" STARTTLS", "");
-        text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
-    }
 }
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -281,6 +281,32 @@ impl Transcript {
     }
 }
 
+/// What was heard, as it can be compared between ways of running: the present is hidden, and with
+/// `tls` also that STARTTLS was offered, which it is not under TLS.
+#[must_use]
+pub fn comparable(hearing: &[Hearing], tls: bool) -> Vec<Vec<String>> {
+    let line = |line: String| {
+        let line = mask_dates(&line);
+        if tls { line.replace(" STARTTLS", "") } else { line }
+    };
+    let offer = |line: &String| !(tls && line.ends_with("250-STARTTLS"));
+    hearing.iter().map(|heard| lines(heard).into_iter().filter(offer).map(line).collect()).collect()
+}
+
+/// Hides dates as IMAP (RFC 3501 §9: date-time) and messages (RFC 5322 §3.3) have them.
+fn mask_dates(line: &str) -> String {
+    let shape: String = line.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let mut masked = line.to_owned();
+    for (hour, found) in shape.match_indices("00:00:00 +0000") {
+        // Back to the weekday: `Tue, 24 Nov 2026 13:34:00 +0000`.
+        let (from, to) = (hour.saturating_sub(17), hour + found.len());
+        if line.is_char_boundary(from) {
+            masked.replace_range(from..to, &"#".repeat(to - from));
+        }
+    }
+    masked
+}
+
 /// What was heard, as lines of a transcript.
 fn lines(hearing: &Hearing) -> Vec<String> {
     let mut all = Vec::new();

@@ -14,7 +14,8 @@
 use std::path::Path;
 
 use pillarbox_conformance::memory::{self, Cut};
-use pillarbox_conformance::transcript::Transcript;
+use pillarbox_conformance::sockets::{self, Runtime};
+use pillarbox_conformance::transcript::{Transcript, comparable};
 use pillarbox_conformance::world::Mold;
 
 fn transcripts() -> Vec<Transcript> {
@@ -57,4 +58,66 @@ fn in_pieces() {
         }
     }
     none(&faults);
+}
+
+/// Those that can be held under TLS from the first byte.
+fn for_tls() -> Vec<Transcript> {
+    let mut all = transcripts();
+    all.retain(|transcript| !transcript.only_clear && !transcript.has_tls());
+    all
+}
+
+#[test]
+fn under_tls() {
+    let mold = Mold::new();
+    let mut faults = Vec::new();
+    for transcript in for_tls() {
+        let clear = comparable(&memory::run(&mold, &transcript, Cut::Whole, false), true);
+        for cut in [Cut::Whole, Cut::Bytes, Cut::Random(4), Cut::Random(5)] {
+            let secured = comparable(&memory::run(&mold, &transcript, cut, true), true);
+            faults.extend(first_difference(&transcript, &clear, &secured, &format!("{cut:?}")));
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn on_threads() {
+    on_sockets(Runtime::Std);
+}
+
+#[test]
+fn on_smol() {
+    on_sockets(Runtime::Smol);
+}
+
+fn on_sockets(runtime: Runtime) {
+    let mold = Mold::new();
+    let mut faults = Vec::new();
+    for transcript in transcripts().iter().filter(|transcript| !transcript.moves_clock()) {
+        let may_be_secured = !transcript.only_clear && !transcript.has_tls();
+        for tls in [false, true].into_iter().filter(|tls| !tls || may_be_secured) {
+            let expected = memory::run(&mold, transcript, Cut::Whole, tls);
+            let heard = sockets::run(&mold, transcript, &expected, runtime, tls);
+            let (expected, heard) = (comparable(&expected, false), comparable(&heard, false));
+            faults.extend(first_difference(transcript, &expected, &heard, &format!("tls {tls}")));
+        }
+    }
+    none(&faults);
+}
+
+fn first_difference(
+    transcript: &Transcript,
+    wanted: &[Vec<String>],
+    heard: &[Vec<String>],
+    way: &str,
+) -> Option<String> {
+    let file = transcript.file.display();
+    let mut steps = wanted.iter().zip(heard);
+    let (wanted, heard) = steps.find(|(wanted, heard)| wanted != heard)?;
+    Some(format!(
+        "{file} ({way}): expected\n{}\nbut heard\n{}\n",
+        wanted.join("\n"),
+        heard.join("\n")
+    ))
 }
