@@ -109,11 +109,16 @@ fn a_failed_sync_ends_all_writing(runtime: &'static str) {
     for (word, size) in [("second", SMALL), ("third", LARGE), ("fourth", HUGE)] {
         trial.puts_off(word, size, &["451"]);
     }
+    for size in [SMALL, LARGE] {
+        let answer =
+            Imap::login(trial.place.imap(), "user").append("INBOX", &letter("fifth", size));
+        assert!(answer.starts_with("NO "), "{answer}");
+    }
     assert_eq!(trial.place.metric("messages_accepted_total"), 1);
     assert!(trial.server.stderr.text().contains("the disk failed"));
     // What is there can still be read.
     assert!(!Imap::login(trial.place.imap(), "user").inbox().is_empty());
-    trial.judge(&["second", "third", "fourth"]);
+    trial.judge(&["second", "third", "fourth", "fifth"]);
 }
 
 fn a_failed_write_of_the_wal_puts_off(runtime: &'static str) {
