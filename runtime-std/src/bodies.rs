@@ -4,13 +4,16 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use pillarbox_core::effect::{Fault, FaultKind, FileWork, Handle};
 
-/// One folder; each body's file is named by its handle's hex digits.
+/// One folder; each body's file is named by its handle's hex digits. All clones are one.
 #[derive(Debug, Clone)]
 pub struct Bodies {
     folder: PathBuf,
+    /// Why nothing more is written: a sync has failed.
+    failed: Arc<OnceLock<String>>,
 }
 
 impl Bodies {
@@ -20,7 +23,7 @@ impl Bodies {
     /// The folder cannot be made.
     pub fn open(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { folder: folder.to_owned(), failed: Arc::default() })
     }
 
     /// Does the work, blocking. What is returned is what was read, empty for other work.
@@ -28,9 +31,14 @@ impl Bodies {
     /// # Errors
     /// [`FaultKind::NoSpace`] where the disk or the quota is full, [`FaultKind::Permanent`] where
     /// there is no such file, [`FaultKind::Unknown`] where a sync failed: the kernel may have
-    /// dropped what it could not write, and a second sync would then say that all is well.
+    /// dropped what it could not write, and a second sync would then say that all is well. For
+    /// the same reason all further appends and syncs, of any file, are [`FaultKind::Temporary`]
+    /// then, until the folder is opened anew.
     pub fn carry_out(&self, handle: Handle, work: FileWork) -> Result<Vec<u8>, Fault> {
         let path = self.folder.join(handle.to_string());
+        if let (FileWork::Append(_) | FileWork::Sync, Some(reason)) = (&work, self.failed.get()) {
+            return Err(Fault::new(FaultKind::Temporary, reason.clone()));
+        }
         match work {
             FileWork::Append(bytes) => append(&path, &bytes).map(|()| Vec::new()),
             FileWork::Sync => return self.sync(&path).map(|()| Vec::new()),
@@ -46,9 +54,14 @@ impl Bodies {
         let file = File::open(path).map_err(|error| fault(path, &error))?;
         file.sync_data().and_then(|()| File::open(&self.folder)?.sync_all()).map_err(|error| {
             let known = fault(path, &error);
-            let kind =
-                if known.kind == FaultKind::NoSpace { known.kind } else { FaultKind::Unknown };
-            Fault::new(kind, known.reason)
+            if known.kind == FaultKind::NoSpace {
+                return known;
+            }
+            log::error!(error:% = known.reason; "the disk failed: no body is written until a restart");
+            let reason = format!("no body is written until a restart: {}", known.reason);
+            // A second failure adds nothing to the first.
+            let _ = self.failed.set(reason);
+            Fault::new(FaultKind::Unknown, known.reason)
         })
     }
 }

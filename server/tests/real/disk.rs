@@ -109,11 +109,16 @@ fn a_failed_sync_ends_all_writing(runtime: &'static str) {
     for (word, size) in [("second", SMALL), ("third", LARGE), ("fourth", HUGE)] {
         trial.puts_off(word, size, &["451"]);
     }
+    for size in [SMALL, LARGE] {
+        let answer =
+            Imap::login(trial.place.imap(), "user").append("INBOX", &letter("fifth", size));
+        assert!(answer.starts_with("NO "), "{answer}");
+    }
     assert_eq!(trial.place.metric("messages_accepted_total"), 1);
     assert!(trial.server.stderr.text().contains("the disk failed"));
     // What is there can still be read.
     assert!(!Imap::login(trial.place.imap(), "user").inbox().is_empty());
-    trial.judge(&["second", "third", "fourth"]);
+    trial.judge(&["second", "third", "fourth", "fifth"]);
 }
 
 fn a_failed_write_of_the_wal_puts_off(runtime: &'static str) {
@@ -142,21 +147,23 @@ fn no_room_puts_off_until_there_is_room(runtime: &'static str) {
 }
 
 fn a_body_that_cannot_be_synced_is_put_off(runtime: &'static str) {
-    let trial = Trial::new(runtime);
-    let bodies = trial.place.dir().join("bodies");
-    let fault = trial.fault(Threads::All, Some(&bodies), "inject=fsync:error=EIO:when=1");
-    trial.puts_off("folder", LARGE, &["451"]);
-    let log = fault.detach();
-    assert!(log.contains("(INJECTED)"), "{log}");
-    trial.judge(&["folder"]);
-
-    let trial = Trial::new(runtime);
-    let inject = "inject=fdatasync:error=EIO:when=1";
-    let fault = trial.fault(Threads::Named("files"), None, inject);
-    trial.puts_off("file", LARGE, &["451"]);
-    let log = fault.detach();
-    assert!(log.contains("(INJECTED)"), "{log}");
-    trial.judge(&["file"]);
+    for (name, sync, of_the_folder) in [("file", "fdatasync", false), ("folder", "fsync", true)] {
+        let mut trial = Trial::new(runtime);
+        let bodies = trial.place.dir().join("bodies");
+        let path = of_the_folder.then_some(&*bodies);
+        let inject = format!("inject={sync}:error=EIO:when=1");
+        let fault = trial.fault(Threads::Named("files"), path, &inject);
+        trial.puts_off(name, LARGE, &["451"]);
+        let log = fault.detach();
+        assert!(log.contains("(INJECTED)"), "{log}");
+        // Nobody knows what else of the folder was lost: no body is trusted to it any more.
+        trial.puts_off("second", LARGE, &["451"]);
+        trial.puts_off("third", HUGE, &["451", "421"]);
+        assert_eq!(trial.place.body_files(), 0, "the file of a refused body stays");
+        // The database has not failed.
+        trial.accepts("small", SMALL);
+        trial.judge(&[name, "second", "third"]);
+    }
 }
 
 fn a_body_that_cannot_be_written_is_put_off(runtime: &'static str) {

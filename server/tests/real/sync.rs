@@ -1,10 +1,10 @@
-//! Before each `250` stands a finished sync, as the kernel saw it.
+//! Before each `250`, and each OK to APPEND, stands a finished sync, as the kernel saw it.
 
 use std::path::{Path, PathBuf};
 
 use crate::on_both_runtimes;
 use crate::server::{Place, Server};
-use crate::talk::{Talk, letter};
+use crate::talk::{Imap, Talk, letter};
 use crate::trace::{Call, Strace, Threads, calls};
 
 on_both_runtimes!(syncs_before_it_accepts, a_missing_sync_is_noticed);
@@ -12,6 +12,9 @@ on_both_runtimes!(syncs_before_it_accepts, a_missing_sync_is_noticed);
 /// All by which bytes come in, go out, and become durable.
 const WATCHED: &str = "trace=read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,\
                        pwrite64,pwritev,fsync,fdatasync";
+/// The answers as strace shows the beginning of their writes.
+const ACCEPTED: &str = "\"250 2.0.0 ";
+const APPENDED: &str = "\"a OK ";
 const SMALL: usize = 2 << 10;
 const LARGE: usize = 100 << 10;
 
@@ -20,7 +23,9 @@ fn syncs_before_it_accepts(runtime: &'static str) {
     let server = place.localserve();
     for (name, size) in [("small", SMALL), ("large", LARGE), ("huge", 20 * LARGE)] {
         let seen = delivery(&place, &server, name, size);
-        assert_eq!(judge(&seen, &place.dir(), size > SMALL), Ok(()), "{name}");
+        assert_eq!(judge(&seen, ACCEPTED, &place.dir(), size > SMALL), Ok(()), "{name}");
+        let seen = append(&place, &server, name, size);
+        assert_eq!(judge(&seen, APPENDED, &place.dir(), size > SMALL), Ok(()), "{name}");
     }
     server.stop();
 }
@@ -30,9 +35,11 @@ fn a_missing_sync_is_noticed(runtime: &'static str) {
     place.localserve().stop();
     let server = place.serve("sync = \"off\"", "");
     let seen = delivery(&place, &server, "small", SMALL);
-    assert_eq!(judge(&seen, &place.dir(), false), Err(Missing::Wal));
+    assert_eq!(judge(&seen, ACCEPTED, &place.dir(), false), Err(Missing::Wal));
     let seen = delivery(&place, &server, "large", LARGE);
-    assert_eq!(judge(&seen, &place.dir(), true), Err(Missing::Wal));
+    assert_eq!(judge(&seen, ACCEPTED, &place.dir(), true), Err(Missing::Wal));
+    let seen = append(&place, &server, "small", SMALL);
+    assert_eq!(judge(&seen, APPENDED, &place.dir(), false), Err(Missing::Wal));
     server.stop();
 }
 
@@ -45,23 +52,32 @@ fn delivery(place: &Place, server: &Server, word: &str, size: usize) -> Vec<Call
     calls(&strace.detach())
 }
 
+fn append(place: &Place, server: &Server, word: &str, size: usize) -> Vec<Call> {
+    let mut imap = Imap::login(place.imap(), "user");
+    let log = place.beside("strace.log");
+    let strace = Strace::attach(server, Threads::All, log, &["-e", WATCHED]);
+    let answer = imap.append("Sent", &letter(word, size));
+    assert!(answer.starts_with("OK "), "{answer}");
+    calls(&strace.detach())
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Missing {
-    /// No `250 2.0.0` was written, or nothing read before it.
+    /// No such answer was written, or nothing read before it.
     Delivery,
     Wal,
     BodyFile,
     BodyFolder,
 }
 
-/// Between the last read of the body and the write of `250 2.0.0`, each to or from one socket,
+/// Between the last read of the body and the write of the answer, each to or from one socket,
 /// must stand the sync of the WAL: begun after the one and ended before the other. For a body in a
 /// file, the syncs of that file and of its folder must have ended before it begins.
-fn judge(calls: &[Call], dir: &Path, in_file: bool) -> Result<(), Missing> {
+fn judge(calls: &[Call], answer: &str, dir: &Path, in_file: bool) -> Result<(), Missing> {
     let accepted = calls
         .iter()
         .filter(|call| matches!(&*call.name, "write" | "writev" | "sendto" | "sendmsg"))
-        .find(|call| call.args.contains("\"250 2.0.0 "))
+        .find(|call| call.args.contains(answer))
         .ok_or(Missing::Delivery)?;
     let last_read = calls
         .iter()

@@ -123,6 +123,14 @@ impl Imap {
         }
     }
 
+    /// Files a message; the answer, without its tag.
+    pub(crate) fn append(&mut self, mailbox: &str, text: &[u8]) -> String {
+        self.talk.send(format!("a APPEND {mailbox} {{{}+}}\r\n", text.len()).as_bytes()).unwrap();
+        self.talk.send(&[text, b"\r\n"].concat()).unwrap();
+        let line = self.talk.line().unwrap();
+        line.strip_prefix("a ").unwrap_or_else(|| panic!("{line}")).to_owned()
+    }
+
     /// All messages of INBOX, whole.
     pub(crate) fn inbox(&mut self) -> Vec<Vec<u8>> {
         let selected = self.command("EXAMINE INBOX");
