@@ -1,11 +1,11 @@
 //! The simulator: a whole server, its clients, its disk and its clock in one thread, from one seed.
 //!
 //! The machines, the flows and the store are those that are shipped. The world around them is not:
-//! [`world`] moves bytes in pieces, delays and reorders answers, gathers writes into commits, cuts
-//! connections, and lets the server die at any step; [`disk`] loses what a power loss would have
-//! lost. Meanwhile [`sender`]s send letters and [`reader`]s read, file, flag and expunge them, and
-//! the [`ledger`] holds what they were promised. Then the faults end, the clients finish, the
-//! server dies once more, and [`check`] looks into the store.
+//! `world` moves bytes in pieces, delays and reorders answers, gathers writes into commits, cuts
+//! connections, and lets the server die at any step; `disk` loses what a power loss would have
+//! lost. Meanwhile `sender`s send letters and `reader`s read, file, flag and expunge them, and
+//! the `ledger` holds what they were promised. Then the faults end, the clients finish, the
+//! server dies once more, and `check` looks into the store.
 //!
 //! Not simulated: TLS (it draws random bytes of its own), failures of the disk other than a loss,
 //! the runtimes themselves, the real `fsync`. The store runs with `synchronous=OFF` and the disk
@@ -17,6 +17,7 @@ mod house;
 mod ledger;
 mod prng;
 mod reader;
+mod seat;
 mod sender;
 mod trace;
 mod world;
@@ -31,10 +32,11 @@ use disk::Loss;
 use ledger::{ACCOUNTS, Kind, Ledger};
 use prng::Prng;
 use reader::ImapReader;
+use seat::Client;
 use sender::Sender;
 use trace::Trace;
 pub use world::Figures;
-use world::{Client, World};
+use world::World;
 
 /// A store with accounts, copied for each run: a password is slow to make.
 #[derive(Debug)]
@@ -142,7 +144,7 @@ fn clients(ledger: &mut Ledger, prng: &mut Prng) -> Vec<Client> {
 fn settle(world: &mut World) -> Result<(), String> {
     for _ in 0..STEPS_MAX {
         if !world.step(false)? {
-            return if world.seats.iter().all(world::Seat::is_done) {
+            return if world.seats.iter().all(seat::Seat::is_done) {
                 Ok(())
             } else {
                 Err(format!("stuck:\n{}", world.stuck()))

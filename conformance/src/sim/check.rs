@@ -8,7 +8,8 @@ use pillarbox_core::effect::Hands as _;
 use pillarbox_store::{Flags, Found, Message, Read, Status, UidRange, What, verify};
 
 use super::ledger::{ACCOUNTS, Kind, Ledger};
-use super::world::{Client, World};
+use super::seat::Client;
+use super::world::World;
 
 /// An INBOX as the store has it.
 struct Inbox {

@@ -12,8 +12,7 @@ use super::disk::{Disk, Loss};
 use super::house::{ConnId, House};
 use super::ledger::Ledger;
 use super::prng::{self, Prng};
-use super::reader::ImapReader;
-use super::sender::Sender;
+use super::seat::{Client, Seat};
 use super::trace::Trace;
 
 /// What was done in a run.
@@ -33,24 +32,6 @@ pub struct Figures {
     pub losses: u64,
     /// Of both: those in the midst of a commit or a checkpoint.
     pub torn: u64,
-}
-
-/// A client of either kind.
-#[derive(Debug)]
-pub(super) enum Client {
-    /// Speaks SMTP.
-    Sender(Sender),
-    /// Speaks IMAP.
-    Reader(Box<ImapReader>),
-}
-
-/// A client and when it wants to connect.
-#[derive(Debug)]
-pub(super) struct Seat {
-    /// Who.
-    pub(super) client: Client,
-    conn: Option<ConnId>,
-    not_before: Duration,
 }
 
 /// Everything.
@@ -651,40 +632,6 @@ impl Conn {
     fn timer(&self) -> Option<Moment> {
         self.machine.as_ref()?;
         self.want.deadline.filter(|at| self.told != Some(*at))
-    }
-}
-
-impl Seat {
-    fn wants_connection(&self, may_act: bool) -> bool {
-        self.conn.is_none()
-            && match &self.client {
-                Client::Sender(sender) => !sender.todo.is_empty(),
-                Client::Reader(_) => may_act || !self.is_done(),
-            }
-    }
-
-    fn wants_to_act(&self, may_act: bool) -> bool {
-        match &self.client {
-            Client::Reader(reader) => (reader.is_quiet() && may_act) || reader.is_idle(),
-            Client::Sender(_) => false,
-        }
-    }
-
-    /// Whether it has done what it wanted, and waits for no answer.
-    #[must_use]
-    pub(super) fn is_done(&self) -> bool {
-        match &self.client {
-            Client::Sender(sender) => sender.todo.is_empty() && self.conn.is_none(),
-            Client::Reader(reader) => self.conn.is_some() && reader.is_quiet(),
-        }
-    }
-
-    fn lost(&mut self, ledger: &mut Ledger) {
-        self.conn = None;
-        match &mut self.client {
-            Client::Sender(sender) => sender.lost(ledger),
-            Client::Reader(reader) => reader.lost(ledger),
-        }
     }
 }
 
