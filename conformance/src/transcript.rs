@@ -450,7 +450,7 @@ mod tests {
             ("+ 5h", "no span"),
             ("hello", "no line"),
         ] {
-            let text = format!("# RFC 1: x\nlistener: smtp\n{line}\n");
+            let text = format!("# RFC 5321: x\nlistener: smtp\n{line}\n");
             let why = Transcript::parse(Path::new("x.txt"), &text).unwrap_err();
             assert!(why.starts_with("3: ") && why.contains(what), "{why}");
         }
