@@ -67,7 +67,7 @@ pub async fn write(
 /// Looks into the store.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn read(desk: &Desk<Job>, label: &'static str, read: Read) -> Result<Found, StoreError> {
     match desk.job(label, Job::Read(read)).await {
         Ok(Answer::Found(result)) => result,
