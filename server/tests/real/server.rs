@@ -89,8 +89,14 @@ impl Place {
         self.dir().join("tls/ca.pem")
     }
 
-    pub(crate) fn body_files(&self) -> usize {
-        fs::read_dir(self.dir().join("bodies")).unwrap().count()
+    /// Waits until there are so many files of bodies: nobody waits for a removal.
+    pub(crate) fn settles_at_body_files(&self, count: usize) {
+        let until = Instant::now() + PATIENCE;
+        let found = || fs::read_dir(self.dir().join("bodies")).unwrap().count();
+        while found() != count {
+            assert!(Instant::now() < until, "{} files of bodies, not {count}", found());
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// `pillarbox localserve`, ready; on other ports where these are taken.

@@ -87,12 +87,12 @@ impl Drop for Strace {
 }
 
 fn threads_named(pid: u32, name: &str) -> Vec<String> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    tasks
-        .map(|task| task.unwrap())
-        .filter(|task| fs::read_to_string(task.path().join("comm")).unwrap().trim_end() == name)
-        .map(|task| task.file_name().into_string().unwrap())
-        .collect()
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    // Threads of connections may end while we look.
+    let named = |task: &fs::DirEntry| {
+        fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+    };
+    tasks.filter(named).map(|task| task.file_name().into_string().unwrap()).collect()
 }
 
 /// A system call in a log of strace.
