@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pillarbox_store::verify::verify;
+use pillarbox_store::verify::{Finding, verify};
 
 /// Checks a store and prints what is not as it should be.
 ///
@@ -11,8 +11,15 @@ use pillarbox_store::verify::verify;
 pub fn run(dir: &Path) -> Result<(), String> {
     let mut found = 0_usize;
     verify(dir, &mut |finding| {
-        found += 1;
-        println!("{finding}");
+        if let Finding::Stray(name) = finding {
+            println!(
+                "note: {} was left by a stopped delivery; the next start removes it",
+                name.display()
+            );
+        } else {
+            found += 1;
+            println!("{finding}");
+        }
     })
     .map_err(|error| error.to_string())?;
     if found == 0 {

@@ -38,7 +38,7 @@ pub(crate) fn store(
     let mask = (what.flags & Flags::SYSTEM) | keywords;
     let modseq = mailbox.status.highestmodseq + 1;
     let mut messages = Vec::new();
-    let mut any = false;
+    let (mut any, mut before) = (false, 0);
     for mut state in states(conn, mailbox.id, uids)? {
         let flags = match what.change {
             Change::Add => state.flags | mask,
@@ -48,6 +48,7 @@ pub(crate) fn store(
         if flags != state.flags {
             recount(&mut mailbox, state.flags, flags);
             set(conn, mailbox.id, state.uid, flags, modseq)?;
+            before = before.max(state.modseq);
             state = FlagState { flags, modseq, ..state };
             any = true;
         }
@@ -57,7 +58,7 @@ pub(crate) fn store(
         mailbox.status.highestmodseq = modseq;
         mailbox.save(conn)?;
     }
-    Ok(Flagged { modseq: any.then_some(modseq), messages })
+    Ok(Flagged { modseq: any.then_some(modseq), before, messages })
 }
 
 /// The bits of these keywords; those that the mailbox does not have yet are made.

@@ -121,6 +121,12 @@ pub enum Write {
         /// Those expunged with at most this modification sequence.
         up_to_modseq: u64,
     },
+    /// The sync of a body's file has failed: the disk is not to be trusted. Answered, as all jobs
+    /// from then on, by [`StoreError::Io`](crate::StoreError::Io), until the store is reopened.
+    Distrust {
+        /// What failed, for the log.
+        reason: String,
+    },
 }
 
 /// For whom a letter is, and what stands in front of it.
@@ -232,6 +238,9 @@ pub struct Flagged {
     /// The modification sequence of the messages that changed, `None` where none did; those that
     /// had the flags already keep theirs.
     pub modseq: Option<u64>,
+    /// The highest modification sequence that those that changed had before. One above what the
+    /// asker knows says that somebody else had changed them too.
+    pub before: u64,
     /// Each message in the ranges, ascending.
     pub messages: Vec<crate::FlagState>,
 }
@@ -270,6 +279,7 @@ impl fmt::Debug for Write {
             Self::Purge { mailbox, up_to_modseq } => {
                 write!(f, "Purge({} up to {up_to_modseq})", mailbox.0)
             }
+            Self::Distrust { reason } => write!(f, "Distrust({reason})"),
         }
     }
 }

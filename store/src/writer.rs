@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::sync::Arc;
 
-use pillarbox_core::effect::Handle;
+use pillarbox_core::effect::{Fault, FaultKind, Handle};
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME};
 
@@ -34,6 +34,13 @@ impl Writer {
         let count = jobs.len();
         if count == 0 {
             return Vec::new();
+        }
+        let distrust = jobs.iter().find_map(|job| match job {
+            Write::Distrust { reason } => Some(reason.as_str()),
+            _ => None,
+        });
+        if let Some(reason) = distrust {
+            self.shared.mark(&StoreError::Io(Fault::new(FaultKind::Temporary, reason)));
         }
         let mut gone = Vec::new();
         let outcome = match self.shared.check() {
@@ -150,6 +157,8 @@ impl Writer {
             Write::Purge { mailbox, up_to_modseq } => {
                 expunge::purge(conn, *mailbox, *up_to_modseq, gone).map(Written::Purged)
             }
+            // Marked before the transaction, which was then not begun.
+            Write::Distrust { .. } => Err(StoreError::Misuse("distrust is not part of a commit")),
         }
     }
 

@@ -257,7 +257,10 @@ pub(super) async fn store(
             }
         }
     }
-    Ok((Answer::ok("done"), flagged.modseq))
+    // In silence the client takes the flags to be what it made them: where another session had a
+    // hand in them since it was told last, it must hear what they are (RFC 3501 §6.4.6).
+    let overtaken = silent && flagged.before > open.view.modseq();
+    Ok((Answer::ok("done"), flagged.modseq.filter(|_| !overtaken)))
 }
 
 /// EXPUNGE, and the silent one of CLOSE.

@@ -2,10 +2,11 @@
 //! ones in a file that the store will only have to name.
 
 use pillarbox_core::Random;
-use pillarbox_core::effect::{Effect, Fault, FileWork, Handle};
+use pillarbox_core::effect::{Effect, Fault, FaultKind, FileWork, Handle};
 use pillarbox_core::flow::Desk;
+use pillarbox_store::Write;
 
-use crate::job::Job;
+use crate::job::{self, Job};
 
 /// Up to this many bytes a body stays in memory, and then in the database.
 pub(crate) const INLINE_MAX: usize = 64 << 10;
@@ -80,6 +81,11 @@ impl Spool {
             Ok(()) => desk.file("body sync", handle, FileWork::Sync).await,
             Err(fault) => Err(fault),
         };
+        if let Err(fault) = &result
+            && fault.kind == FaultKind::Unknown
+        {
+            distrust(&desk, fault).await;
+        }
         (Some(handle), result.map(|_| Body::File { handle, size }))
     }
 
@@ -89,4 +95,11 @@ impl Spool {
             desk.send(Effect::File(handle, FileWork::Remove));
         }
     }
+}
+
+/// Where a sync failed, nobody knows what a second one would mean: the store takes nothing more
+/// until it is reopened. Its answer says only that.
+async fn distrust(desk: &Desk<Job>, fault: &Fault) {
+    let write = Write::Distrust { reason: fault.reason.clone() };
+    let _refused_from_now_on = job::write(desk, "distrust", write).await;
 }
