@@ -458,3 +458,6 @@ impl<J: Job> fmt::Debug for Report<J> {
         write!(f, "Report(to {:?})", self.to)
     }
 }
+
+#[cfg(test)]
+mod tests;
