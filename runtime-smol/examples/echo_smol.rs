@@ -1,4 +1,4 @@
-//! The smallest server: sends back what it gets. `cargo run --example echo 127.0.0.1:7000`; runs
+//! The smallest server: sends back what it gets. `cargo run --example echo_smol 127.0.0.1:7000`; runs
 //! until its standard input ends. The same file as of the runtime on threads, but for one line.
 
 use std::error::Error;
