@@ -9,7 +9,7 @@ use std::thread::{Builder, JoinHandle};
 use async_io::{Async, Timer, block_on};
 use futures_lite::future::{or, yield_now};
 use pillarbox_core::effect::{Factory, Job};
-use pillarbox_runtime_std::accept::{Arrival, Guest, SHORTAGE_PAUSE, accept};
+use pillarbox_runtime_std::accept::{Arrival, SHORTAGE_PAUSE, accept};
 use pillarbox_runtime_std::conversation::Conversation;
 use pillarbox_runtime_std::services::{Seat, Services};
 use pillarbox_runtime_std::{Accept, RunError, Setup, Stopper};
@@ -78,7 +78,7 @@ fn begin<J: Job>(services: &Arc<Services<J>>, share: Share<J>) -> io::Result<Joi
         let household = Household::new();
         for factory in share.tasks {
             let seat = Seat::take(&services);
-            spawn_machine(&household, || Conversation::task(seat, factory, None));
+            spawn_machine(&household, Conversation::task(seat, factory, None));
         }
         for (socket, machine) in share.doors {
             let seat = Seat::take(&services);
@@ -125,12 +125,9 @@ async fn accept_waiting<J: Job>(
 ) -> io::Result<()> {
     for _ in 0..ACCEPTED_AT_ONCE_MAX {
         match accept(socket.get_ref(), &seat.services) {
-            Arrival::Guest(Guest { stream, permit }) => {
+            Arrival::Guest(guest) => {
                 let seat = Seat::take(&seat.services);
-                let machine = Arc::clone(machine);
-                spawn_machine(household, move || {
-                    Conversation::accepted(seat, stream, permit, &machine)
-                });
+                spawn_machine(household, Conversation::accepted(seat, guest, machine));
             }
             Arrival::Nobody => {}
             Arrival::Empty => return socket.readable().await,

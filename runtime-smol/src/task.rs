@@ -11,7 +11,6 @@ use std::task::{Context, Poll, Waker};
 
 use async_executor::LocalExecutor;
 use async_io::{Async, Timer};
-use futures_lite::future::{Future, yield_now};
 use pillarbox_core::Moment;
 use pillarbox_core::effect::Job;
 use pillarbox_runtime_std::Socket;
@@ -98,47 +97,87 @@ impl Drop for Member {
     }
 }
 
-/// Begins a machine, on the thread of this household, and lets it run.
+/// Lets a machine run on the thread of this household, where it was begun.
 pub(crate) fn spawn_machine<J: Job>(
     household: &Rc<Household>,
-    begin: impl FnOnce() -> Option<Conversation<J, Registered>> + 'static,
+    begun: Option<Conversation<J, Registered>>,
 ) {
-    let home = Rc::clone(household);
-    household.spawn(async move {
-        if let Some(conversation) = begin() {
-            Task { conversation, alarm: None }.run(&home).await;
-        }
-    });
+    if let Some(conversation) = begun {
+        let (member, phase) = (Member::of(household), Phase::Turn(Ready::default()));
+        let task = Task { conversation, alarm: None, phase, member };
+        household.executor.spawn(task).detach();
+    }
 }
 
+/// A future written by hand: an `async fn` would hold the conversation twice.
 struct Task<J: Job> {
     conversation: Conversation<J, Registered>,
     alarm: Option<Alarm>,
+    phase: Phase,
+    member: Member,
+}
+
+enum Phase {
+    /// The conversation's turn is next.
+    Turn(Ready),
+    /// A wait that has not slept yet.
+    Begun(Wait),
+    /// One that was woken.
+    Slept(Wait),
+}
+
+/// Nothing in it is pinned; an application's answer, which it may hold, need not say so itself.
+impl<J: Job> Unpin for Task<J> {}
+
+impl<J: Job> Future for Task<J> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.phase {
+                Phase::Turn(ready) => match self.turn(ready) {
+                    Turn::Ended => return Poll::Ready(()),
+                    Turn::Again => {
+                        self.phase = Phase::Turn(Ready::default());
+                        context.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    Turn::Wait(wait) => self.phase = Phase::Begun(wait),
+                },
+                Phase::Begun(wait) | Phase::Slept(wait) => match self.wait(wait, context) {
+                    Poll::Ready(ready) => self.phase = Phase::Turn(ready),
+                    Poll::Pending => {
+                        self.phase = Phase::Slept(wait);
+                        return Poll::Pending;
+                    }
+                },
+            }
+        }
+    }
 }
 
 impl<J: Job> Task<J> {
-    async fn run(mut self, household: &Rc<Household>) {
-        let mut ready = Ready::default();
-        loop {
-            let turn = self.conversation.turn(ready);
-            for Birth { factory, report } in self.conversation.births() {
-                let seat = Seat::take(self.conversation.services());
-                spawn_machine(household, || Conversation::task(seat, factory, Some(report)));
-            }
-            ready = match turn {
-                Turn::Ended => return,
-                Turn::Again => {
-                    yield_now().await;
-                    Ready::default()
-                }
-                Turn::Wait(wait) => poll_fn(|context| self.wait(wait, context)).await,
-            };
+    fn turn(&mut self, ready: Ready) -> Turn {
+        let turn = self.conversation.turn(ready);
+        for Birth { factory, report } in self.conversation.births() {
+            let seat = Seat::take(self.conversation.services());
+            spawn_machine(&self.member.0, Conversation::task(seat, factory, Some(report)));
         }
+        turn
     }
 
     /// The one place where a connection waits.
     fn wait(&mut self, wait: Wait, context: &mut Context<'_>) -> Poll<Ready> {
-        let mut woken = !self.conversation.mailbox().arm(context.waker());
+        let told = !self.conversation.mailbox().arm(context.waker());
+        if self.is_time(wait.until, context) || told {
+            return Poll::Ready(Ready::default());
+        }
+        if matches!(self.phase, Phase::Slept(_)) {
+            // Only the stream is left. The reactor would say so too, but where another thread
+            // has delivered the event it may take it for an old one and ask the kernel again.
+            let readable = wait.readable || wait.reset;
+            return Poll::Ready(Ready { readable, writable: wait.writable, broken: false });
+        }
         let mut ready = Ready::default();
         if let Some(Registered(stream)) = self.conversation.socket() {
             // The reactor tells a reset as readiness; an error of its own is found by the next
@@ -150,9 +189,7 @@ impl<J: Job> Task<J> {
                 ready.writable = stream.poll_writable(context).is_ready();
             }
         }
-        woken |= ready != Ready::default();
-        woken |= self.is_time(wait.until, context);
-        if woken { Poll::Ready(ready) } else { Poll::Pending }
+        if ready == Ready::default() { Poll::Pending } else { Poll::Ready(ready) }
     }
 
     fn is_time(&mut self, until: Option<Moment>, context: &mut Context<'_>) -> bool {
@@ -195,5 +232,26 @@ pub(crate) async fn anything<J: Job>(mailbox: &Mailbox<J>) {
 impl fmt::Debug for Household {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Household({} members)", self.members.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pillarbox_core::effect::Lane;
+
+    struct Nothing;
+    impl Job for Nothing {
+        type Answer = ();
+        fn lane(&self) -> Lane {
+            Lane::Read
+        }
+    }
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        // The machine itself comes on top, and what the reactor keeps of a stream.
+        let size = size_of::<Task<Nothing>>();
+        assert!(size <= 450, "{size}");
     }
 }

@@ -15,6 +15,8 @@ use crate::services::Services;
 pub struct Guest {
     /// Non-blocking.
     pub stream: TcpStream,
+    /// Where it comes from.
+    pub peer: SocketAddr,
     /// To be given to the conversation.
     pub permit: Permit,
 }
@@ -43,7 +45,7 @@ pub fn accept<J: Job>(listener: &TcpListener, services: &Services<J>) -> Arrival
     };
     let Ok(peer) = SocketAddr::try_from(peer) else { return Arrival::Nobody };
     match services.admission.admit(peer) {
-        Some(permit) => Arrival::Guest(Guest { stream, permit }),
+        Some(permit) => Arrival::Guest(Guest { stream, peer, permit }),
         None => Arrival::Nobody,
     }
 }

@@ -8,7 +8,6 @@ mod effects;
 mod stream;
 
 use std::fmt;
-use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use std::time::Duration;
 use pillarbox_core::effect::{BoxMachine, Completion, Factory, Fault, FaultKind, Job, Topic};
 use pillarbox_core::{EffectId, Inbox, Input, Io, Moment, Now, Outbox, Stream, Want};
 
+use crate::accept::Guest;
 use crate::admission::Permit;
 use crate::lanes::{ReplyTo, panic_message};
 use crate::link::{Link, Open, Phase, Received, Receiving, Socket, finish_connect};
@@ -105,13 +105,9 @@ impl<J: Job> Drop for Report<J> {
 impl<J: Job, S: Socket> Conversation<J, S> {
     /// Begins the machine of a connection that was accepted; it is stepped for the first time.
     /// `None` if the stream died or the machine could not be built.
-    pub fn accepted(
-        seat: Seat<J>,
-        stream: TcpStream,
-        permit: Permit,
-        accept: &Accept<J>,
-    ) -> Option<Self> {
-        let (local, peer) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+    pub fn accepted(seat: Seat<J>, guest: Guest, accept: &Accept<J>) -> Option<Self> {
+        let Guest { stream, peer, permit } = guest;
+        let local = stream.local_addr().ok()?;
         let link = Link::Open(Open::new(S::adopt(stream).ok()?));
         let accepted = Accepted { local, peer, crowded: permit.crowded };
         let build = || accept(accepted);
@@ -458,3 +454,6 @@ impl<J: Job> fmt::Debug for Report<J> {
         write!(f, "Report(to {:?})", self.to)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -196,10 +196,13 @@ impl<S: Socket> Closing<S> {
             if !outbox.is_empty() {
                 return Ok(Step::Wait(sent));
             }
+            if self.ended {
+                return Ok(Step::Over(sent));
+            }
             self.socket.tcp().shutdown(Shutdown::Write)?;
             self.phase = Phase::Discarding { left: DISCARD_MAX };
             self.until = linger_until;
-            return Ok(if self.ended { Step::Over(sent) } else { Step::Wait(sent) });
+            return Ok(Step::Wait(sent));
         }
         self.discard()
     }

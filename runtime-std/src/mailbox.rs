@@ -149,3 +149,71 @@ impl<J: Job> fmt::Debug for Letters<J> {
         write!(f, "Letters({answers} answers, {notices} notices, stop {:?})", self.stop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use pillarbox_core::effect::{Lane, Topic};
+
+    use super::*;
+    use crate::topics::Topics;
+
+    struct Nothing;
+    impl Job for Nothing {
+        type Answer = ();
+        fn lane(&self) -> Lane {
+            Lane::Read
+        }
+    }
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn an_armed_mailbox_wakes_once() {
+        let counting = Arc::new(Counting::default());
+        let waker = Waker::from(Arc::clone(&counting));
+        let mailbox = Mailbox::<Nothing>::new(0);
+        mailbox.post(EffectId(1), Completion::Noticed);
+        assert!(!mailbox.arm(&waker));
+        assert_eq!(mailbox.take().unwrap().answers.len(), 1);
+        assert!(mailbox.take().is_none());
+        assert!(mailbox.arm(&waker));
+        assert!(mailbox.arm(&waker));
+        mailbox.notice(EffectId(2));
+        mailbox.notice(EffectId(3));
+        assert_eq!(counting.0.load(Ordering::Relaxed), 1);
+        mailbox.close();
+        assert!(mailbox.arm(&waker));
+        mailbox.post(EffectId(1), Completion::Noticed);
+        assert!(mailbox.take().is_none());
+        assert_eq!(counting.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_notice_not_yet_taken_is_not_told_twice() {
+        let topics = Topics::default();
+        let mailbox = Arc::new(Mailbox::<Nothing>::new(0));
+        topics.watch(Topic(1), EffectId(10), &mailbox);
+        topics.watch(Topic(1), EffectId(11), &mailbox);
+        topics.notify(Topic(1));
+        topics.notify(Topic(1));
+        let notices = mailbox.take().unwrap().notices;
+        assert_eq!(Vec::from_iter(notices), [EffectId(10), EffectId(11)]);
+        topics.release(Topic(1), EffectId(10), &mailbox);
+        topics.notify(Topic(1));
+        assert_eq!(Vec::from_iter(mailbox.take().unwrap().notices), [EffectId(11)]);
+        topics.release(Topic(1), EffectId(11), &mailbox);
+        topics.notify(Topic(1));
+        assert!(mailbox.take().is_none());
+        assert_eq!(topics.count(), 0);
+    }
+}

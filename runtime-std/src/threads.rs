@@ -110,10 +110,7 @@ fn spawn_guest<J: Job>(
     guest: Guest,
     machine: Accept<J>,
 ) -> io::Result<()> {
-    spawn(services, move |seat| {
-        let Guest { stream, permit } = guest;
-        Conversation::accepted(seat, stream, permit, &machine)
-    })
+    spawn(services, move |seat| Conversation::accepted(seat, guest, &machine))
 }
 
 fn spawn_task<J: Job>(
