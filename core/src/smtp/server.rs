@@ -426,7 +426,7 @@ impl Server {
             Command::Help => (
                 Code::HELP,
                 OK,
-                "commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT STARTTLS AUTH",
+                "commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT; EHLO tells the extensions",
             ),
             // RFC 5321 §3.5.3: who is here is not told, but mail may be tried.
             Command::Vrfy(_) => {

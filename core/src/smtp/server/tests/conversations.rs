@@ -100,7 +100,7 @@ pub(super) const CONVERSATIONS: &[Conversation] = &[
             C: noop with an argument
             S: 250 2.0.0 ok
             C: HELP
-            S: 214 2.0.0 commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT STARTTLS AUTH
+            S: 214 2.0.0 commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT; EHLO tells the extensions
             C: VRFY ann
             S: 252 2.5.2 cannot verify, but will take mail for it
             C: EXPN list
