@@ -69,6 +69,8 @@ enum State {
         fresh: bool,
     },
     Open(Box<Tls>),
+    /// The stream is closed, but the session still brings something to its end.
+    Alone,
     Ended,
 }
 
@@ -201,23 +203,24 @@ impl<S: Session> Connection<S> {
         {
             tls.layer.finish(&mut tls.outbox, io.outbox);
         }
-        self.layer = State::Ended;
+        self.layer = if want.done { State::Ended } else { State::Alone };
         want
     }
 
+    /// The alert that tells the peer why, if one is due, lies in the outbox and is still sent.
     fn fail(&mut self, now: Now, error: &TlsError, io: &mut Io<'_, S::Effect>) -> Want {
-        self.layer = State::Ended;
         self.session.tls_failed(error);
-        self.lost(now, io);
-        // The alert that tells the peer why lies in the outbox.
-        Want::END
+        Want { stream: Stream::Flush, ..self.alone(now, Input::Gone, io) }
     }
 
-    /// Tells the session that its stream is gone; what it would still say goes nowhere.
-    fn lost(&mut self, now: Now, io: &mut Io<'_, S::Effect>) {
+    /// A step of a session that has no stream: what it would still say goes nowhere.
+    fn alone(&mut self, now: Now, input: Input<S::Completion>, io: &mut Io<'_, S::Effect>) -> Want {
         let (mut inbox, mut outbox) = (Inbox::new(0), Outbox::new(1));
         let mut nowhere = Io { inbox: &mut inbox, outbox: &mut outbox, effects: &mut *io.effects };
-        let _ended = self.session.step(now, Input::Gone, &mut nowhere);
+        let want = self.session.step(now, input, &mut nowhere);
+        self.layer = if want.done { State::Ended } else { State::Alone };
+        // A stream that is being closed is left to end as it does.
+        Want { read: false, hold: false, stream: Stream::Flush, ..want }
     }
 }
 
@@ -228,6 +231,7 @@ impl<S: Session> Machine for Connection<S> {
     fn step(&mut self, now: Now, input: Input<S::Completion>, io: &mut Io<'_, S::Effect>) -> Want {
         match (&self.layer, input) {
             (State::Ended, _) => Want::ABORT,
+            (State::Alone, input) => self.alone(now, input, io),
             (State::Clear(Security::Implicit(acceptor)), Input::Start) => {
                 let acceptor = acceptor.clone();
                 match self.begin_tls(now, &acceptor, true) {
@@ -244,9 +248,7 @@ impl<S: Session> Machine for Connection<S> {
             // A stream that ends without `close_notify` may have been cut by somebody else
             // (RFC 8446 §6.1): nothing after the last whole command counts.
             (State::Open(tls), Input::Eof) if !tls.closed => {
-                self.lost(now, io);
-                self.layer = State::Ended;
-                Want::ABORT
+                Want { stream: Stream::Abort, ..self.alone(now, Input::Gone, io) }
             }
             (State::Open(_), Input::Eof) => self.step_open(now, Input::Bytes, io),
             (State::Open(_), input) => self.step_open(now, input, io),

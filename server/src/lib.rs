@@ -15,6 +15,7 @@ pub mod logging;
 mod login;
 pub mod secrets;
 pub mod serve;
+mod session;
 pub mod smtp;
 pub mod verify;
 

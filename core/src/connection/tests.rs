@@ -8,10 +8,12 @@ use super::*;
 use crate::tls::Identity;
 use crate::{EffectId, UnixSeconds};
 
-/// Says `hello` at its start, sends each line back, takes TLS at `tls`, ends at `quit`.
+/// Says `hello` at its start, sends each line back, takes TLS at `tls`, ends at `quit`; after
+/// `keep` it goes on without its client until an answer comes.
 #[derive(Debug, Default)]
 struct Echo {
     tls: bool,
+    keeps: bool,
     seen: Vec<&'static str>,
 }
 
@@ -28,6 +30,10 @@ impl Machine for Echo {
             }
             Input::Gone => {
                 self.seen.push("gone");
+                return Want { done: !self.keeps, ..Want::ABORT };
+            }
+            Input::Done(..) => {
+                self.seen.push("answer");
                 return Want::ABORT;
             }
             _ => {}
@@ -44,6 +50,7 @@ impl Machine for Echo {
                     break;
                 }
                 b"quit\n" => return Want::END,
+                b"keep\n" => self.keeps = true,
                 _ => {}
             }
         }
@@ -251,6 +258,20 @@ fn close_notify_is_an_end_and_a_bare_end_is_a_cut() {
     rig.step(Input::Eof);
     assert_eq!(rig.server.session.seen, ["secured", "gone"]);
     assert_eq!(rig.want, Want::ABORT);
+}
+
+#[test]
+fn a_session_brings_something_to_its_end_without_its_client() {
+    for input in [Input::Eof, Input::Gone] {
+        let mut rig = Rig::new(4096, Security::Implicit);
+        rig.settle();
+        rig.say("keep\n");
+        rig.step(input);
+        assert!(!rig.want.done && !rig.want.read);
+        rig.step(Input::Done(EffectId(1), ()));
+        assert!(rig.want.done);
+        assert_eq!(rig.server.session.seen, ["secured", "gone", "answer"]);
+    }
 }
 
 #[test]

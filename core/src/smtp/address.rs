@@ -3,9 +3,9 @@
 //! Each type is made by parsing only and borrows from what was parsed; `into_owned` frees it from
 //! that. Local parts are kept as they are meant: `"a\b"@x` and `ab@x` are one address.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::config::{Config, Strictness};
 use super::cursor::{At, Cursor};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
-use pillarbox_core::flow::{Desk, Flow, Pen};
+use pillarbox_core::flow::{Desk, Pen};
 use pillarbox_core::imap::command::{Append, Command, Verb};
 use pillarbox_core::imap::response::Code;
 use pillarbox_core::imap::view::Expunges;
@@ -23,6 +23,7 @@ use super::open::{Open, Tools};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{self, Denied, User};
+use crate::session::{Ending, Fate, Question, WAIT_ALONE};
 use crate::smtp::spool::Spool;
 
 /// RFC 3501 §5.4: at least thirty minutes once somebody has logged in.
@@ -47,7 +48,7 @@ pub struct ImapSession {
     desk: Desk<Job>,
     pen: Pen,
     /// The command under way, where it needs answers from outside.
-    flow: Option<Flow<Outcome>>,
+    flow: Option<Question<Outcome>>,
     user: Option<User>,
     /// The selected mailbox; with the flow while one is under way.
     open: Option<Open>,
@@ -58,15 +59,6 @@ pub struct ImapSession {
     deadline: Moment,
     ending: Ending,
     takes_tls: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    No,
-    /// There is no room for this connection.
-    Full,
-    Stop,
-    Eof,
 }
 
 /// What a flow has come to.
@@ -131,10 +123,21 @@ impl ImapSession {
                             self.deadline = now.moment + IDLE_MAX;
                         }
                     }
+                    // What nobody reads any more leaves at once.
+                    None if poured && self.ending == Ending::Gone => {
+                        io.outbox.clear();
+                        self.pen.pour(io.outbox);
+                        continue;
+                    }
                     // It may only have waited for its page to be taken.
                     None if poured && io.outbox.below_mark() => continue,
                     None => break,
                 }
+            }
+            if self.ending == Ending::Gone {
+                io.outbox.clear();
+                let _nobody_hears = self.end();
+                return Want::ABORT;
             }
             if !io.outbox.below_mark() {
                 break;
@@ -154,7 +157,7 @@ impl ImapSession {
                 Next::NeedBytes if used == 0 => match self.ending {
                     Ending::Stop => self.imap.close("the server is stopping", io.outbox),
                     Ending::Eof => return self.end(),
-                    Ending::No | Ending::Full => break,
+                    Ending::No | Ending::Full | Ending::Gone => break,
                 },
                 Next::NeedBytes => {}
                 Next::AwaitReply => break,
@@ -165,6 +168,9 @@ impl ImapSession {
                 let patience = if self.user.is_some() { IDLE_MAX } else { LOGIN_MAX };
                 self.deadline = now.moment + patience;
             }
+        }
+        if self.ending == Ending::Gone {
+            return WAIT_ALONE;
         }
         Want {
             read: true,
@@ -240,14 +246,18 @@ impl ImapSession {
     fn begin(&mut self, tools: Tools, command: Command) {
         let open = self.open.take();
         let changed = std::mem::take(&mut self.changed);
-        self.flow = Some(Flow::new(run(tools, open, command, changed)));
+        let fate = match command {
+            Command::Store { .. } | Command::Expunge | Command::Close => Fate::ToTheEnd,
+            _ => Fate::WithClient,
+        };
+        self.flow = Some(Question::new(fate, run(tools, open, command, changed)));
     }
 
     /// In IDLE: tells what has changed (RFC 2177 §3).
     fn tell_idle(&mut self) {
         self.changed = false;
         let (Some(tools), Some(mut open)) = (self.tools(), self.open.take()) else { return };
-        self.flow = Some(Flow::new(async move {
+        self.flow = Some(Question::new(Fate::WithClient, async move {
             let told = open.sync(&tools, Expunges::Tell, None).await;
             Outcome::Told(Some(open), told.err())
         }));
@@ -258,17 +268,16 @@ impl ImapSession {
             self.finish(&Answer::bad("log in first"), out);
             return;
         };
-        self.flow =
-            Some(Flow::new(
-                async move { Outcome::AppendBegun(append::begin(&tools, append).await) },
-            ));
+        self.flow = Some(Question::new(Fate::WithClient, async move {
+            Outcome::AppendBegun(append::begin(&tools, append).await)
+        }));
     }
 
     fn on_append_end(&mut self, now: UnixSeconds) {
         let (Some(tools), Some(filing)) = (self.tools(), self.filing.take()) else { return };
         let mut random = self.context.random();
         let open = self.open.take();
-        self.flow = Some(Flow::new(async move {
+        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
             let ended = append::end(&tools, random.as_mut(), filing, now).await;
             let (answer, error) = answered(ended);
             let mut open = open;
@@ -297,7 +306,7 @@ impl ImapSession {
 
     fn check(&mut self, login: Login) {
         let desk = self.desk.clone();
-        self.flow = Some(Flow::new(async move {
+        self.flow = Some(Question::new(Fate::WithClient, async move {
             let name = login.authcid.clone();
             Outcome::Login(login::check(desk, login).await, name)
         }));
@@ -308,7 +317,7 @@ impl ImapSession {
         let Some(filing) = &mut self.filing else { return };
         let spool = std::mem::take(&mut filing.spool);
         let (desk, mut random) = (self.desk.clone(), self.context.random());
-        self.flow = Some(Flow::new(async move {
+        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
             let (spool, result) = spool.write_out(desk, random.as_mut()).await;
             Outcome::Spooled(spool, result)
         }));
@@ -533,13 +542,13 @@ impl Machine for ImapSession {
             Input::Done(id, completion) => {
                 self.desk.deliver(id, completion);
             }
-            Input::Eof => self.ending = Ending::Eof,
+            Input::Eof if self.ending != Ending::Gone => self.ending = Ending::Eof,
             Input::Stop if self.ending == Ending::No => self.ending = Ending::Stop,
             Input::Gone => {
-                self.flow = None;
-                let _gone = self.end();
-                self.desk.take_effects(io.effects);
-                return Want::ABORT;
+                self.ending = Ending::Gone;
+                self.flow.take_if(|flow| !flow.outlives_client());
+                io.outbox.clear();
+                self.pen.pour(io.outbox);
             }
             Input::Timer if now.moment >= self.deadline && self.flow.is_none() => {
                 log::info!(cid = self.id.as_str(); "connection idle for too long");
@@ -548,7 +557,7 @@ impl Machine for ImapSession {
             Input::Drained => {
                 self.pen.pour(io.outbox);
             }
-            Input::Bytes | Input::Timer | Input::Stop => {}
+            Input::Bytes | Input::Timer | Input::Stop | Input::Eof => {}
         }
         if self.flow.is_some() && now.moment >= self.deadline {
             self.deadline = now.moment + IDLE_MAX;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault as WorldFault};
-use pillarbox_core::flow::{Desk, Flow};
+use pillarbox_core::flow::Desk;
 use pillarbox_core::sasl::{Exchange, Login, Mechanism, Step as SaslStep};
 use pillarbox_core::smtp::command::{Mail, Rcpt};
 use pillarbox_core::smtp::config::Config;
@@ -22,6 +22,7 @@ use super::spool::Spool;
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{self, Denied, User};
+use crate::session::{Ending, Fate, Question, WAIT_ALONE};
 
 /// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
 const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
@@ -44,26 +45,14 @@ pub struct SmtpSession {
     smtp: Server,
     desk: Desk<Job>,
     /// The question whose answer is the next reply.
-    flow: Option<Flow<Outcome>>,
+    flow: Option<Question<Outcome>>,
     letter: Option<Letter>,
     exchange: Option<Exchange>,
     user: Option<User>,
     /// When the client has been silent for too long.
     deadline: Moment,
-    /// Something the runtime has told that stays true.
     ending: Ending,
     takes_tls: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    No,
-    /// There is no room for this connection.
-    Full,
-    /// The server stops.
-    Stop,
-    /// The client will send nothing more.
-    Eof,
 }
 
 /// What a flow has come to.
@@ -120,6 +109,11 @@ impl SmtpSession {
                 self.flow = None;
                 self.on_outcome(outcome, io.outbox);
             }
+            if self.ending == Ending::Gone {
+                io.outbox.clear();
+                let _nobody_hears = self.end();
+                return Want::ABORT;
+            }
             if !io.outbox.below_mark() {
                 break;
             }
@@ -136,7 +130,7 @@ impl SmtpSession {
                         self.smtp.close(&Reply::stopping(), io.outbox);
                     }
                     Ending::Eof => return self.end(),
-                    Ending::Stop | Ending::Full | Ending::No => break,
+                    Ending::Stop | Ending::Full | Ending::No | Ending::Gone => break,
                 },
                 Next::NeedBytes => {}
                 Next::AwaitReply => break,
@@ -146,6 +140,9 @@ impl SmtpSession {
             if used > 0 {
                 self.deadline = now.moment + IDLE_MAX;
             }
+        }
+        if self.ending == Ending::Gone {
+            return WAIT_ALONE;
         }
         Want {
             read: true,
@@ -205,7 +202,7 @@ impl SmtpSession {
         let path = rcpt.recipient.into_owned();
         let (desk, host) = (self.desk.clone(), self.context.hostname.clone());
         let login = self.user.is_some();
-        self.flow = Some(Flow::new(async move {
+        self.flow = Some(Question::new(Fate::WithClient, async move {
             let address = path.to_string();
             Outcome::Recipient(recipient::look_up(desk, path, host, login).await, address)
         }));
@@ -216,7 +213,7 @@ impl SmtpSession {
         let Some(letter) = self.letter.take() else { return };
         let (desk, random) = (self.desk.clone(), self.context.random());
         let (client, host) = (self.client.clone(), self.context.hostname.clone());
-        self.flow = Some(Flow::new(async move {
+        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
             Outcome::Received(receive::receive(desk, random, letter, client, host, now.wall).await)
         }));
     }
@@ -264,7 +261,7 @@ impl SmtpSession {
 
     fn check(&mut self, login: Login) {
         let desk = self.desk.clone();
-        self.flow = Some(Flow::new(async move {
+        self.flow = Some(Question::new(Fate::WithClient, async move {
             let name = login.authcid.clone();
             Outcome::Login(login::check(desk, login).await, name)
         }));
@@ -279,7 +276,7 @@ impl SmtpSession {
         let Some(letter) = &mut self.letter else { return };
         let spool = std::mem::take(&mut letter.spool);
         let (desk, mut random) = (self.desk.clone(), self.context.random());
-        self.flow = Some(Flow::new(async move {
+        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
             let (spool, result) = spool.write_out(desk, random.as_mut()).await;
             Outcome::Spooled(spool, result)
         }));
@@ -422,20 +419,18 @@ impl Machine for SmtpSession {
             Input::Done(id, completion) => {
                 self.desk.deliver(id, completion);
             }
-            Input::Eof => self.ending = Ending::Eof,
+            Input::Eof if self.ending != Ending::Gone => self.ending = Ending::Eof,
             Input::Stop if self.ending == Ending::No => self.ending = Ending::Stop,
             Input::Gone => {
-                self.flow = None;
-                let _gone = self.end();
-                self.desk.take_effects(io.effects);
-                return Want::ABORT;
+                self.ending = Ending::Gone;
+                self.flow.take_if(|flow| !flow.outlives_client());
             }
             // A reply that waits for our own disk is not the client's silence.
             Input::Timer if now.moment >= self.deadline && self.flow.is_none() => {
                 log::info!(cid = self.client.id.as_str(); "connection idle for too long");
                 self.smtp.close(&Reply::timed_out(), io.outbox);
             }
-            Input::Bytes | Input::Drained | Input::Timer | Input::Stop => {}
+            Input::Bytes | Input::Drained | Input::Timer | Input::Stop | Input::Eof => {}
         }
         if self.flow.is_some() && now.moment >= self.deadline {
             self.deadline = now.moment + IDLE_MAX;
@@ -480,3 +475,6 @@ impl Session for SmtpSession {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! The smallest server: sends back what it gets. `cargo run --example echo_smol 127.0.0.1:7000`; runs
-//! until its standard input ends. The same file as of the runtime on threads, but for one line.
+//! The smallest server: sends back what it gets, on either runtime, until its standard input ends.
+//! `cargo run -p pillarbox-conformance --example echo -- 127.0.0.1:7000 smol` (or `std`).
 
 use std::error::Error;
 use std::io::Read;
@@ -69,6 +69,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         stop.stop();
     });
-    pillarbox_runtime_smol::run(setup, &stopper)?;
+    match std::env::args().nth(2).as_deref() {
+        Some("std") => pillarbox_runtime_std::run(setup, &stopper)?,
+        _ => pillarbox_runtime_smol::run(setup, &stopper)?,
+    }
     Ok(())
 }
