@@ -239,7 +239,8 @@ proptest! {
         at in 0..3000_usize,
         odd in prop::sample::select(vec!["\r", "\n", ".", "\r\n.", "\n.\n", "\r\n.\r\n", "\r\n.\n"]),
     ) {
-        let mut came = [b"x".repeat(columns), b"\r\n".to_vec()].concat().repeat(3000 / columns);
+        let lines = 3000 / columns + 1;
+        let mut came = [b"x".repeat(columns), b"\r\n".to_vec()].concat().repeat(lines);
         came.splice(at..at, odd.bytes());
         let outcome = scan(&mut Body::new(BareLf::Mend, 1000), &came, []);
         prop_assert_eq!(outcome, reference(&came, BareLf::Mend));
