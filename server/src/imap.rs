@@ -1,7 +1,7 @@
 //! IMAP: what is decided about what `pillarbox_core::imap` tells.
 //!
 //! `session` follows the conversation. Each command that needs the store is a flow in
-//! `commands`, `fetch` or `append`; it takes the open mailbox (`open`) with it, writes
+//! `commands`, `fetch`, `search` or `append`; it takes the open mailbox (`open`) with it, writes
 //! untagged responses, and gives both the mailbox and the tagged answer back.
 
 mod append;
@@ -9,6 +9,7 @@ mod commands;
 mod fetch;
 mod open;
 pub(crate) mod pins;
+mod search;
 mod session;
 
 pub use session::{ImapDoor, ImapSession};

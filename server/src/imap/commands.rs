@@ -3,17 +3,14 @@
 use std::borrow::Cow;
 
 use pillarbox_core::effect::{Effect, FaultKind};
-use pillarbox_core::imap::command::{MessageSet, SearchKey};
+use pillarbox_core::imap::command::MessageSet;
 use pillarbox_core::imap::flags::{FlagBits, FlagNames};
-use pillarbox_core::imap::grammar::{Day, StatusItem, StoreMode};
+use pillarbox_core::imap::grammar::{StatusItem, StoreMode};
 use pillarbox_core::imap::name::{ListPattern, MailboxName};
 use pillarbox_core::imap::response::{self, Code, Fetch};
-use pillarbox_core::imap::search::{Facts, Search};
 use pillarbox_core::imap::server::{Done, Status};
 use pillarbox_core::imap::view::View;
-use pillarbox_store::{
-    Change, Flags, Found, MailboxInfo, Read, StoreError, UidRange, What, Write, Written,
-};
+use pillarbox_store::{Change, Flags, Found, MailboxInfo, Read, StoreError, Write, Written};
 
 use super::open::{GATHERED_MAX, Open, Tools, keywords, ranges};
 use crate::job;
@@ -158,52 +155,6 @@ pub(super) async fn select(
     Ok((open, Answer::ok("selected")))
 }
 
-/// SEARCH and UID SEARCH.
-pub(super) async fn search(
-    tools: &Tools,
-    open: &Open,
-    uid: bool,
-    key: &SearchKey,
-) -> Result<Answer, StoreError> {
-    let search = match Search::new(key, &open.view, &open.keywords) {
-        Ok(search) => search,
-        Err(name) => return Ok(not_yet("SEARCH", name)),
-    };
-    let mut found = Vec::new();
-    let mut after = Some(0);
-    while let Some(start) = after {
-        let question = Read::Messages {
-            by: tools.account,
-            mailbox: open.id,
-            uids: vec![UidRange::ALL],
-            after: start,
-            count_max: PAGE * 10,
-            what: What::Facts,
-            also_expunged: true,
-        };
-        let Found::Messages(page) = tools.read("search", question).await? else {
-            return Err(job::astray("search"));
-        };
-        for message in &page.messages {
-            let facts = &message.facts;
-            let Some(sequence) = open.view.sequence_of(facts.uid) else { continue };
-            let matches = search.matches(&Facts {
-                sequence,
-                uid: facts.uid,
-                flags: FlagBits(facts.flags.0),
-                received: Day::of(facts.internaldate),
-                size: facts.size,
-            });
-            if matches {
-                found.push(if uid { facts.uid } else { sequence });
-            }
-        }
-        after = page.more;
-    }
-    tools.pen.write(|out| response::search(found, out));
-    Ok(Answer::ok("done"))
-}
-
 /// STORE and UID STORE.
 pub(super) async fn store(
     tools: &Tools,
@@ -290,9 +241,4 @@ pub(super) async fn by_name(tools: &Tools, name: &MailboxName) -> Result<Mailbox
 /// RFC 3501 §9: a sequence number beyond the last message is an error.
 pub(super) fn no_such_message() -> Answer {
     Answer::bad("there is no message with such a number")
-}
-
-/// What IMAP knows and this version does not do yet.
-pub(super) fn not_yet(command: &str, name: &str) -> Answer {
-    Answer::no(Some(Code::Cannot), format!("{command} {name} is not in this version yet"))
 }

@@ -9,8 +9,9 @@ use pillarbox_store::{
     Change, Facts, Flags, Found, Message, Read, StoreError, UidRange, What, Write, Written,
 };
 
-use super::commands::{Answer, PAGE, no_such_message, not_yet};
+use super::commands::{Answer, PAGE, no_such_message};
 use super::open::{GATHERED_MAX, Open, Tools, ranges};
+use super::search::not_yet;
 use crate::job;
 
 /// A larger message is sent in pieces instead of being held whole.

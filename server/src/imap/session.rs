@@ -18,8 +18,8 @@ use pillarbox_store::StoreError;
 
 use super::append::{self, Filing};
 use super::commands::{self, Answer, answered};
-use super::fetch;
 use super::open::{Open, Tools};
+use super::{fetch, search};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{self, Denied, User};
@@ -453,7 +453,7 @@ async fn run(tools: Tools, open: Option<Open>, command: Command, changed: bool) 
             Outcome::Done(Some(open), answer, error)
         }
         (Command::Search { uid, key }, Some(mut open)) => {
-            let (answer, error) = answered(commands::search(&tools, &open, uid, &key).await);
+            let (answer, error) = answered(search::search(&tools, &open, uid, &key).await);
             let error = error.or(catch_up(&tools, &mut open, changed, expunges(uid), None).await);
             Outcome::Done(Some(open), answer, error)
         }
