@@ -19,6 +19,7 @@ pub mod flow;
 pub mod imap;
 mod io;
 pub mod machine;
+pub mod mime;
 mod now;
 mod random;
 pub mod sasl;

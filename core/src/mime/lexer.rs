@@ -1,0 +1,126 @@
+//! The words of a structured field (RFC 5322 §3.2), read from the field as it stands, folded or not.
+
+/// A word, or what stands between words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token<'a> {
+    /// Bytes without any special among them.
+    Atom(&'a [u8]),
+    /// What stands between quotes, with its backslashes.
+    Quoted(&'a [u8]),
+    /// What stands in parentheses, with its backslashes and inner parentheses.
+    Comment(&'a [u8]),
+    /// A domain literal with its brackets.
+    Literal(&'a [u8]),
+    /// A special by itself.
+    Special(u8),
+}
+
+/// Cuts a value into tokens. What is opened and not closed reaches to the end.
+#[derive(Debug, Clone)]
+pub(super) struct Lexer<'a> {
+    rest: &'a [u8],
+    /// Which bytes are tokens by themselves.
+    specials: &'static [u8],
+}
+
+/// RFC 5322 §3.2.3, without the dot: display names have always had dots in them (§4.1).
+pub(super) const ADDRESS: &[u8] = b"<>:;@,";
+/// RFC 2045 §5.1, without those that no value is known to mean something by.
+pub(super) const PARAMETER: &[u8] = b"/;=,";
+
+impl<'a> Lexer<'a> {
+    pub(super) const fn new(rest: &'a [u8], specials: &'static [u8]) -> Self {
+        Self { rest, specials }
+    }
+
+    /// What has not been read yet.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The next token that is no comment.
+    pub(super) fn word(&mut self) -> Option<Token<'a>> {
+        self.find(|token| !matches!(token, Token::Comment(_)))
+    }
+
+    /// The token behind an opening byte, up to its closing one, which is taken too.
+    fn enclosed(&mut self, close: u8) -> &'a [u8] {
+        let inner = self.rest.get(1..).unwrap_or_default();
+        let open = self.rest.first().copied().filter(|open| *open == b'(');
+        let mut depth = 1_usize;
+        let mut escaped = false;
+        for (index, byte) in inner.iter().enumerate() {
+            match *byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                byte if byte == close => {
+                    depth -= 1;
+                    if depth == 0 {
+                        self.rest = inner.get(index + 1..).unwrap_or_default();
+                        return inner.get(..index).unwrap_or_default();
+                    }
+                }
+                byte if Some(byte) == open => depth += 1,
+                _ => {}
+            }
+        }
+        self.rest = &[];
+        inner
+    }
+}
+
+impl<'a> Iterator for Lexer<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        while let Some((byte, rest)) = self.rest.split_first()
+            && blank(*byte)
+        {
+            self.rest = rest;
+        }
+        let first = *self.rest.first()?;
+        Some(match first {
+            b'"' => Token::Quoted(self.enclosed(b'"')),
+            b'(' => Token::Comment(self.enclosed(b')')),
+            b'[' => {
+                let whole = self.rest;
+                let _inner = self.enclosed(b']');
+                Token::Literal(whole.get(..whole.len() - self.rest.len()).unwrap_or_default())
+            }
+            special if self.specials.contains(&special) => {
+                self.rest = self.rest.get(1..).unwrap_or_default();
+                Token::Special(special)
+            }
+            _ => {
+                let ends = |byte: &u8| {
+                    blank(*byte)
+                        || matches!(byte, b'"' | b'(' | b'[')
+                        || self.specials.contains(byte)
+                };
+                let length = self.rest.iter().position(ends).unwrap_or(self.rest.len());
+                let (atom, rest) = self.rest.split_at_checked(length)?;
+                self.rest = rest;
+                Token::Atom(atom)
+            }
+        })
+    }
+}
+
+/// Appends what was quoted without its backslashes (RFC 5322 §3.2.1), line ends (§2.2.3) and NULs.
+pub(super) fn unquote(quoted: &[u8], out: &mut Vec<u8>) {
+    let mut escaped = false;
+    for byte in quoted {
+        match byte {
+            b'\\' if !escaped => escaped = true,
+            b'\r' | b'\n' | 0 => {}
+            byte => {
+                out.push(*byte);
+                escaped = false;
+            }
+        }
+    }
+}
+
+pub(super) const fn blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0)
+}

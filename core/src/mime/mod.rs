@@ -1,0 +1,30 @@
+//! Messages from inside (RFC 5322, RFC 2045 to RFC 2047): header fields, addresses, media types,
+//! and the tree of parts.
+//!
+//! - [`header`] cuts a header into its fields.
+//! - [`address`], [`media`] and [`date`] read what stands in some of them.
+//! - [`Parser`] takes a message in pieces and gives its [`Structure`]: which parts it has, and
+//!   where their headers and bodies lie.
+//! - [`transfer`], [`charset`] and [`words`] turn what was encoded for transport into text.
+//!
+//! Mail is often not what the standards want. Nothing here is an error: what cannot be understood
+//! is left as it is, and nothing is ever changed in the message itself.
+
+pub mod address;
+pub mod charset;
+pub mod date;
+pub mod header;
+mod lexer;
+pub mod media;
+mod parser;
+mod structure;
+pub mod transfer;
+pub mod words;
+
+pub use parser::{
+    BOUNDARY_BYTES_MAX, DEPTH_MAX, HEADER_BYTES_MAX, HEADERS_BYTES_MAX, PARTS_MAX, Parser,
+};
+pub use structure::{Content, Part, PartId, Structure};
+
+#[cfg(test)]
+mod oracle;
