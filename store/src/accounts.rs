@@ -35,22 +35,14 @@ pub(crate) fn create(
     let mailboxes = std::iter::once((INBOX, None))
         .chain(Special::ALL.into_iter().map(|special| (special.name(), Some(special))));
     for (name, special) in mailboxes {
-        mailbox::create(conn, account, name, special, next_uidvalidity(conn, now)?)?;
+        mailbox::create(conn, account, name, special, now)?;
+        sql::run(
+            conn,
+            "INSERT INTO subscription (account, name) VALUES (?1, ?2)",
+            params![account.0, name],
+        )?;
     }
     Ok(account)
-}
-
-/// A UIDVALIDITY that was never given: the time, or one more than the last where that is later.
-fn next_uidvalidity(conn: &Connection, now: UnixSeconds) -> Result<u32, StoreError> {
-    let now = u32::try_from(now.0).unwrap_or(1);
-    let next = sql::first(
-        conn,
-        "UPDATE meta SET uidvalidity_last = max(uidvalidity_last + 1, ?1) \
-         RETURNING uidvalidity_last",
-        [now],
-        |row| row.get(0),
-    )?;
-    next.ok_or_else(|| StoreError::corrupt("the table meta is empty"))
 }
 
 /// Replaces all secrets of an account.

@@ -1,4 +1,4 @@
-//! How messages come into a mailbox: delivery, APPEND, COPY.
+//! How messages come into a mailbox: delivery, APPEND, COPY, MOVE.
 
 use pillarbox_core::UnixSeconds;
 use rusqlite::{Connection, params};
@@ -8,8 +8,8 @@ use crate::mailbox::{self, Mailbox};
 use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
-    AccountId, Appended, Delivered, Flags, MailboxId, NewBody, Recipient, StoreError, UidRange,
-    flags, sql,
+    AccountId, Appended, Delivered, Flags, MailboxId, Moved, NewBody, Recipient, StoreError,
+    UidRange, expunge, flags, sql,
 };
 
 /// One letter into the mailboxes of all recipients. The first that fails fails them all: the
@@ -107,6 +107,24 @@ pub(crate) fn copy(
     }
     to.save(conn)?;
     Ok((to.status.uidvalidity, copied))
+}
+
+/// The same, and the originals are taken out; in one transaction, so that a message is never in
+/// both mailboxes or in neither (RFC 6851 §3.1).
+pub(crate) fn relocate(
+    conn: &Connection,
+    by: AccountId,
+    from: MailboxId,
+    uids: &[UidRange],
+    to: MailboxId,
+    now: UnixSeconds,
+) -> Result<Moved, StoreError> {
+    let (uidvalidity, pairs) = copy(conn, by, from, uids, to, now)?;
+    // Only what was copied: a move into the same mailbox leaves the copies.
+    let mut copied = Vec::new();
+    pairs.iter().for_each(|(uid, _)| UidRange::push(&mut copied, *uid));
+    let expunged = expunge::take(conn, by, from, &copied)?;
+    Ok(Moved { uidvalidity, pairs, modseq: expunged.modseq })
 }
 
 fn to_copy(

@@ -86,6 +86,13 @@ pub enum StoreError {
     NotPermitted,
     /// The name, address or handle is taken.
     AlreadyExists,
+    /// The account has as many mailboxes, or has subscribed to as many names, as it can
+    /// ([`Options::mailboxes_max`](crate::Options::mailboxes_max)).
+    MailboxLimit,
+    /// The name of the mailbox, or of one below it, would be longer or deeper than names can be.
+    NameLimit,
+    /// What mailboxes are forbids it, for the reason given.
+    Cannot(&'static str),
     /// The mailbox has as many keywords as it can have, or the keyword's name is too long.
     KeywordLimit,
     /// The mailbox has given out its last UID.
@@ -136,10 +143,12 @@ impl fmt::Display for StoreError {
             Self::NotOurDomain => "not a domain of ours",
             Self::NotPermitted => "not permitted",
             Self::AlreadyExists => "already exists",
+            Self::MailboxLimit => "no more mailboxes or subscriptions in this account",
+            Self::NameLimit => "the mailbox name would be too long or too deep",
             Self::KeywordLimit => "no more or no longer keywords in this mailbox",
             Self::UidLimit => "the mailbox has given out its last UID",
             Self::NoSuchBody => "the file of the body is missing or has another size",
-            Self::Misuse(reason) => reason,
+            Self::Cannot(reason) | Self::Misuse(reason) => reason,
             Self::Fault(fault) | Self::Io(fault) => &fault.reason,
         })
     }

@@ -1,9 +1,11 @@
-//! How messages leave a mailbox: expunged first, and purged once nobody numbers them any more.
+//! How messages leave a mailbox: expunged first, and purged once nobody numbers them any more; or
+//! all at once with the mailbox.
 
 use pillarbox_core::effect::Handle;
 use rusqlite::{Connection, params};
 
 use crate::body::{self, BodyId};
+use crate::mailbox::Mailbox;
 use crate::rights::{Principal, Right, may};
 use crate::{AccountId, Expunged, Flags, MailboxId, StoreError, UidRange, sql};
 
@@ -15,14 +17,35 @@ pub(crate) fn expunge(
     mailbox: MailboxId,
     uids: Option<&[UidRange]>,
 ) -> Result<Expunged, StoreError> {
-    let mut mailbox = may(conn, Principal::Account(by), Right::Expunge, mailbox)?;
+    let mailbox = may(conn, Principal::Account(by), Right::Expunge, mailbox)?;
     // The counter spares the scan in the usual case of CLOSE.
     if mailbox.status.deleted == 0 {
         return Ok(Expunged { modseq: mailbox.status.highestmodseq, uids: Vec::new() });
     }
+    take_out(conn, mailbox, uids.unwrap_or(&[UidRange::ALL]), Flags::DELETED)
+}
+
+/// Takes messages out of the mailbox whatever their flags: the other half of a move.
+pub(crate) fn take(
+    conn: &Connection,
+    by: AccountId,
+    mailbox: MailboxId,
+    uids: &[UidRange],
+) -> Result<Expunged, StoreError> {
+    let mailbox = may(conn, Principal::Account(by), Right::Expunge, mailbox)?;
+    take_out(conn, mailbox, uids, Flags::NONE)
+}
+
+/// Takes out those among `uids` that have all of `flags`, with one modification sequence.
+fn take_out(
+    conn: &Connection,
+    mut mailbox: Mailbox,
+    uids: &[UidRange],
+    flags: Flags,
+) -> Result<Expunged, StoreError> {
     let modseq = mailbox.status.highestmodseq + 1;
     let mut expunged = Vec::new();
-    for (uid, flags, size) in deleted(conn, mailbox.id, uids.unwrap_or(&[UidRange::ALL]))? {
+    for (uid, flags, size) in flagged(conn, mailbox.id, uids, flags)? {
         sql::run(
             conn,
             "UPDATE message SET expunged = 1, modseq = ?3 WHERE mailbox = ?1 AND uid = ?2",
@@ -38,18 +61,19 @@ pub(crate) fn expunge(
     Ok(Expunged { modseq: mailbox.status.highestmodseq, uids: expunged })
 }
 
-fn deleted(
+fn flagged(
     conn: &Connection,
     mailbox: MailboxId,
     uids: &[UidRange],
+    flags: Flags,
 ) -> Result<Vec<(u32, Flags, u64)>, StoreError> {
     let mut found = Vec::new();
     for range in UidRange::joined(uids) {
         found.extend(sql::all(
             conn,
             "SELECT uid, flags, size FROM message WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 \
-             AND expunged = 0 AND flags & ?4 <> 0 ORDER BY uid",
-            params![mailbox.0, range.first, range.last, Flags::DELETED.0.cast_signed()],
+             AND expunged = 0 AND flags & ?4 = ?4 ORDER BY uid",
+            params![mailbox.0, range.first, range.last, flags.0.cast_signed()],
             |row| Ok((row.get(0)?, Flags(sql::u64_at(row, 1)?), sql::u64_at(row, 2)?)),
         )?);
     }
@@ -95,6 +119,34 @@ pub(crate) fn purge(
     }
     bury(conn, mailbox.id, &rows)?;
     Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+}
+
+/// Removes a mailbox with all that is in it, expunged or not. The handles of files that nobody
+/// names any more join `gone`. Asks for no right: the caller has.
+pub(crate) fn delete(
+    conn: &Connection,
+    mailbox: MailboxId,
+    gone: &mut Vec<Handle>,
+) -> Result<(), StoreError> {
+    let bodies: Vec<(BodyId, Option<BodyId>)> = sql::all(
+        conn,
+        "SELECT body, prefix FROM message WHERE mailbox = ?1",
+        [mailbox.0],
+        |row| Ok((BodyId(row.get(0)?), row.get::<_, Option<i64>>(1)?.map(BodyId))),
+    )?;
+    sql::run(conn, "DELETE FROM message WHERE mailbox = ?1", [mailbox.0])?;
+    sql::run(conn, "DELETE FROM tombstone WHERE mailbox = ?1", [mailbox.0])?;
+    sql::run(conn, "DELETE FROM keyword WHERE mailbox = ?1", [mailbox.0])?;
+    let mut highest = None;
+    for id in bodies.into_iter().flat_map(|(body, prefix)| [Some(body), prefix]).flatten() {
+        body::release(conn, id, gone)?;
+        highest = highest.max(Some(id));
+    }
+    if let Some(highest) = highest {
+        body::remember(conn, highest)?;
+    }
+    sql::run(conn, "DELETE FROM mailbox WHERE id = ?1", [mailbox.0])?;
+    Ok(())
 }
 
 /// A row that is about to go.

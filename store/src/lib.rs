@@ -24,6 +24,7 @@ mod expunge;
 mod flags;
 mod mailbox;
 mod messages;
+mod names;
 mod read;
 mod reader;
 mod rights;
@@ -47,6 +48,7 @@ pub use types::{
     AccountId, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Appended, Change, Delivered, Expunged, Flagged, NewBody, Place, Recipient, Write, Written,
+    Appended, Change, Delivered, Expunged, Flagged, Moved, NewBody, Place, Recipient, Write,
+    Written,
 };
 pub use writer::Writer;

@@ -1,5 +1,6 @@
 //! A mailbox's own row: its numbers, its name, and how messages enter and leave its counters.
 
+use pillarbox_core::UnixSeconds;
 use rusqlite::{Connection, Row, params};
 
 use crate::rights::{Principal, Right, may};
@@ -16,10 +17,12 @@ pub(crate) const INBOX: &str = "INBOX";
 pub(crate) struct Mailbox {
     pub(crate) id: MailboxId,
     pub(crate) status: Status,
+    /// The highest UID that was claimed as recent; changed by [`claim`] alone.
+    pub(crate) claimed: u32,
 }
 
 impl Mailbox {
-    /// Columns 1 to 8 of the query in [`may`].
+    /// Columns 1 to 9 of the query in [`may`].
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let status = Status {
             uidvalidity: row.get(2)?,
@@ -30,7 +33,7 @@ impl Mailbox {
             deleted: sql::u64_at(row, 7)?,
             bytes: sql::u64_at(row, 8)?,
         };
-        Ok(Self { id: MailboxId(row.get(1)?), status })
+        Ok(Self { id: MailboxId(row.get(1)?), status, claimed: row.get(9)? })
     }
 
     /// The next UID, given once. The highest that 32 bits hold is not given, so that UIDNEXT can
@@ -93,16 +96,64 @@ pub(crate) fn create(
     account: AccountId,
     name: &str,
     special: Option<Special>,
-    uidvalidity: u32,
-) -> Result<(), StoreError> {
+    now: UnixSeconds,
+) -> Result<MailboxId, StoreError> {
+    let uidvalidity = next_uidvalidity(conn, now)?;
     sql::run(
         conn,
-        "INSERT INTO mailbox (account, name, special, subscribed, uidvalidity, uidnext, \
-         highestmodseq, messages, unseen, deleted, bytes) \
-         VALUES (?1, ?2, ?3, 1, ?4, 1, 1, 0, 0, 0, 0)",
+        "INSERT INTO mailbox (account, name, special, uidvalidity, uidnext, \
+         highestmodseq, messages, unseen, deleted, bytes, claimed) \
+         VALUES (?1, ?2, ?3, ?4, 1, 1, 0, 0, 0, 0, 0)",
         params![account.0, name, special.map(Special::code), uidvalidity],
     )?;
-    Ok(())
+    Ok(MailboxId(conn.last_insert_rowid()))
+}
+
+/// A UIDVALIDITY that was never given: the time, or one more than the last where that is later.
+fn next_uidvalidity(conn: &Connection, now: UnixSeconds) -> Result<u32, StoreError> {
+    let now = u32::try_from(now.0).unwrap_or(1);
+    let next = sql::first(
+        conn,
+        "UPDATE meta SET uidvalidity_last = max(uidvalidity_last + 1, ?1) \
+         RETURNING uidvalidity_last",
+        [now],
+        |row| row.get(0),
+    )?;
+    next.ok_or_else(|| StoreError::corrupt("the table meta is empty"))
+}
+
+/// Claims the messages up to a UID as recent for one session; says up to where they had been
+/// claimed before.
+pub(crate) fn claim(
+    conn: &Connection,
+    by: AccountId,
+    mailbox: MailboxId,
+    up_to: u32,
+) -> Result<u32, StoreError> {
+    let opened = may(conn, Principal::Account(by), Right::Read, mailbox)?;
+    // A UID that was not given yet cannot have been told.
+    let up_to = up_to.min(opened.status.uidnext.saturating_sub(1));
+    if up_to > opened.claimed {
+        sql::run(conn, "UPDATE mailbox SET claimed = ?2 WHERE id = ?1", params![mailbox.0, up_to])?;
+    }
+    Ok(opened.claimed)
+}
+
+/// How many messages above a UID are still to be told as recent.
+pub(crate) fn recent(
+    conn: &Connection,
+    by: AccountId,
+    mailbox: MailboxId,
+    above: u32,
+) -> Result<u64, StoreError> {
+    let opened = may(conn, Principal::Account(by), Right::Read, mailbox)?;
+    let count = sql::first(
+        conn,
+        "SELECT count(*) FROM message WHERE mailbox = ?1 AND uid > ?2 AND expunged = 0",
+        params![mailbox.0, opened.claimed.max(above)],
+        |row| sql::u64_at(row, 0),
+    )?;
+    Ok(count.unwrap_or(0))
 }
 
 /// The mailbox of `account` that `place` means. Asks for no right: [`may`] comes after.
@@ -133,7 +184,7 @@ pub(crate) fn locate(
 pub(crate) fn list(conn: &Connection, account: AccountId) -> Result<Vec<MailboxInfo>, StoreError> {
     Ok(sql::all(
         conn,
-        "SELECT id, name, special, subscribed FROM mailbox WHERE account = ?1 ORDER BY name",
+        "SELECT id, name, special FROM mailbox WHERE account = ?1 ORDER BY name",
         params![account.0],
         info,
     )?)
@@ -148,7 +199,7 @@ pub(crate) fn by_name(
     let name = if name.eq_ignore_ascii_case(INBOX) { INBOX } else { name };
     sql::first(
         conn,
-        "SELECT id, name, special, subscribed FROM mailbox WHERE account = ?1 AND name = ?2",
+        "SELECT id, name, special FROM mailbox WHERE account = ?1 AND name = ?2",
         params![account.0, name],
         info,
     )?
@@ -161,7 +212,6 @@ fn info(row: &Row<'_>) -> rusqlite::Result<MailboxInfo> {
         id: MailboxId(row.get(0)?),
         name: row.get(1)?,
         special: special.and_then(Special::from_code),
-        subscribed: row.get(3)?,
     })
 }
 
@@ -190,6 +240,7 @@ pub(crate) fn select(
     Ok(Selected {
         name: name.ok_or(StoreError::NoSuchMailbox)?,
         status: opened.status,
+        claimed: opened.claimed,
         uids,
         keywords: keywords(conn, mailbox)?,
         first_unseen,

@@ -30,6 +30,12 @@ pub enum Read {
         /// Whose.
         account: AccountId,
     },
+    /// All names that an account has subscribed to, whether or not mailboxes have them.
+    /// Answer: [`Found::Subscriptions`], ordered by name.
+    Subscriptions {
+        /// Whose.
+        account: AccountId,
+    },
     /// The mailbox with this name. Answer: [`Found::Mailbox`].
     MailboxByName {
         /// Whose.
@@ -50,6 +56,16 @@ pub enum Read {
         by: AccountId,
         /// Which.
         mailbox: MailboxId,
+    },
+    /// How many messages are still to be told as recent (RFC 3501 §2.3.2).
+    /// Answer: [`Found::Recent`].
+    Recent {
+        /// Who asks.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// Up to this UID they are known to have been claimed, though the store may not know it.
+        above: u32,
     },
     /// What became different after a modification sequence. Answer: [`Found::Changes`].
     Changes {
@@ -120,12 +136,16 @@ pub enum Found {
     Credentials(Credentials),
     /// Mailboxes.
     Mailboxes(Vec<MailboxInfo>),
+    /// Names.
+    Subscriptions(Vec<String>),
     /// One mailbox.
     Mailbox(MailboxInfo),
     /// A mailbox as SELECT tells it.
     Selected(Selected),
     /// A mailbox's numbers.
     Status(Status),
+    /// How many messages.
+    Recent(u64),
     /// What is different.
     Changes(Changes),
     /// Messages.
@@ -156,8 +176,6 @@ pub struct MailboxInfo {
     pub name: String,
     /// What it is for.
     pub special: Option<Special>,
-    /// Whether its owner subscribed to it.
-    pub subscribed: bool,
 }
 
 /// A mailbox's numbers (RFC 9051 §6.3.11). Expunged messages do not count.
@@ -186,6 +204,8 @@ pub struct Selected {
     pub name: String,
     /// Its numbers.
     pub status: Status,
+    /// The highest UID that was claimed as recent ([`Write::Claim`](crate::Write::Claim)).
+    pub claimed: u32,
     /// The UIDs in it, ascending, as runs without gaps.
     pub uids: Vec<UidRange>,
     /// Its keywords, by ascending bit.

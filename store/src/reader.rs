@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::messages::{Asked, Piece};
 use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
-use crate::{AccountId, Found, Read, StoreError, accounts, changes, mailbox, messages};
+use crate::{AccountId, Found, Read, StoreError, accounts, changes, mailbox, messages, names};
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
 #[derive(Debug)]
@@ -40,6 +40,12 @@ impl Reader {
             }
             Read::Select { by, mailbox } => {
                 mailbox::select(&snapshot, by, mailbox).map(Found::Selected)
+            }
+            Read::Subscriptions { account } => {
+                names::subscriptions(&snapshot, account).map(Found::Subscriptions)
+            }
+            Read::Recent { by, mailbox, above } => {
+                mailbox::recent(&snapshot, by, mailbox, above).map(Found::Recent)
             }
             Read::Status { by, mailbox } => {
                 may(&snapshot, Principal::Account(by), Right::Read, mailbox)

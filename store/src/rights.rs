@@ -25,6 +25,8 @@ pub(crate) enum Right {
     Write,
     /// `e`: expunge.
     Expunge,
+    /// `x`: delete or rename the mailbox.
+    Delete,
     /// Let expunged messages go for good; no client has this right.
     Purge,
 }
@@ -57,4 +59,4 @@ pub(crate) fn may(
 }
 
 const SELECT: &str = "SELECT account, id, uidvalidity, uidnext, highestmodseq, messages, unseen, \
-                      deleted, bytes FROM mailbox WHERE id = ?1";
+                      deleted, bytes, claimed FROM mailbox WHERE id = ?1";

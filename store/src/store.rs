@@ -25,6 +25,9 @@ pub struct Options {
     pub inline_max: usize,
     /// What a commit waits for.
     pub sync: Sync,
+    /// The most mailboxes that one account can have, and the most names that it can subscribe to:
+    /// LIST and LSUB look at all of them at once.
+    pub mailboxes_max: u32,
     /// The database's page size in bytes; counts only when the store is made. At 8 KiB letters of
     /// 2 KiB waste a third less room than at 4 KiB, for the same work (`examples/measure.rs`).
     pub page_size: u32,
@@ -41,6 +44,7 @@ impl Default for Options {
         Self {
             inline_max: 64 * 1024,
             sync: Sync::Full,
+            mailboxes_max: 10_000,
             page_size: 8192,
             cache_kib: 1024,
             checkpoint_pages: 750,

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use pillarbox_core::effect::Handle;
+use pillarbox_core::imap::name::MailboxName;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::store::{BODIES, DATABASE, take_lock};
@@ -30,6 +31,10 @@ pub enum Finding {
         /// What its messages say: the same for a counter, the highest in use otherwise.
         is: i64,
     },
+    /// A mailbox has a name that none can have.
+    Name(i64),
+    /// An account has no INBOX.
+    NoInbox(i64),
     /// A message's size is not that of its prefix and body together.
     MessageSize {
         /// Which mailbox.
@@ -76,6 +81,8 @@ impl fmt::Display for Finding {
             Self::Number { mailbox, what, says, is } => {
                 write!(f, "mailbox {mailbox}: {what} is {says}, its messages say {is}")
             }
+            Self::Name(mailbox) => write!(f, "mailbox {mailbox}: a name that none can have"),
+            Self::NoInbox(account) => write!(f, "account {account}: no INBOX"),
             Self::MessageSize { mailbox, uid } => {
                 write!(f, "mailbox {mailbox}, message {uid}: wrong size")
             }
@@ -113,6 +120,7 @@ pub fn verify(dir: &Path, report: &mut dyn FnMut(Finding)) -> Result<(), OpenErr
         return Err(OpenError::Older { found, known });
     }
     check_database(&conn, report)?;
+    check_names(&conn, report)?;
     check_numbers(&conn, report)?;
     check_messages(&conn, report)?;
     check_references(&conn, report)?;
@@ -126,6 +134,25 @@ fn check_database(conn: &Connection, report: &mut dyn FnMut(Finding)) -> Result<
     }
     for table in sql::all(conn, "PRAGMA foreign_key_check", [], |row| row.get(0))? {
         report(Finding::Dangling(table));
+    }
+    Ok(())
+}
+
+/// Names are such as can be told, and mail can arrive everywhere.
+fn check_names(conn: &Connection, report: &mut dyn FnMut(Finding)) -> Result<(), StoreError> {
+    let names = "SELECT id, name FROM mailbox ORDER BY id";
+    for (mailbox, name) in
+        sql::all(conn, names, [], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?
+    {
+        if MailboxName::new(name.as_str()).is_ok_and(|read| read.as_str() == name) {
+            continue;
+        }
+        report(Finding::Name(mailbox));
+    }
+    let without = "SELECT id FROM account WHERE NOT EXISTS \
+                   (SELECT 1 FROM mailbox WHERE account = account.id AND name = 'INBOX')";
+    for account in sql::all(conn, without, [], |row| row.get(0))? {
+        report(Finding::NoInbox(account));
     }
     Ok(())
 }
@@ -150,6 +177,10 @@ fn check_numbers(conn: &Connection, report: &mut dyn FnMut(Finding)) -> Result<(
         if says < is {
             report(Finding::Number { mailbox, what: "highestmodseq", says, is });
         }
+        let (says, is) = (row.get(13)?, row.get::<_, i64>(9)? - 1);
+        if says > is {
+            report(Finding::Number { mailbox, what: "claimed", says, is });
+        }
     }
     Ok(())
 }
@@ -163,7 +194,8 @@ const NUMBERS: &str = "
         x.uidnext, max(coalesce(max(m.uid), 0),
             coalesce((SELECT max(last) FROM tombstone WHERE mailbox = x.id), 0)),
         x.highestmodseq, max(coalesce(max(m.modseq), 0), coalesce(max(m.created), 0),
-            coalesce((SELECT max(modseq) FROM tombstone WHERE mailbox = x.id), 0))
+            coalesce((SELECT max(modseq) FROM tombstone WHERE mailbox = x.id), 0)),
+        x.claimed
     FROM mailbox x LEFT JOIN message m ON m.mailbox = x.id GROUP BY x.id ORDER BY x.id";
 
 /// Each message's bodies are there, its size is theirs, and its flags have names.

@@ -88,6 +88,69 @@ pub enum Write {
         /// The present (SAVEDATE, RFC 8514).
         now: UnixSeconds,
     },
+    /// IMAP's MOVE (RFC 6851): COPY, and the originals are expunged. Answer: [`Written::Moved`].
+    Move {
+        /// Who does it.
+        by: AccountId,
+        /// From where.
+        from: MailboxId,
+        /// Which; those that are not there are passed over.
+        uids: Vec<UidRange>,
+        /// To where; the same mailbox gives them new UIDs.
+        to: MailboxId,
+        /// The present (SAVEDATE, RFC 8514).
+        now: UnixSeconds,
+    },
+    /// IMAP's CREATE: make a mailbox, and those above it that are missing (RFC 3501 §6.3.3).
+    /// Answer: [`Written::Mailbox`].
+    CreateMailbox {
+        /// Whose it will be.
+        by: AccountId,
+        /// Its name, as [`MailboxName`](pillarbox_core::imap::name::MailboxName) allows it.
+        name: String,
+        /// The present. UIDVALIDITY is taken from here.
+        now: UnixSeconds,
+    },
+    /// IMAP's RENAME (RFC 3501 §6.3.5), with all mailboxes below. A mailbox keeps its messages,
+    /// UIDVALIDITY and use; INBOX stays and gives its messages to a new mailbox. Subscriptions are
+    /// names and stay what they are. Answer: [`Written::Renamed`].
+    RenameMailbox {
+        /// Whose it is.
+        by: AccountId,
+        /// Its name, or one that only mailboxes below it have in theirs.
+        from: String,
+        /// A name that no mailbox has.
+        to: String,
+        /// The present.
+        now: UnixSeconds,
+    },
+    /// IMAP's DELETE (RFC 3501 §6.3.4): remove a mailbox with all that is in it, at once. Those
+    /// below it stay. Answer: [`Written::Mailbox`].
+    DeleteMailbox {
+        /// Whose it is.
+        by: AccountId,
+        /// Its name; INBOX cannot be removed.
+        name: String,
+    },
+    /// IMAP's SUBSCRIBE and UNSUBSCRIBE (RFC 3501 §6.3.6, §6.3.7). Answer: [`Written::Done`].
+    Subscribe {
+        /// Who does it.
+        by: AccountId,
+        /// A name, whether or not a mailbox has it.
+        name: String,
+        /// Whether it is to be subscribed to.
+        on: bool,
+    },
+    /// Claim new messages as recent for one session (RFC 3501 §2.3.2).
+    /// Answer: [`Written::Claimed`].
+    Claim {
+        /// Who does it.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// Up to this UID.
+        up_to: u32,
+    },
     /// IMAP's STORE. Answer: [`Written::Flagged`].
     StoreFlags {
         /// Who does it.
@@ -206,6 +269,14 @@ pub enum Written {
     /// The copies' UIDVALIDITY, and pairs of UIDs: the original's and the copy's
     /// (COPYUID, RFC 4315 §3).
     Copied(u32, Vec<(u32, u32)>),
+    /// Where the messages are now.
+    Moved(Moved),
+    /// The mailbox that was made or removed: whose watchers to notify.
+    Mailbox(MailboxId),
+    /// INBOX and what was taken out of it, if it was INBOX that was renamed.
+    Renamed(Option<(MailboxId, Expunged)>),
+    /// Up to which UID messages had been claimed before.
+    Claimed(u32),
     /// The flags as they are now.
     Flagged(Flagged),
     /// What was taken out.
@@ -230,6 +301,18 @@ pub struct Appended {
     pub uidvalidity: u32,
     /// The message's UID.
     pub uid: u32,
+}
+
+/// The outcome of [`Write::Move`] (COPYUID, RFC 4315 §3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// UIDVALIDITY of where they are now.
+    pub uidvalidity: u32,
+    /// The UID that each had and the one that it has now; ascending in both.
+    pub pairs: Vec<(u32, u32)>,
+    /// The modification sequence with which they were taken out of where they were; that
+    /// mailbox's own where nothing was moved.
+    pub modseq: u64,
 }
 
 /// The outcome of [`Write::StoreFlags`].
@@ -272,6 +355,14 @@ impl fmt::Debug for Write {
                 write!(f, "Append({} bytes to {})", body.size(), mailbox.0)
             }
             Self::Copy { from, to, .. } => write!(f, "Copy({} to {})", from.0, to.0),
+            Self::Move { from, to, .. } => write!(f, "Move({} to {})", from.0, to.0),
+            Self::CreateMailbox { by, name, .. } => write!(f, "CreateMailbox({name} of {})", by.0),
+            Self::RenameMailbox { by, from, to, .. } => {
+                write!(f, "RenameMailbox({from} to {to} of {})", by.0)
+            }
+            Self::DeleteMailbox { by, name } => write!(f, "DeleteMailbox({name} of {})", by.0),
+            Self::Subscribe { by, name, on } => write!(f, "Subscribe({name} of {}: {on})", by.0),
+            Self::Claim { mailbox, up_to, .. } => write!(f, "Claim({} up to {up_to})", mailbox.0),
             Self::StoreFlags { mailbox, change, .. } => {
                 write!(f, "StoreFlags({change:?} in {})", mailbox.0)
             }

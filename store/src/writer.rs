@@ -10,8 +10,9 @@ use rusqlite::{Connection, DEFAULT_NAME};
 
 use crate::deliver::{self, Appending};
 use crate::flags::{self, Flagging};
+use crate::names::Names;
 use crate::store::{Shared, body_path};
-use crate::{StoreError, Write, Written, accounts, expunge, sql};
+use crate::{StoreError, Write, Written, accounts, expunge, mailbox, sql};
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
 /// each other.
@@ -147,6 +148,9 @@ impl Writer {
                 deliver::copy(conn, *by, *from, uids, *to, *now)
                     .map(|(uidvalidity, pairs)| Written::Copied(uidvalidity, pairs))
             }
+            Write::Move { by, from, uids, to, now } => {
+                deliver::relocate(conn, *by, *from, uids, *to, *now).map(Written::Moved)
+            }
             Write::StoreFlags { by, mailbox, uids, change, flags, keywords } => {
                 let what = Flagging { change: *change, flags: *flags, keywords };
                 flags::store(conn, *by, *mailbox, uids, &what).map(Written::Flagged)
@@ -157,8 +161,34 @@ impl Writer {
             Write::Purge { mailbox, up_to_modseq } => {
                 expunge::purge(conn, *mailbox, *up_to_modseq, gone).map(Written::Purged)
             }
+            Write::Claim { by, mailbox, up_to } => {
+                mailbox::claim(conn, *by, *mailbox, *up_to).map(Written::Claimed)
+            }
+            Write::CreateMailbox { .. }
+            | Write::RenameMailbox { .. }
+            | Write::DeleteMailbox { .. }
+            | Write::Subscribe { .. } => self.carry_out_naming(job, gone),
             // Marked before the transaction, which was then not begun.
             Write::Distrust { .. } => Err(StoreError::Misuse("distrust is not part of a commit")),
+        }
+    }
+
+    /// What is done to mailboxes by their names.
+    fn carry_out_naming(&self, job: &Write, gone: &mut Vec<Handle>) -> Result<Written, StoreError> {
+        let most = self.shared.options.mailboxes_max;
+        let of = |account| Names { conn: &self.conn, account, most };
+        match job {
+            Write::CreateMailbox { by, name, now } => {
+                of(*by).create(name, *now).map(Written::Mailbox)
+            }
+            Write::RenameMailbox { by, from, to, now } => {
+                of(*by).rename(from, to, *now).map(Written::Renamed)
+            }
+            Write::DeleteMailbox { by, name } => of(*by).delete(name, gone).map(Written::Mailbox),
+            Write::Subscribe { by, name, on } => {
+                of(*by).subscribe(name, *on).map(|()| Written::Done)
+            }
+            _ => Err(StoreError::Misuse("no job that names a mailbox")),
         }
     }
 

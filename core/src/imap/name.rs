@@ -9,12 +9,15 @@ use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 
 /// The longest name, in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 512;
+/// The most levels that a name has: all of them above a new mailbox are made with it.
+pub const LEVELS_MAX: usize = 32;
 /// What stands between a mailbox and the one within it.
 pub const DELIMITER: char = '/';
 
 /// A mailbox's name in UTF-8, known to be one that a mailbox can have: not empty, at most
-/// [`NAME_BYTES_MAX`] bytes, no control characters or wildcards, no empty, `.` or `..` level.
-/// `INBOX` is written so, however it was sent.
+/// [`NAME_BYTES_MAX`] bytes and [`LEVELS_MAX`] levels, no control characters or wildcards, no empty,
+/// `.` or `..` level. `INBOX` is written so, however it was sent, and so it is as the first level
+/// of a longer name: otherwise `inbox/a` would lie below no mailbox that can be.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MailboxName(String);
 
@@ -24,9 +27,11 @@ impl MailboxName {
     /// # Errors
     /// The rule that it breaks.
     pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
-        let name = name.into();
-        if is_inbox(&name) {
-            return Ok(Self(INBOX.to_owned()));
+        let mut name = name.into();
+        if is_inbox(first_level(&name))
+            && let Some(first) = name.get_mut(..INBOX.len())
+        {
+            first.make_ascii_uppercase();
         }
         if name.is_empty() {
             return Err(NameError::Empty);
@@ -43,6 +48,9 @@ impl MailboxName {
         if name.split(DELIMITER).any(|level| matches!(level, "" | "." | "..")) {
             return Err(NameError::Level);
         }
+        if name.split(DELIMITER).count() > LEVELS_MAX {
+            return Err(NameError::TooDeep);
+        }
         Ok(Self(name))
     }
 
@@ -52,6 +60,21 @@ impl MailboxName {
     /// The rule that it breaks.
     pub fn read(sent: &[u8]) -> Result<Self, NameError> {
         Self::new(from_utf7(sent)?)
+    }
+
+    /// The name of a mailbox to be made. RFC 3501 §6.3.3: a delimiter at its end announces that
+    /// others will lie below it, which need not be known, and is no part of the name.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn read_new(sent: &[u8]) -> Result<Self, NameError> {
+        Self::read(sent.strip_suffix(b"/").unwrap_or(sent))
+    }
+
+    /// The names of the levels above, the highest first: for `a/b/c`, `a` and `a/b`.
+    pub fn above(&self) -> impl Iterator<Item = &str> {
+        let name = self.as_str();
+        name.match_indices(DELIMITER).filter_map(move |(place, _)| name.get(..place))
     }
 
     /// The name in UTF-8.
@@ -94,6 +117,8 @@ pub enum NameError {
     Wildcard,
     /// A level of it is empty, `.` or `..`.
     Level,
+    /// It has more than [`LEVELS_MAX`] levels.
+    TooDeep,
 }
 
 impl NameError {
@@ -107,6 +132,7 @@ impl NameError {
             Self::Control => "a mailbox name has no control characters",
             Self::Wildcard => "a mailbox name has no * and no %",
             Self::Level => "no level of a mailbox name is empty, . or ..",
+            Self::TooDeep => "a mailbox name has at most 32 levels",
         }
     }
 }
@@ -151,13 +177,18 @@ impl ListPattern {
         self.0.is_empty()
     }
 
+    /// Whether the levels above matching mailboxes are asked for too, even where no mailbox has
+    /// their names (RFC 3501 §6.3.8): so they are if the last character is `%`.
+    #[must_use]
+    pub fn asks_for_levels(&self) -> bool {
+        self.0.ends_with('%')
+    }
+
     /// Whether a mailbox is asked for. Costs at most the product of both lengths.
     #[must_use]
     pub fn matches(&self, name: &MailboxName) -> bool {
         // RFC 3501 §6.3.8: INBOX is listed if its name in capitals matches the pattern in capitals.
-        let any_case = name.is_inbox();
-        let same =
-            |wanted: u8, byte: u8| wanted == byte || any_case && wanted.eq_ignore_ascii_case(&byte);
+        let any_case = if is_inbox(first_level(&name.0)) { INBOX.len() } else { 0 };
         let pattern = self.0.as_bytes();
         // `reached` says after which beginnings of the pattern all bytes so far are accounted for.
         let mut reached = vec![false; pattern.len() + 1];
@@ -165,16 +196,19 @@ impl ListPattern {
             *first = true;
         }
         pass_wildcards(pattern, &mut reached);
-        for byte in name.0.bytes() {
+        for (place, byte) in name.0.bytes().enumerate() {
+            let same = |wanted: u8| {
+                wanted == byte || place < any_case && wanted.eq_ignore_ascii_case(&byte)
+            };
             let mut next = vec![false; pattern.len() + 1];
             for (index, wanted) in pattern.iter().enumerate() {
                 if !reached.get(index).copied().unwrap_or(false) {
                     continue;
                 }
                 let stays = *wanted == b'*' || *wanted == b'%' && byte != b'/';
-                let goes = !matches!(wanted, b'*' | b'%') && same(*wanted, byte);
-                if let Some(place) = next.get_mut(index + usize::from(goes)) {
-                    *place |= stays || goes;
+                let goes = !matches!(wanted, b'*' | b'%') && same(*wanted);
+                if let Some(behind) = next.get_mut(index + usize::from(goes)) {
+                    *behind |= stays || goes;
                 }
             }
             pass_wildcards(pattern, &mut next);
@@ -194,6 +228,10 @@ fn pass_wildcards(pattern: &[u8], reached: &mut [bool]) {
             *behind = true;
         }
     }
+}
+
+fn first_level(name: &str) -> &str {
+    name.split(DELIMITER).next().unwrap_or(name)
 }
 
 fn is_inbox(name: &str) -> bool {
@@ -295,7 +333,8 @@ mod tests {
             ("Work/2026 plans", "Work/2026 plans"),
             ("inbox", "INBOX"),
             ("InBoX", "INBOX"),
-            ("inbox/a", "inbox/a"),
+            ("inbox/a/inbox", "INBOX/a/inbox"),
+            ("inboxes", "inboxes"),
             ("A&-B", "A&B"),
             // RFC 3501 §5.1.3
             ("~peter/mail/&U,BTFw-/&ZeVnLIqe-", "~peter/mail/台北/日本語"),
@@ -304,10 +343,19 @@ mod tests {
         ] {
             let name = MailboxName::read(sent.as_bytes()).unwrap();
             assert_eq!(name.as_str(), meant);
-            if !name.is_inbox() {
+            if !sent.to_ascii_lowercase().starts_with("inbox") {
                 assert_eq!(name.to_utf7(), sent);
             }
         }
+    }
+
+    #[test]
+    fn new_names_may_end_in_a_delimiter() {
+        let name = MailboxName::read_new(b"a/b/").unwrap();
+        assert_eq!(name.as_str(), "a/b");
+        assert_eq!(name.above().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(MailboxName::read_new(b"a//"), Err(NameError::Level));
+        assert_eq!(MailboxName::read_new(b"/"), Err(NameError::Empty));
     }
 
     #[test]
@@ -344,6 +392,9 @@ mod tests {
     fn the_longest_name_and_one_byte_more() {
         assert!(MailboxName::read(&[b'a'; NAME_BYTES_MAX]).is_ok());
         assert_eq!(MailboxName::read(&[b'a'; NAME_BYTES_MAX + 1]), Err(NameError::TooLong));
+        let deep = |levels: usize| vec!["a"; levels].join("/");
+        assert!(MailboxName::new(deep(LEVELS_MAX)).is_ok());
+        assert_eq!(MailboxName::new(deep(LEVELS_MAX + 1)), Err(NameError::TooDeep));
         assert!(ListPattern::read(b"a", &[b'*'; NAME_BYTES_MAX - 1]).is_ok());
         assert_eq!(ListPattern::read(b"a", &[b'*'; NAME_BYTES_MAX]), Err(NameError::TooLong));
     }
@@ -361,6 +412,8 @@ mod tests {
             ("a/", "*", "a/b/c", true),
             ("", "inbox", "INBOX", true),
             ("", "iNb%", "INBOX", true),
+            ("inbox/", "%", "INBOX/a", true),
+            ("", "INBOX/A", "INBOX/a", false),
             ("", "work", "Work", false),
             ("", "*b*", "a/b/c", true),
             ("", "%b*", "a/b/c", false),
@@ -404,7 +457,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_judged(sent in proptest::collection::vec(0_u8.., 0..40)) {
-            if let Ok(name) = MailboxName::read(&sent) && !name.is_inbox() {
+            if let Ok(name) = MailboxName::read(&sent) && !is_inbox(first_level(name.as_str())) {
                 proptest::prop_assert_eq!(name.to_utf7().into_owned().into_bytes(), sent);
             }
         }

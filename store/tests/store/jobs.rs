@@ -24,7 +24,9 @@ fn an_account_has_its_mailboxes() {
             ("Trash", Some(Special::Trash)),
         ]
     );
-    assert!(list.iter().all(|info| info.subscribed));
+    let subscribed = fixture.read(Read::Subscriptions { account });
+    let names = list.iter().map(|info| info.name.clone()).collect();
+    assert_eq!(subscribed, Ok(Found::Subscriptions(names)));
     let inbox = fixture.inbox();
     assert_eq!(fixture.mailbox(account, "inBox"), inbox);
     let lower = Read::MailboxByName { account, name: "sent".into() };
@@ -214,6 +216,9 @@ fn no_account_touches_another_ones_mailbox() {
             keywords: vec!["x".into()],
         },
         Write::Expunge { by, mailbox, uids: None },
+        Write::Move { by, from: mailbox, uids: uids.clone(), to: own, now: NOW },
+        Write::Move { by, from: own, uids: uids.clone(), to: mailbox, now: NOW },
+        Write::Claim { by, mailbox, up_to: 1 },
     ];
     for job in writes {
         let name = format!("{job:?}");
@@ -223,6 +228,7 @@ fn no_account_touches_another_ones_mailbox() {
     let reads = [
         Read::Select { by, mailbox },
         Read::Status { by, mailbox },
+        Read::Recent { by, mailbox, above: 0 },
         Read::Changes { by, mailbox, since: 0 },
         Read::Messages { by, mailbox, uids, after: 0, count_max: 9, what, also_expunged: true },
         Read::Bytes { by, mailbox, uid: 1, offset: 0, count: 9, also_expunged: true },

@@ -13,6 +13,8 @@ mod mail;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod opening;
 #[cfg(test)]
 mod verify;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use pillarbox_store::{Change, Changes, Flags, MailboxId, Place, UidRange, Write, Written};
+use pillarbox_store::{
+    Change, Changes, Flags, Found, MailboxId, Place, Read, UidRange, Write, Written,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -19,6 +21,14 @@ enum Step {
     Copy {
         uids: (u32, u32),
         back: bool,
+    },
+    Move {
+        uids: (u32, u32),
+        /// From where to where.
+        way: (usize, usize),
+    },
+    Claim {
+        up_to: u32,
     },
     Flag {
         uids: (u32, u32),
@@ -47,6 +57,8 @@ fn step() -> impl Strategy<Value = Step> {
         5 => text.prop_map(Step::Deliver),
         2 => (text, keyword()).prop_map(|(text, keyword)| Step::Append { text, keyword }),
         2 => (uids(), any::<bool>()).prop_map(|(uids, back)| Step::Copy { uids, back }),
+        2 => (uids(), (0..2_usize, 0..2_usize)).prop_map(|(uids, way)| Step::Move { uids, way }),
+        1 => (0..12_u32).prop_map(|up_to| Step::Claim { up_to }),
         6 => (uids(), change, 0..32_u64, keyword()).prop_map(|(uids, change, bits, keyword)| {
             Step::Flag { uids, change, bits, keyword }
         }),
@@ -65,6 +77,7 @@ struct Box_ {
     last_uid: u32,
     modseq: u64,
     keywords: Vec<String>,
+    claimed: u32,
     /// What was there at each modification sequence that was ever the present one.
     history: BTreeMap<u64, BTreeMap<u32, (u64, u64)>>,
 }
@@ -146,7 +159,22 @@ impl World {
                 let Written::Appended(found) = self.fixture().done(job) else { panic!() };
                 assert_eq!(found.uid, expected);
             }
-            Step::Copy { uids, back } => self.copy(uids, back),
+            Step::Copy { uids, back } => {
+                let (from, to) = if back { (1, 0) } else { (0, 1) };
+                let pairs = self.copy(uids, from, to);
+                let uids = vec![range(uids.0, uids.1)];
+                let job = Write::Copy { by, from: ids[from], uids, to: ids[to], now: NOW };
+                let Written::Copied(_, found) = self.fixture().done(job) else { panic!() };
+                assert_eq!(found, pairs);
+            }
+            Step::Move { uids, way } => self.relocate(uids, way),
+            Step::Claim { up_to } => {
+                let known = &mut self.boxes[0];
+                let before = known.claimed;
+                known.claimed = before.max(up_to.min(known.last_uid));
+                let job = Write::Claim { by, mailbox: ids[0], up_to };
+                assert_eq!(self.fixture().done(job), Written::Claimed(before));
+            }
             Step::Flag { uids, change, bits, keyword } => self.flag(uids, change, bits, keyword),
             Step::Expunge { uids } => self.expunge(uids),
             Step::Purge { back } => {
@@ -171,9 +199,8 @@ impl World {
         }
     }
 
-    fn copy(&mut self, uids: (u32, u32), back: bool) {
-        let (by, ids) = (self.fixture().ann, self.ids);
-        let (from, to) = if back { (1, 0) } else { (0, 1) };
+    /// Copies in the model; which UID became which.
+    fn copy(&mut self, uids: (u32, u32), from: usize, to: usize) -> Vec<(u32, u32)> {
         let letters: Vec<_> =
             self.boxes[from].live.range(uids.0..=uids.1).map(|(u, l)| (*u, l.clone())).collect();
         let mut pairs = Vec::new();
@@ -187,10 +214,23 @@ impl World {
             }
             pairs.push((uid, self.boxes[to].put(letter.text, flags)));
         }
+        pairs
+    }
+
+    fn relocate(&mut self, uids: (u32, u32), (from, to): (usize, usize)) {
+        let (by, ids) = (self.fixture().ann, self.ids);
+        let pairs = self.copy(uids, from, to);
+        let known = &mut self.boxes[from];
+        known.modseq += u64::from(!pairs.is_empty());
+        for (uid, _) in &pairs {
+            let letter = known.live.remove(uid).unwrap();
+            known.expunged.insert(*uid, Letter { modseq: known.modseq, ..letter });
+        }
+        let modseq = known.modseq;
         let uids = vec![range(uids.0, uids.1)];
-        let job = Write::Copy { by, from: ids[from], uids, to: ids[to], now: NOW };
-        let Written::Copied(_, found) = self.fixture().done(job) else { panic!() };
-        assert_eq!(found, pairs);
+        let job = Write::Move { by, from: ids[from], uids, to: ids[to], now: NOW };
+        let Written::Moved(found) = self.fixture().done(job) else { panic!() };
+        assert_eq!((found.pairs, found.modseq), (pairs, modseq));
     }
 
     fn flag(&mut self, uids: (u32, u32), change: Change, bits: u64, keyword: Option<u8>) {
@@ -251,6 +291,11 @@ impl World {
             let selected = self.fixture().select(id);
             assert_eq!(selected.status.highestmodseq, known.modseq);
             assert_eq!(selected.status.uidnext, known.last_uid + 1);
+            assert_eq!(selected.claimed, known.claimed);
+            let by = self.fixture().ann;
+            let recent = self.fixture().read(Read::Recent { by, mailbox: id, above: 3 });
+            let above = known.live.keys().filter(|uid| **uid > known.claimed.max(3)).count();
+            assert_eq!(recent, Ok(Found::Recent(above as u64)));
             let uids: Vec<u32> =
                 selected.uids.iter().flat_map(|run| run.first..=run.last).collect();
             assert_eq!(uids, known.live.keys().copied().collect::<Vec<_>>());

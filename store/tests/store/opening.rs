@@ -1,6 +1,9 @@
 //! Opening: the lock, versions, what is decided once, and the sweep.
 
-use pillarbox_store::{Change, Flags, OpenError, Options, Place, Store, Sync, UidRange, Write};
+use pillarbox_store::{
+    AccountId, Change, Flags, Found, MailboxId, OpenError, Options, Place, Read, Store, Sync,
+    UidRange, Write,
+};
 
 use crate::fixture::{Fixture, deliver, options, recipient};
 
@@ -28,7 +31,7 @@ fn one_at_a_time() {
 #[test]
 fn an_empty_directory_becomes_the_present_version() {
     let fixture = Fixture::new();
-    assert_eq!(pragma(&fixture, "user_version"), 1);
+    assert_eq!(pragma(&fixture, "user_version"), 2);
     assert_eq!(pragma(&fixture, "page_size"), 8192);
     assert_eq!(pragma(&fixture, "auto_vacuum"), 2);
     let mut fixture = fixture.reopen();
@@ -49,16 +52,43 @@ fn a_database_at_version_zero_is_migrated() {
 }
 
 #[test]
+fn a_database_at_version_one_keeps_its_subscriptions_and_is_not_recent() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
+    conn.execute_batch(include_str!("../../src/schema/1.sql")).unwrap();
+    conn.execute_batch(
+        "INSERT INTO account VALUES (1, 'ann', 0);
+         INSERT INTO mailbox VALUES (1, 1, 'INBOX', NULL, 1, 7, 5, 9, 0, 0, 0, 0);
+         INSERT INTO mailbox VALUES (2, 1, 'old', NULL, 0, 8, 1, 1, 0, 0, 0, 0);
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(conn);
+    let store = Store::open(dir.path(), &options()).unwrap();
+    let mut reader = store.reader().unwrap();
+    let account = AccountId(1);
+    let subscribed = reader.read(Read::Subscriptions { account });
+    assert_eq!(subscribed, Ok(Found::Subscriptions(vec!["INBOX".to_owned()])));
+    for (mailbox, claimed) in [(1, 4), (2, 0)] {
+        let select = Read::Select { by: account, mailbox: MailboxId(mailbox) };
+        let Ok(Found::Selected(selected)) = reader.read(select) else { panic!() };
+        assert_eq!(selected.claimed, claimed);
+    }
+    drop((store, reader));
+    pillarbox_store::verify::verify(dir.path(), &mut |finding| panic!("{finding}")).unwrap();
+}
+
+#[test]
 fn a_newer_database_is_left_alone() {
     let Fixture { dir, store, writer, reader, .. } = Fixture::new();
     drop((store, writer, reader));
     let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
-    conn.pragma_update(None, "user_version", 2).unwrap();
+    conn.pragma_update(None, "user_version", 3).unwrap();
     let opened = Store::open(dir.path(), &options());
-    assert!(matches!(opened, Err(OpenError::Newer { found: 2, known: 1 })));
+    assert!(matches!(opened, Err(OpenError::Newer { found: 3, known: 2 })));
     conn.pragma_update(None, "user_version", 0).unwrap();
     let verified = pillarbox_store::verify::verify(dir.path(), &mut |_| {});
-    assert!(matches!(verified, Err(OpenError::Older { found: 0, known: 1 })));
+    assert!(matches!(verified, Err(OpenError::Older { found: 0, known: 2 })));
 }
 
 #[test]
