@@ -86,6 +86,8 @@ pub enum StoreError {
     NotPermitted,
     /// The name, address or handle is taken.
     AlreadyExists,
+    /// The domain has addresses.
+    HasAddresses,
     /// The mailbox has as many keywords as it can have, or the keyword's name is too long.
     KeywordLimit,
     /// The mailbox has given out its last UID.
@@ -136,6 +138,7 @@ impl fmt::Display for StoreError {
             Self::NotOurDomain => "not a domain of ours",
             Self::NotPermitted => "not permitted",
             Self::AlreadyExists => "already exists",
+            Self::HasAddresses => "the domain has addresses",
             Self::KeywordLimit => "no more or no longer keywords in this mailbox",
             Self::UidLimit => "the mailbox has given out its last UID",
             Self::NoSuchBody => "the file of the body is missing or has another size",

@@ -19,6 +19,7 @@ mod accounts;
 mod body;
 mod changes;
 mod deliver;
+mod directory;
 mod error;
 mod expunge;
 mod flags;
@@ -26,6 +27,7 @@ mod mailbox;
 mod messages;
 mod read;
 mod reader;
+mod removal;
 mod rights;
 mod schema;
 mod sql;
@@ -38,8 +40,8 @@ mod writer;
 
 pub use error::{OpenError, StoreError};
 pub use read::{
-    Changes, Counts, Credentials, Facts, FlagState, Found, MailboxInfo, Message, Messages, Read,
-    Selected, Status, What,
+    AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,
+    Message, Messages, Read, Selected, Status, What,
 };
 pub use reader::Reader;
 pub use store::{Options, Store, Sync, body_path};
@@ -47,6 +49,7 @@ pub use types::{
     AccountId, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Appended, Change, Delivered, Expunged, Flagged, NewBody, Place, Recipient, Write, Written,
+    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, NewAccount, NewAddress,
+    NewBody, Place, Recipient, Write, Written,
 };
 pub use writer::Writer;

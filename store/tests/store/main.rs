@@ -15,4 +15,6 @@ mod model;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
+mod removal;
+#[cfg(test)]
 mod verify;
