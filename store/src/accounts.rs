@@ -10,7 +10,7 @@ use crate::{
 
 /// Names are kept and looked up in this form. ASCII only: other letters are what the caller makes
 /// of them.
-fn normal(name: &str) -> String {
+pub(crate) fn normal(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
@@ -152,15 +152,20 @@ pub(crate) fn credentials(conn: &Connection, login: &str) -> Result<Credentials,
             Err(StoreError::NotOurDomain) => None,
             Err(error) => return Err(error),
         },
-        None => {
-            sql::first(conn, "SELECT id FROM account WHERE name = ?1", [normal(login)], |row| {
-                row.get(0).map(AccountId)
-            })?
-        }
+        None => Some(by_name(conn, login)?),
     };
     let account = account.ok_or(StoreError::NoSuchAccount)?;
     let name =
         sql::first(conn, "SELECT name FROM account WHERE id = ?1", [account.0], |row| row.get(0))?;
+    Ok(Credentials {
+        account,
+        name: name.ok_or(StoreError::NoSuchAccount)?,
+        secrets: secrets(conn, account)?,
+    })
+}
+
+/// All secrets of an account.
+pub(crate) fn secrets(conn: &Connection, account: AccountId) -> Result<Vec<Secret>, StoreError> {
     let secrets = sql::all(
         conn,
         "SELECT kind, phc, salt, iterations, stored_key, server_key FROM secret \
@@ -168,11 +173,7 @@ pub(crate) fn credentials(conn: &Connection, login: &str) -> Result<Credentials,
         [account.0],
         secret,
     )?;
-    Ok(Credentials {
-        account,
-        name: name.ok_or(StoreError::NoSuchAccount)?,
-        secrets: secrets.into_iter().flatten().collect(),
-    })
+    Ok(secrets.into_iter().flatten().collect())
 }
 
 /// A kind that is not known here is passed over: a later version may have written it.
@@ -197,7 +198,7 @@ fn secret(row: &Row<'_>) -> rusqlite::Result<Option<Secret>> {
 pub(crate) fn counts(conn: &Connection) -> Result<Counts, StoreError> {
     let counts = sql::first(
         conn,
-        "SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM domain), count(*), \
+        "SELECT (SELECT count(*) FROM account WHERE name NOT GLOB '@*'), (SELECT count(*) FROM domain), count(*), \
          coalesce(sum(messages), 0), coalesce(sum(bytes), 0) FROM mailbox",
         [],
         |row| {
@@ -213,13 +214,24 @@ pub(crate) fn counts(conn: &Connection) -> Result<Counts, StoreError> {
     Ok(counts.unwrap_or_default())
 }
 
+/// The account with this name.
+pub(crate) fn by_name(conn: &Connection, name: &str) -> Result<AccountId, StoreError> {
+    sql::first(conn, "SELECT id FROM account WHERE name = ?1", [normal(name)], |row| {
+        row.get(0).map(AccountId)
+    })?
+    .ok_or(StoreError::NoSuchAccount)
+}
+
 /// That the account exists.
 pub(crate) fn require(conn: &Connection, account: AccountId) -> Result<(), StoreError> {
     sql::first(conn, "SELECT 1 FROM account WHERE id = ?1", [account.0], |_| Ok(()))?
         .ok_or(StoreError::NoSuchAccount)
 }
 
-fn domain_row(conn: &Connection, name: &str) -> Result<(DomainId, Option<AccountId>), StoreError> {
+pub(crate) fn domain_row(
+    conn: &Connection,
+    name: &str,
+) -> Result<(DomainId, Option<AccountId>), StoreError> {
     sql::first(conn, "SELECT id, catch_all FROM domain WHERE name = ?1", [normal(name)], |row| {
         Ok((DomainId(row.get(0)?), row.get::<_, Option<i64>>(1)?.map(AccountId)))
     })?

@@ -93,6 +93,8 @@ pub enum StoreError {
     NameLimit,
     /// What mailboxes are forbids it, for the reason given.
     Cannot(&'static str),
+    /// The domain has addresses.
+    HasAddresses,
     /// The mailbox has as many keywords as it can have, or the keyword's name is too long.
     KeywordLimit,
     /// The mailbox has given out its last UID.
@@ -145,6 +147,7 @@ impl fmt::Display for StoreError {
             Self::AlreadyExists => "already exists",
             Self::MailboxLimit => "no more mailboxes or subscriptions in this account",
             Self::NameLimit => "the mailbox name would be too long or too deep",
+            Self::HasAddresses => "the domain has addresses",
             Self::KeywordLimit => "no more or no longer keywords in this mailbox",
             Self::UidLimit => "the mailbox has given out its last UID",
             Self::NoSuchBody => "the file of the body is missing or has another size",

@@ -19,6 +19,7 @@ mod accounts;
 mod body;
 mod changes;
 mod deliver;
+mod directory;
 mod error;
 mod expunge;
 mod flags;
@@ -27,6 +28,7 @@ mod messages;
 mod names;
 mod read;
 mod reader;
+mod removal;
 mod rights;
 mod schema;
 mod sql;
@@ -39,8 +41,8 @@ mod writer;
 
 pub use error::{OpenError, StoreError};
 pub use read::{
-    Changes, Counts, Credentials, Facts, FlagState, Found, MailboxInfo, Message, Messages, Read,
-    Selected, Status, What,
+    AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,
+    Message, Messages, Read, Selected, Status, What,
 };
 pub use reader::Reader;
 pub use store::{Options, Store, Sync, body_path};
@@ -48,7 +50,7 @@ pub use types::{
     AccountId, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Appended, Change, Delivered, Expunged, Flagged, Moved, NewBody, Place, Recipient, Write,
-    Written,
+    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Moved, NewAccount,
+    NewAddress, NewBody, Place, Recipient, Write, Written,
 };
 pub use writer::Writer;

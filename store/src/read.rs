@@ -110,6 +110,27 @@ pub enum Read {
     },
     /// How much there is, for metrics. Answer: [`Found::Counts`].
     Counts,
+    /// One account, for its operator. Answer: [`Found::Accounts`] with this one.
+    Account {
+        /// Which.
+        account: AccountId,
+    },
+    /// Accounts, ordered by name. Answer: [`Found::Accounts`].
+    Accounts {
+        /// Only those with a later name: empty, or the last name of the answer before.
+        after: String,
+        /// At most this many; fewer say that there are no more.
+        count_max: usize,
+        /// With their secrets.
+        secrets: bool,
+    },
+    /// Domains of ours, ordered by name. Answer: [`Found::Domains`].
+    Domains {
+        /// As in [`Accounts`](Self::Accounts).
+        after: String,
+        /// As in [`Accounts`](Self::Accounts).
+        count_max: usize,
+    },
 }
 
 /// What [`Read::Messages`] tells of each message.
@@ -154,6 +175,40 @@ pub enum Found {
     Bytes(Vec<u8>),
     /// Totals.
     Counts(Counts),
+    /// Accounts.
+    Accounts(Vec<AccountInfo>),
+    /// Domains.
+    Domains(Vec<DomainInfo>),
+}
+
+/// An account as its operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountInfo {
+    /// Its id.
+    pub id: AccountId,
+    /// Its name.
+    pub name: String,
+    /// Local part and domain of each of its addresses, by domain.
+    pub addresses: Vec<(String, String)>,
+    /// How many mailboxes it has.
+    pub mailboxes: u64,
+    /// How many messages are in them.
+    pub messages: u64,
+    /// Their sizes, each counted in full though bodies are shared.
+    pub bytes: u64,
+    /// Empty where they were not asked for.
+    pub secrets: Vec<Secret>,
+}
+
+/// A domain as its operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainInfo {
+    /// Its name.
+    pub name: String,
+    /// How many addresses it has.
+    pub addresses: u64,
+    /// The name of the account that gets what is nobody's.
+    pub catch_all: Option<String>,
 }
 
 /// Who somebody is who proves to know the password.

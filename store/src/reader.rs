@@ -7,7 +7,9 @@ use rusqlite::Connection;
 use crate::messages::{Asked, Piece};
 use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
-use crate::{AccountId, Found, Read, StoreError, accounts, changes, mailbox, messages, names};
+use crate::{
+    AccountId, Found, Read, StoreError, accounts, changes, directory, mailbox, messages, names,
+};
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
 #[derive(Debug)]
@@ -36,7 +38,10 @@ impl Reader {
             }
             Read::Mailboxes { account } => mailboxes(&snapshot, account),
             Read::MailboxByName { account, name } => {
-                mailbox::by_name(&snapshot, account, &name).map(Found::Mailbox)
+                // That the account is gone is worth a look only where nothing was found.
+                mailbox::by_name(&snapshot, account, &name)
+                    .or_else(|error| accounts::require(&snapshot, account).and(Err(error)))
+                    .map(Found::Mailbox)
             }
             Read::Select { by, mailbox } => {
                 mailbox::select(&snapshot, by, mailbox).map(Found::Selected)
@@ -63,6 +68,15 @@ impl Reader {
                 messages::bytes(&snapshot, bodies, by, mailbox, &piece).map(Found::Bytes)
             }
             Read::Counts => accounts::counts(&snapshot).map(Found::Counts),
+            Read::Account { account } => {
+                directory::account(&snapshot, account).map(|found| Found::Accounts(vec![found]))
+            }
+            Read::Accounts { after, count_max, secrets } => {
+                directory::accounts(&snapshot, &after, count_max, secrets).map(Found::Accounts)
+            }
+            Read::Domains { after, count_max } => {
+                directory::domains(&snapshot, &after, count_max).map(Found::Domains)
+            }
         }
     }
 }

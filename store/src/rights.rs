@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use crate::mailbox::Mailbox;
-use crate::{AccountId, MailboxId, StoreError, sql};
+use crate::{AccountId, MailboxId, StoreError, accounts, sql};
 
 /// Who acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,8 @@ pub(crate) enum Right {
 ///
 /// # Errors
 ///
-/// [`StoreError::NoSuchMailbox`] and [`StoreError::NotPermitted`]. Whether a client is told the
+/// [`StoreError::NoSuchMailbox`], [`StoreError::NotPermitted`], and [`StoreError::NoSuchAccount`]
+/// where the principal itself is gone. Whether a client is told the
 /// difference is for its protocol to decide (RFC 4314 §6).
 pub(crate) fn may(
     conn: &Connection,
@@ -50,12 +51,21 @@ pub(crate) fn may(
     let found = sql::first(conn, SELECT, params![mailbox.0], |row| {
         Ok((AccountId(row.get(0)?), Mailbox::from_row(row)?))
     })?;
-    let (owner, mailbox) = found.ok_or(StoreError::NoSuchMailbox)?;
-    let allowed = match principal {
-        Principal::Server => true,
-        Principal::Account(account) => account == owner && right != Right::Purge,
+    let refused = match (principal, found) {
+        (Principal::Server, Some((_, mailbox))) => return Ok(mailbox),
+        (Principal::Account(account), Some((owner, mailbox)))
+            if account == owner && right != Right::Purge =>
+        {
+            return Ok(mailbox);
+        }
+        (_, Some(_)) => StoreError::NotPermitted,
+        (_, None) => StoreError::NoSuchMailbox,
     };
-    if allowed { Ok(mailbox) } else { Err(StoreError::NotPermitted) }
+    // An account that was removed has lost its mailboxes first: that it is gone says more.
+    if let Principal::Account(account) = principal {
+        accounts::require(conn, account)?;
+    }
+    Err(refused)
 }
 
 const SELECT: &str = "SELECT account, id, uidvalidity, uidnext, highestmodseq, messages, unseen, \

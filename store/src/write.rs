@@ -47,6 +47,42 @@ pub enum Write {
         /// Nobody where `None`.
         account: Option<AccountId>,
     },
+    /// Make domains, accounts, addresses and catch-alls: all of them, or none where one of them is
+    /// there already or names what is not there. Answer: [`Written::Done`].
+    Add {
+        /// What is made.
+        additions: Additions,
+        /// As in [`CreateAccount`](Self::CreateAccount).
+        now: UnixSeconds,
+    },
+    /// Take an address away. Answer: [`Written::Done`].
+    RemoveAddress {
+        /// ASCII case is no difference.
+        localpart: String,
+        /// A domain of ours.
+        domain: String,
+    },
+    /// Give a domain up. Answer: [`Written::Done`], or the error
+    /// [`HasAddresses`](crate::StoreError::HasAddresses).
+    RemoveDomain {
+        /// A domain of ours.
+        name: String,
+        /// Its addresses go with it.
+        with_addresses: bool,
+    },
+    /// Take an account away: its name, secrets, addresses and catch-alls are gone at once, and it
+    /// is [`NoSuchAccount`](crate::StoreError::NoSuchAccount) from then on. Its mail is out of
+    /// reach, and is removed by [`Clear`](Self::Clear). Answer: [`Written::Done`].
+    RemoveAccount {
+        /// Which.
+        account: AccountId,
+    },
+    /// Remove some of the mail that removed accounts have left. Answer: [`Written::Cleared`].
+    Clear {
+        /// About this many messages at most, so that others who write need not wait for long;
+        /// at least 1. Fewer where they are large.
+        messages_max: usize,
+    },
     /// Put one letter into the mailboxes of all recipients, or of none.
     /// Answer: [`Written::Delivered`].
     Deliver {
@@ -192,6 +228,40 @@ pub enum Write {
     },
 }
 
+/// What [`Write::Add`] makes. An account is named by its name, of which ASCII case is no
+/// difference; so are domains.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Additions {
+    /// Domains.
+    pub domains: Vec<String>,
+    /// Accounts.
+    pub accounts: Vec<NewAccount>,
+    /// Addresses, of these domains and accounts or of others.
+    pub addresses: Vec<NewAddress>,
+    /// Domains, each with the account that gets what is nobody's there.
+    pub catch_alls: Vec<(String, String)>,
+}
+
+/// An account to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAccount {
+    /// Its name; not empty and without `@`.
+    pub name: String,
+    /// At most one of each kind.
+    pub secrets: Vec<Secret>,
+}
+
+/// An address to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAddress {
+    /// Before the `@`, unquoted.
+    pub localpart: String,
+    /// A domain of ours.
+    pub domain: String,
+    /// The name of the account whose mail it is.
+    pub account: String,
+}
+
 /// For whom a letter is, and what stands in front of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Recipient {
@@ -283,6 +353,17 @@ pub enum Written {
     Expunged(Expunged),
     /// How many messages were let go.
     Purged(u64),
+    /// How far the removal of accounts has come.
+    Cleared(Cleared),
+}
+
+/// The outcome of [`Write::Clear`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cleared {
+    /// How many messages of removed accounts are left.
+    pub messages_left: u64,
+    /// Something is left: ask again.
+    pub more: bool,
 }
 
 /// One message delivered.
@@ -348,6 +429,20 @@ impl fmt::Debug for Write {
                 write!(f, "CreateAddress({localpart}@{domain} for {})", account.0)
             }
             Self::SetCatchAll { domain, .. } => write!(f, "SetCatchAll({domain})"),
+            Self::Add { additions, .. } => write!(
+                f,
+                "Add({} domains, {} accounts, {} addresses, {} catch-alls)",
+                additions.domains.len(),
+                additions.accounts.len(),
+                additions.addresses.len(),
+                additions.catch_alls.len()
+            ),
+            Self::RemoveAddress { localpart, domain } => {
+                write!(f, "RemoveAddress({localpart}@{domain})")
+            }
+            Self::RemoveDomain { name, .. } => write!(f, "RemoveDomain({name})"),
+            Self::RemoveAccount { account } => write!(f, "RemoveAccount({})", account.0),
+            Self::Clear { messages_max } => write!(f, "Clear({messages_max})"),
             Self::Deliver { recipients, body, .. } => {
                 write!(f, "Deliver({} bytes to {})", body.size(), recipients.len())
             }

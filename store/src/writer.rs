@@ -12,7 +12,7 @@ use crate::deliver::{self, Appending};
 use crate::flags::{self, Flagging};
 use crate::names::Names;
 use crate::store::{Shared, body_path};
-use crate::{StoreError, Write, Written, accounts, expunge, mailbox, sql};
+use crate::{StoreError, Write, Written, accounts, directory, expunge, mailbox, removal, sql};
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
 /// each other.
@@ -129,6 +129,21 @@ impl Writer {
             }
             Write::SetCatchAll { domain, account } => {
                 accounts::set_catch_all(conn, domain, *account).map(|()| Written::Done)
+            }
+            Write::Add { additions, now } => {
+                directory::add(conn, additions, *now).map(|()| Written::Done)
+            }
+            Write::RemoveAddress { localpart, domain } => {
+                removal::address(conn, localpart, domain).map(|()| Written::Done)
+            }
+            Write::RemoveDomain { name, with_addresses } => {
+                removal::domain(conn, name, *with_addresses).map(|()| Written::Done)
+            }
+            Write::RemoveAccount { account } => {
+                removal::account(conn, *account).map(|()| Written::Done)
+            }
+            Write::Clear { messages_max } => {
+                removal::clear(conn, *messages_max, gone).map(Written::Cleared)
             }
             Write::Deliver { recipients, body, received } => {
                 deliver::deliver(conn, &self.shared, recipients, body, *received)

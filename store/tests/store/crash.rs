@@ -11,7 +11,7 @@ use rusqlite::wal::CheckpointMode;
 use crate::fixture::{Fixture, NOW, deliver, inline, options, recipient};
 
 /// Bytes of the WAL that hold committed frames.
-fn wal_length(dir: &Path, page_size: u64) -> u64 {
+pub(crate) fn wal_length(dir: &Path, page_size: u64) -> u64 {
     let conn = rusqlite::Connection::open(dir.join("pillarbox.db")).unwrap();
     // A connection finds the WAL with its first read.
     conn.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0)).unwrap();
@@ -21,14 +21,14 @@ fn wal_length(dir: &Path, page_size: u64) -> u64 {
 
 /// What the disk holds behind the point up to which it was told to hold.
 #[derive(Debug, Clone, Copy)]
-enum Behind {
+pub(crate) enum Behind {
     Nothing,
     Zeros,
     Garbage,
 }
 
 /// A copy of the directory with the WAL cut after `length` bytes.
-fn copy(from: &Path, to: &Path, length: u64, behind: Behind) {
+pub(crate) fn copy(from: &Path, to: &Path, length: u64, behind: Behind) {
     fs::create_dir(to).unwrap();
     fs::copy(from.join("pillarbox.db"), to.join("pillarbox.db")).unwrap();
     let mut wal = fs::read(from.join("pillarbox.db-wal")).unwrap();

@@ -17,4 +17,6 @@ mod names;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
+mod removal;
+#[cfg(test)]
 mod verify;
