@@ -3,8 +3,9 @@
 
 use std::num::NonZeroU32;
 
-use argon2::password_hash::{self, PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::Error;
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use pillarbox_core::Random;
 use pillarbox_core::sasl::{Hash, ScramKeys, Secret};
 
@@ -17,6 +18,10 @@ const SCRAM_ITERATIONS: NonZeroU32 = match NonZeroU32::new(4_096) {
     None => NonZeroU32::MIN,
 };
 const SALT_BYTES: usize = 16;
+/// glibc takes what is larger than 32 MiB from the system and gives it back when freed. Smaller
+/// blocks it soon keeps in its heap, where each check of a password would leave a hole of 19 MiB.
+/// What is asked for beyond argon2's need is never touched, so it is address space and no memory.
+const GIVEN_BACK: usize = 33 << 20;
 
 /// All that is stored of one password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +36,21 @@ pub struct Derived {
 ///
 /// # Errors
 /// Where argon2 cannot have its memory.
-pub fn derive(password: &Secret, random: &mut dyn Random) -> Result<Derived, password_hash::Error> {
+pub fn derive(password: &Secret, random: &mut dyn Random) -> Result<Derived, Error> {
     let mut salt = || {
         let mut salt = [0; SALT_BYTES];
         random.fill(&mut salt);
         salt
     };
-    let argon2id =
-        hasher()?.hash_password_with_salt(password.reveal().as_bytes(), &salt())?.to_string();
+    let (params, salt_used) = (params()?, Salt::new(&salt())?);
+    let argon2id = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&params)?,
+        hash: Some(hash(params, password, &salt_used, Params::DEFAULT_OUTPUT_LEN)?),
+        salt: Some(salt_used),
+    }
+    .to_string();
     let scram = [Hash::Sha256, Hash::Sha1]
         .map(|hash| ScramKeys::derive(hash, password.reveal(), &salt(), SCRAM_ITERATIONS));
     Ok(Derived { argon2id, scram: scram.to_vec() })
@@ -48,25 +60,53 @@ pub fn derive(password: &Secret, random: &mut dyn Random) -> Result<Derived, pas
 /// exist: it costs the same time, so that an answer's delay does not tell which addresses exist.
 #[must_use]
 pub fn verify(password: &Secret, argon2id: Option<&str>) -> bool {
-    let Ok(hasher) = hasher() else { return false };
-    let password = password.reveal().as_bytes();
     match argon2id {
-        Some(stored) => hasher.verify_password(password, stored).is_ok(),
+        Some(stored) => verify_stored(password, stored).unwrap_or(false),
         None => {
-            let mut waste = [0; 32];
-            let _same_time = hasher.hash_password_into(password, &[0; SALT_BYTES], &mut waste);
+            let same_time =
+                || hash(params()?, password, &[0; SALT_BYTES], Params::DEFAULT_OUTPUT_LEN);
+            let _waste = same_time();
             false
         }
     }
 }
 
-fn hasher() -> Result<Argon2<'static>, password_hash::Error> {
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+fn verify_stored(password: &Secret, stored: &str) -> Result<bool, Error> {
+    let stored = PasswordHash::new(stored)?;
+    let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else { return Ok(false) };
+    if stored.algorithm != Algorithm::Argon2id.ident() || stored.version != Some(0x13) {
+        return Ok(false);
+    }
+    // Outputs compare in constant time.
+    Ok(hash(Params::try_from(&stored)?, password, salt, expected.len())? == *expected)
+}
+
+fn hash(params: Params, password: &Secret, salt: &[u8], length: usize) -> Result<Output, Error> {
+    let count = params.block_count();
+    let mut memory: Vec<Block> = Vec::new();
+    memory
+        .try_reserve_exact(count.max(GIVEN_BACK / Block::SIZE))
+        .map_err(|_| Error::OutOfMemory)?;
+    memory.resize(count, Block::new());
+    let mut output = [0; Output::MAX_LENGTH];
+    let output = output.get_mut(..length).ok_or(Error::OutputSize)?;
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
+        password.reveal().as_bytes(),
+        salt,
+        output,
+        memory,
+    )?;
+    Output::new(output).map_err(Error::from)
+}
+
+fn params() -> Result<Params, Error> {
+    Ok(Params::new(MEMORY_KIB, PASSES, 1, None)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+
     use super::*;
 
     struct Ones;
@@ -85,5 +125,40 @@ mod tests {
         assert!(!verify(&Secret::new("pillarbox".into()), Some("rubbish")));
         assert!(!verify(&Secret::new("pillarbox".into()), None));
         assert_eq!(derived.scram.len(), 2);
+    }
+
+    #[test]
+    fn hashes_are_those_of_argon2_itself() {
+        let password = Secret::new("pillarbox".into());
+        let ours = derive(&password, &mut Ones).unwrap().argon2id;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params().unwrap());
+        argon2.verify_password(b"pillarbox", ours.as_str()).unwrap();
+        let small = Params::new(64, 3, 2, Some(16)).unwrap();
+        let theirs = Argon2::new(Algorithm::Argon2id, Version::V0x13, small)
+            .hash_password_with_salt(b"pillarbox", &[7; 16])
+            .unwrap()
+            .to_string();
+        assert!(verify(&password, Some(&theirs)));
+        assert!(!verify(&password, Some(&theirs.replace("argon2id", "argon2i"))));
+        assert!(!verify(&password, Some(&theirs.replace("v=19", "v=16"))));
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    fn the_memory_of_a_check_is_given_back() {
+        let resident_kib = || {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse::<u32>().unwrap()
+        };
+        let before = resident_kib();
+        // What is kept between two checks would pin the heap above a hole.
+        let kept: Vec<Vec<u8>> = (0..4)
+            .map(|_| {
+                assert!(!verify(&Secret::new("pillarbox".into()), None));
+                vec![1; 4_096]
+            })
+            .collect();
+        assert!(resident_kib() < before + MEMORY_KIB, "{before} {}", kept.len());
     }
 }
