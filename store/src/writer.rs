@@ -115,36 +115,6 @@ impl Writer {
     fn carry_out_one(&self, job: &Write, gone: &mut Vec<Handle>) -> Result<Written, StoreError> {
         let conn = &self.conn;
         match job {
-            Write::CreateAccount { name, now } => {
-                accounts::create(conn, name, *now).map(Written::Account)
-            }
-            Write::SetSecrets { account, secrets } => {
-                accounts::set_secrets(conn, *account, secrets).map(|()| Written::Done)
-            }
-            Write::CreateDomain { name } => {
-                accounts::create_domain(conn, name).map(Written::Domain)
-            }
-            Write::CreateAddress { localpart, domain, account } => {
-                accounts::create_address(conn, localpart, domain, *account).map(|()| Written::Done)
-            }
-            Write::SetCatchAll { domain, account } => {
-                accounts::set_catch_all(conn, domain, *account).map(|()| Written::Done)
-            }
-            Write::Add { additions, now } => {
-                directory::add(conn, additions, *now).map(|()| Written::Done)
-            }
-            Write::RemoveAddress { localpart, domain } => {
-                removal::address(conn, localpart, domain).map(|()| Written::Done)
-            }
-            Write::RemoveDomain { name, with_addresses } => {
-                removal::domain(conn, name, *with_addresses).map(|()| Written::Done)
-            }
-            Write::RemoveAccount { account } => {
-                removal::account(conn, *account).map(|()| Written::Done)
-            }
-            Write::Clear { messages_max } => {
-                removal::clear(conn, *messages_max, gone).map(Written::Cleared)
-            }
             Write::Deliver { recipients, body, received } => {
                 deliver::deliver(conn, &self.shared, recipients, body, *received)
                     .map(Written::Delivered)
@@ -183,8 +153,60 @@ impl Writer {
             | Write::RenameMailbox { .. }
             | Write::DeleteMailbox { .. }
             | Write::Subscribe { .. } => self.carry_out_naming(job, gone),
+            Write::CreateAccount { .. }
+            | Write::SetSecrets { .. }
+            | Write::CreateDomain { .. }
+            | Write::CreateAddress { .. }
+            | Write::SetCatchAll { .. }
+            | Write::Add { .. }
+            | Write::RemoveAddress { .. }
+            | Write::RemoveDomain { .. }
+            | Write::RemoveAccount { .. }
+            | Write::Clear { .. } => self.carry_out_directing(job, gone),
             // Marked before the transaction, which was then not begun.
             Write::Distrust { .. } => Err(StoreError::Misuse("distrust is not part of a commit")),
+        }
+    }
+
+    /// What is done to accounts, addresses and domains.
+    fn carry_out_directing(
+        &self,
+        job: &Write,
+        gone: &mut Vec<Handle>,
+    ) -> Result<Written, StoreError> {
+        let conn = &self.conn;
+        match job {
+            Write::CreateAccount { name, now } => {
+                accounts::create(conn, name, *now).map(Written::Account)
+            }
+            Write::SetSecrets { account, secrets } => {
+                accounts::set_secrets(conn, *account, secrets).map(|()| Written::Done)
+            }
+            Write::CreateDomain { name } => {
+                accounts::create_domain(conn, name).map(Written::Domain)
+            }
+            Write::CreateAddress { localpart, domain, account } => {
+                accounts::create_address(conn, localpart, domain, *account).map(|()| Written::Done)
+            }
+            Write::SetCatchAll { domain, account } => {
+                accounts::set_catch_all(conn, domain, *account).map(|()| Written::Done)
+            }
+            Write::Add { additions, now } => {
+                directory::add(conn, additions, *now).map(|()| Written::Done)
+            }
+            Write::RemoveAddress { localpart, domain } => {
+                removal::address(conn, localpart, domain).map(|()| Written::Done)
+            }
+            Write::RemoveDomain { name, with_addresses } => {
+                removal::domain(conn, name, *with_addresses).map(|()| Written::Done)
+            }
+            Write::RemoveAccount { account } => {
+                removal::account(conn, *account).map(|()| Written::Done)
+            }
+            Write::Clear { messages_max } => {
+                removal::clear(conn, *messages_max, gone).map(Written::Cleared)
+            }
+            _ => Err(StoreError::Misuse("that is not about accounts")),
         }
     }
 

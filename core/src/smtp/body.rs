@@ -16,7 +16,7 @@
 //! The scanner keeps no bytes: what is undecided (a last CR, a dot that may be the end) stays with
 //! the caller, three bytes at most.
 
-use memchr::memrchr;
+use super::line_meter::LineMeter;
 
 /// The body of one message while it is being read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +25,7 @@ pub struct Body {
     bare_lf: BareLf,
     /// Bytes of the body used so far, as they came.
     offset: u64,
-    /// Bytes of text given out since the last line end.
-    line: usize,
-    line_max: usize,
-    line_too_long: bool,
+    lines: LineMeter,
 }
 
 /// What becomes of an LF without a CR before it.
@@ -138,9 +135,7 @@ impl Body {
             place: Place::LineStart(After::CrLf),
             bare_lf,
             offset: 0,
-            line: 0,
-            line_max,
-            line_too_long: false,
+            lines: LineMeter::new(line_max),
         }
     }
 
@@ -155,7 +150,7 @@ impl Body {
         };
         self.offset = self.offset.saturating_add(piece.used as u64);
         if let Part::Text(text) = piece.part {
-            self.measure(text);
+            self.lines.measure(text);
         }
         piece
     }
@@ -163,7 +158,7 @@ impl Body {
     /// Whether a line was longer than allowed, as far as the body has been read.
     #[must_use]
     pub const fn line_too_long(&self) -> bool {
-        self.line_too_long
+        self.lines.too_long()
     }
 
     /// RFC 5321 §4.5.2: a line of one dot alone ends the body; from any other line that begins
@@ -209,28 +204,6 @@ impl Body {
         let refusal = Refusal { sequence, offset: self.offset.saturating_add(ahead) };
         self.place = Place::Refused(refusal);
         Piece { used: 0, part: Part::Refused(refusal) }
-    }
-
-    /// Follows the length of lines. From a line's start, the last LF within `line_max` bytes is
-    /// looked for: all lines up to there are short enough, so a search costs what it skips.
-    fn measure(&mut self, mut text: &[u8]) {
-        loop {
-            let room = self.line_max.saturating_sub(self.line);
-            let (window, beyond) = text.split_at_checked(room).unwrap_or((text, &[]));
-            let Some(end) = memrchr(LF, window) else { break };
-            if beyond.is_empty() {
-                self.line = window.len() - end - 1;
-                return;
-            }
-            self.line = 0;
-            text = text.get(end + 1..).unwrap_or_default();
-        }
-        self.line_too_long |= text.len() > self.line_max.saturating_sub(self.line);
-        // What is too long already need not be measured exactly, only its end found.
-        self.line = match memrchr(LF, text) {
-            Some(end) => text.len() - end - 1,
-            None => self.line.saturating_add(text.len()),
-        };
     }
 }
 

@@ -1,11 +1,14 @@
 //! Commands (RFC 5321 §4.1): parsed from a line, and printed as one.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use super::address::{ForwardPath, Grammar, Mailbox, ReversePath};
+use super::address::Grammar;
 use super::cursor::{At, Cursor};
+pub use super::envelope::{Mail, Rcpt};
 use super::fault::Fault;
+pub use super::parameter::{
+    ByMode, DeliverBy, Encoding, Hold, Keyword, Notify, OriginalRecipient, Return,
+};
 
 /// One command with its arguments, borrowed from its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub enum Command<'a> {
     Rcpt(Rcpt<'a>),
     /// DATA.
     Data,
+    /// BDAT (RFC 3030 §2).
+    Bdat(Chunk),
     /// RSET.
     Rset,
     /// NOOP; its argument is not looked at.
@@ -45,6 +50,7 @@ pub enum Verb {
     Mail,
     Rcpt,
     Data,
+    Bdat,
     Rset,
     Noop,
     Vrfy,
@@ -64,36 +70,13 @@ pub struct Hello<'a> {
     pub name: &'a str,
 }
 
-/// A transaction begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mail<'a> {
-    /// From whom.
-    pub sender: ReversePath<'a>,
-    /// How many bytes it will have, if the client says so (RFC 1870 §5).
-    pub size: Option<u64>,
-    /// What the client says of the body's encoding (RFC 6152 §2).
-    pub body: Option<Encoding>,
-    /// Whether headers and addresses may hold other than ASCII (RFC 6531 §3.4).
-    pub smtp_utf8: bool,
-    /// Who submitted it first, by the word of the client (RFC 4954 §5); to be believed only where
-    /// the client itself is.
-    pub submitter: Option<ReversePath<'a>>,
-}
-
-/// The encoding of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    /// `BODY=7BIT`
-    SevenBit,
-    /// `BODY=8BITMIME`
-    EightBitMime,
-}
-
-/// One more recipient.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rcpt<'a> {
-    /// To whom.
-    pub recipient: ForwardPath<'a>,
+/// A piece of a message that follows its command (RFC 3030 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    /// How many bytes follow the command's line.
+    pub size: u64,
+    /// Whether the message is whole with them.
+    pub last: bool,
 }
 
 /// A client wants to authenticate.
@@ -114,12 +97,13 @@ impl fmt::Debug for Auth<'_> {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Ehlo,
         Self::Helo,
         Self::Mail,
         Self::Rcpt,
         Self::Data,
+        Self::Bdat,
         Self::Rset,
         Self::Noop,
         Self::Vrfy,
@@ -146,6 +130,7 @@ impl Verb {
             Self::Mail => "MAIL",
             Self::Rcpt => "RCPT",
             Self::Data => "DATA",
+            Self::Bdat => "BDAT",
             Self::Rset => "RSET",
             Self::Noop => "NOOP",
             Self::Vrfy => "VRFY",
@@ -184,6 +169,7 @@ impl<'a> Command<'a> {
             Verb::Mail => Mail::read(&mut cursor, grammar).map(Self::Mail),
             Verb::Rcpt => Rcpt::read(&mut cursor, grammar).map(Self::Rcpt),
             Verb::Data => bare(&mut cursor, Self::Data),
+            Verb::Bdat => Chunk::read(&mut cursor).map(Self::Bdat).map_err(Fault::Chunk),
             Verb::Rset => bare(&mut cursor, Self::Rset),
             Verb::Noop => Ok(Self::Noop),
             Verb::Vrfy => required(&mut cursor, "a user or mailbox name")
@@ -208,6 +194,7 @@ impl<'a> Command<'a> {
             Self::Mail(_) => Verb::Mail,
             Self::Rcpt(_) => Verb::Rcpt,
             Self::Data => Verb::Data,
+            Self::Bdat(_) => Verb::Bdat,
             Self::Rset => Verb::Rset,
             Self::Noop => Verb::Noop,
             Self::Vrfy(_) => Verb::Vrfy,
@@ -227,7 +214,9 @@ impl fmt::Display for Command<'_> {
         match self {
             Self::Hello(Hello { name, .. }) => write!(f, " {name}"),
             Self::Mail(mail) => mail.fmt(f),
-            Self::Rcpt(rcpt) => write!(f, " TO:{}", rcpt.recipient),
+            Self::Rcpt(rcpt) => rcpt.fmt(f),
+            Self::Bdat(Chunk { size, last: false }) => write!(f, " {size}"),
+            Self::Bdat(Chunk { size, last: true }) => write!(f, " {size} LAST"),
             Self::Vrfy(argument) | Self::Expn(argument) => write!(f, " {argument}"),
             Self::Auth(Auth { mechanism, initial: None }) => write!(f, " {mechanism}"),
             Self::Auth(Auth { mechanism, initial: Some(initial) }) => {
@@ -240,99 +229,19 @@ impl fmt::Display for Command<'_> {
     }
 }
 
-impl<'a> Mail<'a> {
-    fn read(cursor: &mut Cursor<'a>, grammar: Grammar) -> Result<Self, Fault> {
-        path_follows(cursor, "FROM:", "`FROM:`", grammar).map_err(Fault::Argument)?;
-        let sender = ReversePath::read(cursor, grammar).map_err(Fault::Sender)?;
-        let mut mail = Self { sender, size: None, body: None, smtp_utf8: false, submitter: None };
-        while let Some(parameter) = Parameter::next(cursor).map_err(Fault::Argument)? {
-            mail.set(&parameter, cursor, grammar)?;
-        }
-        Ok(mail)
-    }
-
-    fn set(
-        &mut self,
-        parameter: &Parameter<'a>,
-        cursor: &Cursor<'a>,
-        grammar: Grammar,
-    ) -> Result<(), Fault> {
-        let is = |keyword: &str| parameter.keyword.eq_ignore_ascii_case(keyword);
-        let malformed = |what| Fault::Argument(cursor.expected_at(parameter.value_at, what));
-        let twice = if is("SIZE") {
-            // RFC 1870 §3: up to 20 digits, which is more than 64 bits hold.
-            let digits = parameter.value.filter(|digits| (1..=20).contains(&digits.len()));
-            let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-            let digits = digits.ok_or_else(|| malformed("a number of bytes"))?;
-            self.size.replace(digits.parse().unwrap_or(u64::MAX)).is_some()
-        } else if is("BODY") {
-            let body = parameter.value.and_then(Encoding::of);
-            let body = body.ok_or_else(|| malformed("7BIT or 8BITMIME"))?;
-            self.body.replace(body).is_some()
-        } else if is("SMTPUTF8") {
-            if parameter.value.is_some() {
-                return Err(malformed("no value"));
-            }
-            std::mem::replace(&mut self.smtp_utf8, true)
-        } else if is("AUTH") {
-            let submitter = parameter.value.and_then(|value| submitter(value, grammar));
-            let submitter = submitter.ok_or_else(|| malformed("an address in xtext, or <>"))?;
-            self.submitter.replace(submitter).is_some()
+impl Chunk {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self, At> {
+        let apart = cursor.spaces() > 0;
+        let at = cursor.at();
+        let digits = cursor.take_while(|char| char.is_ascii_digit());
+        let size = digits.parse().ok().filter(|_| apart);
+        let size = size.ok_or_else(|| cursor.expected_at(at, "a number of bytes"))?;
+        let last = cursor.spaces() > 0 && cursor.eat("LAST");
+        cursor.take_while(|char| matches!(char, ' ' | '\t'));
+        if cursor.is_at_end() {
+            Ok(Self { size, last })
         } else {
-            return Err(Fault::ParameterUnknown(parameter.at));
-        };
-        if twice { Err(Fault::ParameterTwice(parameter.at)) } else { Ok(()) }
-    }
-}
-
-impl fmt::Display for Mail<'_> {
-    /// What follows the verb.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, " FROM:{}", self.sender)?;
-        if let Some(size) = self.size {
-            write!(f, " SIZE={size}")?;
-        }
-        match self.body {
-            Some(Encoding::SevenBit) => f.write_str(" BODY=7BIT")?,
-            Some(Encoding::EightBitMime) => f.write_str(" BODY=8BITMIME")?,
-            None => {}
-        }
-        if self.smtp_utf8 {
-            f.write_str(" SMTPUTF8")?;
-        }
-        match &self.submitter {
-            Some(ReversePath::Null) => f.write_str(" AUTH=<>"),
-            Some(ReversePath::Mailbox(mailbox)) => {
-                f.write_str(" AUTH=")?;
-                mailbox.to_string().bytes().try_for_each(|byte| match byte {
-                    b'!'..=b'*' | b','..=b'<' | b'>'..=b'~' => write!(f, "{}", char::from(byte)),
-                    _ => write!(f, "+{byte:02X}"),
-                })
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-impl Encoding {
-    fn of(value: &str) -> Option<Self> {
-        if value.eq_ignore_ascii_case("7BIT") {
-            Some(Self::SevenBit)
-        } else if value.eq_ignore_ascii_case("8BITMIME") {
-            Some(Self::EightBitMime)
-        } else {
-            None
-        }
-    }
-}
-
-impl<'a> Rcpt<'a> {
-    fn read(cursor: &mut Cursor<'a>, grammar: Grammar) -> Result<Self, Fault> {
-        path_follows(cursor, "TO:", "`TO:`", grammar).map_err(Fault::Argument)?;
-        let recipient = ForwardPath::read(cursor, grammar).map_err(Fault::Recipient)?;
-        match Parameter::next(cursor).map_err(Fault::Argument)? {
-            Some(parameter) => Err(Fault::ParameterUnknown(parameter.at)),
-            None => Ok(Self { recipient }),
+            Err(cursor.expected("LAST or the end"))
         }
     }
 }
@@ -354,55 +263,6 @@ impl<'a> Auth<'a> {
     }
 }
 
-/// One parameter of MAIL or RCPT (RFC 5321 §4.1.2).
-struct Parameter<'a> {
-    at: usize,
-    keyword: &'a str,
-    value_at: usize,
-    value: Option<&'a str>,
-}
-
-impl<'a> Parameter<'a> {
-    /// The next one, if the line has not ended.
-    fn next(cursor: &mut Cursor<'a>) -> Result<Option<Self>, At> {
-        let apart = cursor.spaces() > 0;
-        if cursor.is_at_end() {
-            return Ok(None);
-        }
-        if !apart {
-            return Err(cursor.expected("a space or the end"));
-        }
-        let at = cursor.at();
-        let keyword = cursor.take_while(|char| char.is_ascii_alphanumeric() || char == '-');
-        if keyword.is_empty() || keyword.starts_with('-') {
-            return Err(cursor.expected_at(at, "a parameter"));
-        }
-        let valued = cursor.eat("=");
-        let value_at = cursor.at();
-        let value = cursor.take_while(|char| valued && char != ' ' && char != '=');
-        if valued && value.is_empty() {
-            return Err(cursor.expected("a value"));
-        }
-        Ok(Some(Self { at, keyword, value_at, value: valued.then_some(value) }))
-    }
-}
-
-/// Passes `FROM:` or `TO:`. Many clients put a space behind it, which RFC 5321 §4.1.1.2 does not
-/// allow and which does no harm.
-fn path_follows(
-    cursor: &mut Cursor<'_>,
-    word: &str,
-    expected: &'static str,
-    grammar: Grammar,
-) -> Result<(), At> {
-    cursor.spaces();
-    cursor.expect(word, expected)?;
-    if grammar.is_lenient() {
-        cursor.spaces();
-    }
-    Ok(())
-}
-
 /// All that follows the verb, which must be something.
 fn required<'a>(cursor: &mut Cursor<'a>, what: &'static str) -> Result<&'a str, At> {
     cursor.spaces();
@@ -418,39 +278,6 @@ fn bare<'a>(cursor: &mut Cursor<'a>, command: Command<'a>) -> Result<Command<'a>
     } else {
         Err(Fault::Argument(cursor.expected("the end: this command has no argument")))
     }
-}
-
-/// The value of MAIL's AUTH parameter (RFC 4954 §5): `<>` or a mailbox, in xtext.
-fn submitter(value: &str, grammar: Grammar) -> Option<ReversePath<'_>> {
-    match decode_xtext(value)? {
-        Cow::Borrowed("<>") => Some(ReversePath::Null),
-        Cow::Borrowed(text) => Mailbox::parse(text, grammar).ok().map(ReversePath::Mailbox),
-        Cow::Owned(text) if text == "<>" => Some(ReversePath::Null),
-        Cow::Owned(text) => {
-            let mailbox = Mailbox::parse(&text, grammar).ok()?;
-            Some(ReversePath::Mailbox(mailbox.into_owned()))
-        }
-    }
-}
-
-/// RFC 3461 §4: `+` and two upper-case hex digits stand for a byte.
-fn decode_xtext(text: &str) -> Option<Cow<'_, str>> {
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return None;
-    }
-    let mut parts = text.split('+');
-    let first = parts.next()?;
-    if first.len() == text.len() {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut decoded = first.as_bytes().to_vec();
-    for part in parts {
-        let (hex, plain) = part.split_at_checked(2)?;
-        let upper = hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
-        decoded.push(u8::from_str_radix(hex, 16).ok().filter(|_| upper)?);
-        decoded.extend_from_slice(plain.as_bytes());
-    }
-    String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]

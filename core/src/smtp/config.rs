@@ -1,6 +1,7 @@
 //! What a server says of itself and how strict it is: the same for many connections.
 
 use super::limits::{INBOX_BYTES_MIN, Limits};
+use crate::UnixSeconds;
 
 /// A server's configuration, checked when it is made. Share it between connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,22 @@ pub struct Capabilities {
     pub eight_bit_mime: bool,
     /// SMTPUTF8 (RFC 6531).
     pub smtp_utf8: bool,
+    /// CHUNKING (RFC 3030): BDAT.
+    pub chunking: bool,
+    /// BINARYMIME (RFC 3030); only with `chunking`.
+    pub binary_mime: bool,
+    /// DSN (RFC 3461).
+    pub dsn: bool,
+    /// REQUIRETLS (RFC 8689); offered once TLS has started.
+    pub require_tls: bool,
+    /// FUTURERELEASE (RFC 4865).
+    pub future_release: Option<FutureRelease>,
+    /// DELIVERBY (RFC 2852).
+    pub deliver_by: bool,
+    /// MT-PRIORITY (RFC 6710).
+    pub mt_priority: bool,
+    /// LIMITS (RFC 9422), with [`Limits::recipients_max`] and [`Limits::transactions_max`].
+    pub limits: bool,
     /// STARTTLS (RFC 3207); not offered once TLS has started.
     pub starttls: bool,
     /// The mechanisms of AUTH (RFC 4954) while there is no TLS. None: AUTH is not offered.
@@ -31,18 +48,36 @@ pub struct Capabilities {
 }
 
 impl Default for Capabilities {
-    /// A host that receives mail: all but TLS and AUTH, which need something behind them.
+    /// A host that receives mail: all but what needs something behind it (TLS, AUTH, and what a
+    /// queue must honour).
     fn default() -> Self {
         Self {
             pipelining: true,
             size: true,
             eight_bit_mime: true,
             smtp_utf8: true,
+            chunking: true,
+            binary_mime: true,
+            dsn: false,
+            require_tls: false,
+            future_release: None,
+            deliver_by: false,
+            mt_priority: false,
+            limits: true,
             starttls: false,
             auth: Vec::new(),
             auth_under_tls: Vec::new(),
         }
     }
+}
+
+/// For how long a message may be held (RFC 4865 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FutureRelease {
+    /// HOLDFOR: seconds at most; a longer one gets `501`.
+    pub seconds_max: u32,
+    /// HOLDUNTIL: the latest time that is announced. The owner, who knows the present, judges it.
+    pub until_max: UnixSeconds,
 }
 
 /// What becomes of small deviations that do no harm.

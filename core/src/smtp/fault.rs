@@ -5,6 +5,7 @@ use std::fmt;
 use crate::Outbox;
 
 use super::body::Refusal;
+use super::chunk::Bare;
 use super::command::Verb;
 use super::cursor::At;
 use super::reply::{Code, Enhanced, Place, Reply, write_line};
@@ -25,8 +26,6 @@ pub enum Fault {
     NotUtf8(usize),
     /// No command of ours.
     UnknownCommand,
-    /// A command that is never served.
-    NotImplemented(Verb),
     /// A command that is not offered to this client, or not now.
     NotOffered(Verb),
     /// EHLO or HELO must come first.
@@ -49,6 +48,10 @@ pub enum Fault {
     Recipient(At),
     /// Another argument is malformed.
     Argument(At),
+    /// A BDAT without a size: where its chunk ends cannot be known; the conversation is over.
+    Chunk(At),
+    /// A binary message (RFC 3030 §3) by DATA.
+    BinaryByData,
     /// A parameter of MAIL or RCPT that is not known or not offered, at this byte.
     ParameterUnknown(usize),
     /// A parameter given twice, at this byte.
@@ -69,6 +72,10 @@ pub enum Fault {
     TextLineTooLong(usize),
     /// A line end that another server may take for the end of the message.
     Smuggling(Refusal),
+    /// A line end that is none, in a message that came in chunks.
+    BareInChunk(Bare),
+    /// A message that is to be held for more than so many seconds (RFC 4865).
+    HoldTooLong(u32),
     /// More recipients than this.
     TooManyRecipients(usize),
     /// More transactions than this in one connection.
@@ -105,15 +112,15 @@ impl Fault {
             // RFC 3463 §3.2.
             Self::Sender(_) => (Code::ARGUMENT_SYNTAX, Enhanced::new(1, 7)),
             Self::Recipient(_) => (Code::ARGUMENT_SYNTAX, Enhanced::new(1, 3)),
-            Self::Argument(_) | Self::ParameterTwice(_) => {
-                (Code::ARGUMENT_SYNTAX, Enhanced::new(5, 4))
-            }
+            Self::Argument(_)
+            | Self::ParameterTwice(_)
+            | Self::Chunk(_)
+            // RFC 4865 §5.
+            | Self::HoldTooLong(_) => (Code::ARGUMENT_SYNTAX, Enhanced::new(5, 4)),
             // RFC 4954 §4.
             Self::AuthCancelled => (Code::ARGUMENT_SYNTAX, Enhanced::new(7, 0)),
             Self::UnknownMechanism => (Code::ARGUMENT_NOT_IMPLEMENTED, Enhanced::new(5, 4)),
-            Self::NotImplemented(_) | Self::NotOffered(_) => {
-                (Code::NOT_IMPLEMENTED, Enhanced::new(5, 1))
-            }
+            Self::NotOffered(_) => (Code::NOT_IMPLEMENTED, Enhanced::new(5, 1)),
             // RFC 5321 §4.1.4.
             Self::HelloFirst
             | Self::MailFirst
@@ -121,6 +128,8 @@ impl Fault {
             | Self::InTransaction(_)
             | Self::Authenticated
             | Self::BehindStartTls
+            // RFC 3030 §3.
+            | Self::BinaryByData
             | Self::TlsActive => (Code::BAD_SEQUENCE, Enhanced::new(5, 1)),
             // RFC 5321 §4.1.1.11.
             Self::ParameterUnknown(_) => (Code::PARAMETER_UNKNOWN, Enhanced::new(5, 4)),
@@ -130,7 +139,7 @@ impl Fault {
             }
             // RFC 1870 §6.
             Self::TooLarge(_) => (Code::TOO_LARGE, Enhanced::new(3, 4)),
-            Self::TextLineTooLong(_) => (Code::FAILED, Enhanced::new(6, 0)),
+            Self::TextLineTooLong(_) | Self::BareInChunk(_) => (Code::FAILED, Enhanced::new(6, 0)),
             // RFC 5321 §4.5.3.1.10.
             Self::TooManyRecipients(_) => (Code::NO_STORAGE, Enhanced::new(5, 3)),
             Self::TooManyTransactions(_) | Self::TooManyBadCommands(_) => {
@@ -152,7 +161,6 @@ impl Fault {
             | Self::BareLf
             | Self::NotUtf8(_)
             | Self::UnknownCommand
-            | Self::NotImplemented(_)
             | Self::NotOffered(_)
             | Self::HelloFirst
             | Self::InTransaction(_)
@@ -164,6 +172,9 @@ impl Fault {
             | Self::Argument(_)
             | Self::ParameterUnknown(_)
             | Self::ParameterTwice(_)
+            | Self::Chunk(_)
+            | Self::BinaryByData
+            | Self::HoldTooLong(_)
             | Self::UnknownMechanism
             | Self::BadBase64
             | Self::AuthCancelled => true,
@@ -174,6 +185,7 @@ impl Fault {
             | Self::TooLarge(_)
             | Self::TextLineTooLong(_)
             | Self::Smuggling(_)
+            | Self::BareInChunk(_)
             | Self::TooManyRecipients(_)
             | Self::TooManyTransactions(_)
             | Self::TooManyBadCommands(_) => false,
@@ -191,7 +203,6 @@ impl fmt::Display for Fault {
             Self::BareLf => f.write_str("a command ends in CRLF, not in LF alone"),
             Self::NotUtf8(at) => write!(f, "at byte {at}: expected UTF-8"),
             Self::UnknownCommand => f.write_str("command not known"),
-            Self::NotImplemented(verb) => write!(f, "{verb} is not served"),
             Self::NotOffered(verb) => write!(f, "{verb} is not offered here"),
             Self::HelloFirst => f.write_str("send EHLO first"),
             Self::MailFirst => f.write_str("send MAIL first"),
@@ -201,6 +212,15 @@ impl fmt::Display for Fault {
             Self::BehindStartTls => f.write_str("nothing may follow STARTTLS before the handshake"),
             Self::TlsActive => f.write_str("TLS has started already"),
             Self::Sender(at) | Self::Recipient(at) | Self::Argument(at) => at.fmt(f),
+            Self::Chunk(at) => write!(f, "{at}; what follows cannot be told from commands"),
+            Self::BinaryByData => f.write_str("a binary message comes by BDAT only"),
+            Self::BareInChunk(Bare::Cr) => {
+                f.write_str("a CR without an LF in the message: lines end in CRLF")
+            }
+            Self::BareInChunk(Bare::Lf) => {
+                f.write_str("an LF without a CR in the message: lines end in CRLF")
+            }
+            Self::HoldTooLong(max) => write!(f, "held for too long: {max} seconds at most"),
             Self::ParameterUnknown(at) => write!(f, "at byte {at}: parameter not offered"),
             Self::ParameterTwice(at) => write!(f, "at byte {at}: parameter given before"),
             Self::UnknownMechanism => f.write_str("mechanism not offered"),

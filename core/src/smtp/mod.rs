@@ -110,6 +110,9 @@
 //!         "250-SIZE 52428800",
 //!         "250-8BITMIME",
 //!         "250-SMTPUTF8",
+//!         "250-CHUNKING",
+//!         "250-BINARYMIME",
+//!         "250-LIMITS MAILMAX=100000 RCPTMAX=1000",
 //!         "250 ENHANCEDSTATUSCODES",
 //!         "250 2.1.0 sender ok",
 //!         "550 5.1.1 no such mailbox here (c7)",
@@ -127,13 +130,17 @@
 
 pub mod address;
 pub mod body;
+mod chunk;
 pub mod command;
 pub mod config;
 mod cursor;
+mod envelope;
 mod event;
 mod fault;
 pub mod limits;
+mod line_meter;
 mod order;
+mod parameter;
 pub mod reply;
 mod server;
 

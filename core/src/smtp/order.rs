@@ -1,25 +1,27 @@
 //! Which command may come when (RFC 5321 §4.1.4). This table is printed from the code by a test:
 //!
 //! ```text
-//!           start       ready       mail          rcpt
-//! EHLO      yes         yes         yes           yes
-//! HELO      yes         yes         yes           yes
-//! MAIL      EHLO first  yes         later         later
-//! RCPT      EHLO first  MAIL first  yes           yes
-//! DATA      EHLO first  MAIL first  RCPT first    yes
-//! RSET      yes         yes         yes           yes
-//! NOOP      yes         yes         yes           yes
-//! VRFY      yes         yes         yes           yes
-//! EXPN      yes         yes         yes           yes
-//! HELP      yes         yes         yes           yes
-//! QUIT      yes         yes         yes           yes
-//! STARTTLS  EHLO first  yes         yes           yes
-//! AUTH      EHLO first  yes         later         later
+//!           start       ready       mail        rcpt   chunks
+//! EHLO      yes         yes         yes         yes    yes
+//! HELO      yes         yes         yes         yes    yes
+//! MAIL      EHLO first  yes         later       later  later
+//! RCPT      EHLO first  MAIL first  yes         yes    later
+//! DATA      EHLO first  MAIL first  RCPT first  yes    later
+//! BDAT      EHLO first  MAIL first  RCPT first  yes    yes
+//! RSET      yes         yes         yes         yes    yes
+//! NOOP      yes         yes         yes         yes    yes
+//! VRFY      yes         yes         yes         yes    yes
+//! EXPN      yes         yes         yes         yes    yes
+//! HELP      yes         yes         yes         yes    yes
+//! QUIT      yes         yes         yes         yes    yes
+//! STARTTLS  EHLO first  yes         yes         yes    yes
+//! AUTH      EHLO first  yes         later       later  later
 //! ```
 //!
 //! `start`: nothing said yet, or TLS has just started; `ready`: after EHLO or HELO; `mail`: a
-//! sender is accepted; `rcpt`: a recipient too. Elsewhere a command is answered `503`. EHLO within
-//! a transaction ends it, as RSET does. EXPN is allowed everywhere and served nowhere (`502`).
+//! sender is accepted; `rcpt`: a recipient too; `chunks`: between two chunks of a message
+//! (RFC 3030 §2). Elsewhere a command is answered `503`. EHLO within a transaction ends it, as RSET
+//! does.
 
 use super::command::Verb;
 use super::fault::Fault;
@@ -31,15 +33,16 @@ pub(super) enum Stage {
     Ready,
     Mail,
     Rcpt,
+    Chunks,
 }
 
 /// Whether the command may come now.
 pub(super) const fn check(stage: Stage, verb: Verb) -> Result<(), Fault> {
-    use Stage::{Mail, Rcpt, Ready, Start};
+    use Stage::{Chunks, Mail, Rcpt, Ready, Start};
     match (stage, verb) {
         // RFC 5321 §4.1.4: at any time, some even without EHLO.
         (
-            Start | Ready | Mail | Rcpt,
+            Start | Ready | Mail | Rcpt | Chunks,
             Verb::Ehlo
             | Verb::Helo
             | Verb::Rset
@@ -52,16 +55,20 @@ pub(super) const fn check(stage: Stage, verb: Verb) -> Result<(), Fault> {
         | (Ready, Verb::Mail | Verb::Auth)
         | (Mail | Rcpt, Verb::Rcpt)
         | (Rcpt, Verb::Data)
+        | (Rcpt | Chunks, Verb::Bdat)
         // It ends the transaction, since it makes us forget all (RFC 3207 §4.2).
-        | (Ready | Mail | Rcpt, Verb::StartTls) => Ok(()),
-        (Start, Verb::Mail | Verb::Rcpt | Verb::Data | Verb::StartTls | Verb::Auth) => {
-            Err(Fault::HelloFirst)
-        }
-        (Ready, Verb::Rcpt | Verb::Data) => Err(Fault::MailFirst),
+        | (Ready | Mail | Rcpt | Chunks, Verb::StartTls) => Ok(()),
+        (
+            Start,
+            Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::StartTls | Verb::Auth,
+        ) => Err(Fault::HelloFirst),
+        (Ready, Verb::Rcpt | Verb::Data | Verb::Bdat) => Err(Fault::MailFirst),
         // RFC 5321 §4.1.1.4 and §3.3 allow 503 as well as 554.
-        (Mail, Verb::Data) => Err(Fault::RecipientFirst),
-        // RFC 5321 §4.1.4 for MAIL, RFC 4954 §4 for AUTH.
-        (Mail | Rcpt, Verb::Mail | Verb::Auth) => Err(Fault::InTransaction(verb)),
+        (Mail, Verb::Data | Verb::Bdat) => Err(Fault::RecipientFirst),
+        // RFC 5321 §4.1.4 for MAIL, RFC 4954 §4 for AUTH, RFC 3030 §2 between chunks.
+        (Mail | Rcpt | Chunks, Verb::Mail | Verb::Auth) | (Chunks, Verb::Rcpt | Verb::Data) => {
+            Err(Fault::InTransaction(verb))
+        }
     }
 }
 
@@ -73,12 +80,12 @@ mod tests {
     #[test]
     fn the_table_above_is_the_truth() {
         let mut table = String::new();
-        let mut row = |cells: [&str; 5]| {
-            let [verb, start, ready, mail, rcpt] = cells;
-            let line = format!("//! {verb:9} {start:12}{ready:12}{mail:14}{rcpt}");
+        let mut row = |cells: [&str; 6]| {
+            let [verb, start, ready, mail, rcpt, chunks] = cells;
+            let line = format!("//! {verb:9} {start:12}{ready:12}{mail:12}{rcpt:7}{chunks}");
             writeln!(table, "{}", line.trim_end()).unwrap();
         };
-        row(["", "start", "ready", "mail", "rcpt"]);
+        row(["", "start", "ready", "mail", "rcpt", "chunks"]);
         for verb in Verb::ALL {
             let cell = |stage| match check(stage, verb) {
                 Ok(()) => "yes",
@@ -88,9 +95,9 @@ mod tests {
                 Err(Fault::InTransaction(_)) => "later",
                 Err(fault) => panic!("{fault:?} is not about order"),
             };
-            let [start, ready, mail, rcpt] =
-                [Stage::Start, Stage::Ready, Stage::Mail, Stage::Rcpt].map(cell);
-            row([verb.name(), start, ready, mail, rcpt]);
+            let stages = [Stage::Start, Stage::Ready, Stage::Mail, Stage::Rcpt, Stage::Chunks];
+            let [start, ready, mail, rcpt, chunks] = stages.map(cell);
+            row([verb.name(), start, ready, mail, rcpt, chunks]);
         }
         assert!(include_str!("order.rs").contains(&table), "the table is now:\n{table}");
     }

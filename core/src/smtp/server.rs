@@ -4,22 +4,25 @@
 //! NOOP, RSET, HELP, VRFY, QUIT and every mistake. What the owner has a say in comes as an
 //! [`Event`]; the owner's [`Reply`] is also the decision, by its class.
 
-use std::fmt;
+mod offer;
+mod reading;
+
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use memchr::memchr;
-
 use super::address::Grammar;
-use super::body::{BareLf, Body, Part};
-use super::command::{Auth, Command, Mail, Verb};
+use super::body::{BareLf, Body};
+use super::chunk::Chunks;
+use super::command::{Auth, Chunk, Command, Encoding, Verb};
 use super::config::{Config, Strictness};
 use super::event::{Event, Misuse, Next, Secret, Step};
 use super::fault::Fault;
 use super::order::{self, Stage};
 use super::reply::{Class, Code, Place, Reply, write_line};
 use crate::Outbox;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use offer::OK;
+use reading::Line;
 
 /// One client's conversation.
 #[derive(Debug)]
@@ -53,6 +56,17 @@ enum State {
         body: Body,
         size: u64,
     },
+    /// So many bytes of a chunk are still to come.
+    Chunk {
+        chunks: Chunks,
+        left: u64,
+        last: bool,
+    },
+    /// So many bytes of a chunk that was refused.
+    Swallow {
+        left: u64,
+        progress: Progress,
+    },
     /// TLS is about to begin.
     Handshake,
     Closed,
@@ -63,14 +77,20 @@ enum State {
 enum Progress {
     Start,
     Ready,
-    Transaction { smtp_utf8: bool, recipients: usize },
+    Transaction {
+        smtp_utf8: bool,
+        binary: bool,
+        recipients: usize,
+    },
+    /// Between two chunks of a message.
+    Chunks(Chunks),
 }
 
 /// What the owner has been asked.
 #[derive(Debug, Clone, Copy)]
 enum Question {
     Hello { extended: bool },
-    Mail { smtp_utf8: bool },
+    Mail { smtp_utf8: bool, binary: bool },
     Rcpt,
     Data,
     BodyEnd,
@@ -134,6 +154,8 @@ impl Server {
             | State::Asked(..)
             | State::Exchange(_)
             | State::Body { .. }
+            | State::Chunk { .. }
+            | State::Swallow { .. }
             | State::Closed => return Err(Misuse::NoHandshake),
         }
         self.secure = true;
@@ -148,10 +170,11 @@ impl Server {
     pub const fn is_busy(&self) -> bool {
         matches!(
             self.state,
-            State::Command(Progress::Transaction { .. })
-                | State::Skip(Progress::Transaction { .. })
+            State::Command(Progress::Transaction { .. } | Progress::Chunks(_))
+                | State::Skip(Progress::Transaction { .. } | Progress::Chunks(_))
                 | State::Asked(..)
                 | State::Body { .. }
+                | State::Chunk { .. }
         )
     }
 
@@ -171,6 +194,8 @@ impl Server {
                 self.exchange(progress, unread, out)
             }
             State::Body { .. } => self.body(unread, out),
+            State::Chunk { .. } => self.chunk(unread, out),
+            State::Swallow { .. } => self.swallow(unread, out),
             State::Fresh | State::Asked(..) | State::Handshake => at(0, Next::AwaitReply),
             State::Closed => at(0, Next::Closed),
         }
@@ -226,12 +251,13 @@ impl Server {
             (Question::Hello { .. }, progress) => {
                 State::Command(if yes { Progress::Ready } else { progress })
             }
-            (Question::Mail { smtp_utf8 }, _) if yes => {
+            (Question::Mail { smtp_utf8, binary }, _) if yes => {
                 self.transactions += 1;
-                State::Command(Progress::Transaction { smtp_utf8, recipients: 0 })
+                State::Command(Progress::Transaction { smtp_utf8, binary, recipients: 0 })
             }
-            (Question::Rcpt, Progress::Transaction { smtp_utf8, recipients }) if yes => {
-                State::Command(Progress::Transaction { smtp_utf8, recipients: recipients + 1 })
+            (Question::Rcpt, Progress::Transaction { smtp_utf8, binary, recipients }) if yes => {
+                let recipients = recipients + 1;
+                State::Command(Progress::Transaction { smtp_utf8, binary, recipients })
             }
             (Question::Data, progress) if class != Class::GoOn => State::Command(progress),
             (Question::Data, _) => {
@@ -279,10 +305,14 @@ impl Server {
             }
         };
         let behind = unread.get(used..).unwrap_or_default();
+        let mut chunk = None;
         let parsed = self
             .text_of(line)
             .and_then(|text| Command::parse(text, Grammar::of(&self.config)))
             .and_then(|command| {
+                if let Command::Bdat(Chunk { size, .. }) = command {
+                    chunk = Some(size);
+                }
                 order::check(progress.stage(), command.verb())?;
                 self.check(&command, progress, line)?;
                 Ok(command)
@@ -291,7 +321,10 @@ impl Server {
             Ok(command) => at(used, self.act(command, progress, behind, out)),
             Err(fault) => {
                 self.refuse(fault, out);
-                at(used, Next::NeedBytes)
+                match chunk {
+                    Some(size) => at(used, self.give_up_chunk(fault, progress, size)),
+                    None => at(used, Next::NeedBytes),
+                }
             }
         }
     }
@@ -306,70 +339,6 @@ impl Server {
         }
     }
 
-    /// What can be refused without the owner.
-    fn check(&self, command: &Command<'_>, progress: Progress, line: &[u8]) -> Result<(), Fault> {
-        let (limits, offered) = (self.config.limits(), self.config.capabilities());
-        match command {
-            Command::Mail(mail) => self.check_mail(mail, line),
-            Command::Rcpt(rcpt) => match progress {
-                Progress::Transaction { recipients, .. } if recipients >= limits.recipients_max => {
-                    Err(Fault::TooManyRecipients(limits.recipients_max))
-                }
-                Progress::Transaction { smtp_utf8: false, .. }
-                    if rcpt.recipient.mailbox().is_some_and(|mailbox| !mailbox.is_ascii()) =>
-                {
-                    Err(Fault::NonAsciiRecipient)
-                }
-                Progress::Start | Progress::Ready | Progress::Transaction { .. } => Ok(()),
-            },
-            Command::StartTls if self.secure => Err(Fault::TlsActive),
-            Command::StartTls if !offered.starttls => Err(Fault::NotOffered(Verb::StartTls)),
-            Command::Auth(_) if self.authenticated => Err(Fault::Authenticated),
-            Command::Auth(auth) => self.check_mechanism(auth),
-            Command::Expn(_) => Err(Fault::NotImplemented(Verb::Expn)),
-            Command::Hello(_)
-            | Command::Data
-            | Command::Rset
-            | Command::Noop
-            | Command::Vrfy(_)
-            | Command::Help
-            | Command::Quit
-            | Command::StartTls => Ok(()),
-        }
-    }
-
-    fn check_mail(&self, mail: &Mail<'_>, line: &[u8]) -> Result<(), Fault> {
-        let (limits, offered) = (self.config.limits(), self.config.capabilities());
-        if self.transactions >= limits.transactions_max {
-            return Err(Fault::TooManyTransactions(limits.transactions_max));
-        }
-        let not_offered = [
-            (mail.size.is_some() && !offered.size, "SIZE="),
-            (mail.body.is_some() && !offered.eight_bit_mime, "BODY="),
-            (mail.smtp_utf8 && !offered.smtp_utf8, "SMTPUTF8"),
-            (mail.submitter.is_some() && self.mechanisms().next().is_none(), "AUTH="),
-        ];
-        if let Some((_, name)) = not_offered.iter().find(|(wrong, _)| *wrong) {
-            return Err(Fault::ParameterUnknown(place_of(line, name)));
-        }
-        if mail.size.is_some_and(|size| size > limits.message_bytes_max) {
-            return Err(Fault::TooLarge(limits.message_bytes_max));
-        }
-        // RFC 6531 §3.4: other characters need the promise that later servers will be asked too.
-        if !mail.smtp_utf8 && mail.sender.mailbox().is_some_and(|mailbox| !mailbox.is_ascii()) {
-            return Err(Fault::NonAsciiSender);
-        }
-        Ok(())
-    }
-
-    fn check_mechanism(&self, auth: &Auth<'_>) -> Result<(), Fault> {
-        if self.mechanisms().next().is_none() {
-            return Err(Fault::NotOffered(Verb::Auth));
-        }
-        let offered = self.mechanisms().any(|name| name.eq_ignore_ascii_case(auth.mechanism));
-        if offered { Ok(()) } else { Err(Fault::UnknownMechanism) }
-    }
-
     fn act<'b>(
         &mut self,
         command: Command<'b>,
@@ -382,10 +351,15 @@ impl Server {
                 (Question::Hello { extended: hello.extended }, Event::Hello(hello))
             }
             Command::Mail(mail) => {
-                (Question::Mail { smtp_utf8: mail.smtp_utf8 }, Event::Mail(mail))
+                let binary = mail.body == Some(Encoding::BinaryMime);
+                (Question::Mail { smtp_utf8: mail.smtp_utf8, binary }, Event::Mail(mail))
             }
             Command::Rcpt(rcpt) => (Question::Rcpt, Event::Rcpt(rcpt)),
             Command::Data => (Question::Data, Event::Data),
+            Command::Bdat(chunk) => {
+                self.begin_chunk(chunk, progress);
+                return Next::NeedBytes;
+            }
             // RFC 3207 §4.2 and CVE-2011-0411: what came in clear behind STARTTLS must never be
             // read as if it had come under TLS.
             Command::StartTls if !behind.is_empty() => {
@@ -398,7 +372,7 @@ impl Server {
             Command::Rset => {
                 write_line(Code::OK, Some(OK), format_args!("reset"), Place::Last(None), out);
                 return match progress {
-                    Progress::Transaction { .. } => {
+                    Progress::Transaction { .. } | Progress::Chunks(_) => {
                         self.state = State::Command(Progress::Ready);
                         Next::Event(Event::Reset)
                     }
@@ -418,23 +392,6 @@ impl Server {
         };
         self.state = State::Asked(question, progress);
         Next::Event(event)
-    }
-
-    /// Commands that change nothing.
-    fn answer(&self, command: &Command<'_>, out: &mut Outbox) {
-        let (code, enhanced, text) = match command {
-            Command::Help => (
-                Code::HELP,
-                OK,
-                "commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT; EHLO tells the extensions",
-            ),
-            // RFC 5321 §3.5.3: who is here is not told, but mail may be tried.
-            Command::Vrfy(_) => {
-                (Code::CANNOT_VERIFY, CANNOT_VERIFY, "cannot verify, but will take mail for it")
-            }
-            _ => (Code::OK, OK, "ok"),
-        };
-        write_line(code, Some(enhanced), format_args!("{text}"), Place::Last(None), out);
     }
 
     fn begin_auth<'b>(&mut self, auth: Auth<'b>, progress: Progress, out: &mut Outbox) -> Next<'b> {
@@ -485,78 +442,10 @@ impl Server {
         }
     }
 
-    fn skip<'b>(&mut self, progress: Progress, unread: &[u8]) -> Step<'b> {
-        match memchr(b'\n', unread) {
-            Some(end) => {
-                self.state = State::Command(progress);
-                at(end + 1, Next::NeedBytes)
-            }
-            None => at(unread.len(), Next::NeedBytes),
-        }
-    }
-
-    /// The body of DATA. [`Body`] finds its end and takes the stuffed dots away.
-    fn body<'b>(&mut self, unread: &'b [u8], out: &mut Outbox) -> Step<'b> {
-        let limits = self.config.limits();
-        let (size_max, line_max) = (limits.message_bytes_max, limits.text_line_max);
-        let State::Body { body, size } = &mut self.state else { return at(0, Next::AwaitReply) };
-        let piece = body.next(unread);
-        let fault = match piece.part {
-            Part::NeedBytes => return at(piece.used, Next::NeedBytes),
-            Part::Text(text) => {
-                // Too much is read to its end all the same, so that the session stays in step.
-                let room = usize::try_from(size_max.saturating_sub(*size)).unwrap_or(usize::MAX);
-                *size = size.saturating_add(text.len() as u64);
-                let next = match text.get(..room).unwrap_or(text) {
-                    [] => Next::NeedBytes,
-                    text => Next::Event(Event::Body(text)),
-                };
-                return at(piece.used, next);
-            }
-            Part::Refused(refusal) => {
-                self.refuse(Fault::Smuggling(refusal), out);
-                // Where the next command begins cannot be known: nothing more is read.
-                self.state = State::Closed;
-                return at(
-                    unread.len(),
-                    Next::Event(Event::BodyRefused(Fault::Smuggling(refusal))),
-                );
-            }
-            Part::End if *size > size_max => Some(Fault::TooLarge(size_max)),
-            Part::End if body.line_too_long() => Some(Fault::TextLineTooLong(line_max)),
-            Part::End => None,
-        };
-        let next = if let Some(fault) = fault {
-            self.state = State::Command(Progress::Ready);
-            self.refuse(fault, out);
-            Event::BodyRefused(fault)
-        } else {
-            self.state = State::Asked(Question::BodyEnd, Progress::Ready);
-            Event::BodyEnd
-        };
-        at(piece.used, Next::Event(next))
-    }
-
-    /// The next line with its end, looking at each byte once however it arrives.
-    fn line<'b>(&mut self, unread: &'b [u8], max: usize) -> Line<'b> {
-        let fresh = unread.get(self.scanned..).unwrap_or_default();
-        let end = memchr(b'\n', fresh).map(|found| self.scanned + found + 1);
-        self.scanned = 0;
-        match end {
-            Some(used) if used > max => Line::TooLong { used, ended: true },
-            Some(used) => Line::Whole { line: unread.get(..used).unwrap_or_default(), used },
-            None if unread.len() >= max => Line::TooLong { used: unread.len(), ended: false },
-            None => {
-                self.scanned = unread.len();
-                Line::Unfinished
-            }
-        }
-    }
-
     /// Answers a mistake. One too many ends the conversation (RFC 5321 §7.8).
     fn refuse(&mut self, fault: Fault, out: &mut Outbox) {
         let code = fault.write(&self.id, out);
-        if code == Code::SHUTTING_DOWN {
+        if code == Code::SHUTTING_DOWN || matches!(fault, Fault::Chunk(_)) {
             self.state = State::Closed;
         }
         if fault.is_bad_command() {
@@ -580,42 +469,6 @@ impl Server {
         let space = if text.is_empty() { "" } else { " " };
         write_line(reply.code(), None, format_args!("{host}{space}{text}"), place, out);
     }
-
-    /// The mechanisms offered at this moment.
-    fn mechanisms(&self) -> impl Iterator<Item = &str> {
-        let offered = self.config.capabilities();
-        let only_under_tls = self.secure.then_some(&offered.auth_under_tls);
-        offered.auth.iter().chain(only_under_tls.into_iter().flatten()).map(String::as_str)
-    }
-
-    /// The reply to EHLO (RFC 5321 §4.1.1.1): what is offered, at this moment and to this client.
-    fn announce(&self, reply: &Reply, out: &mut Outbox) {
-        let offered = self.config.capabilities();
-        self.write_named(reply, Place::Before, out);
-        let mut line = |text: fmt::Arguments<'_>| {
-            write_line(Code::OK, None, text, Place::Before, out);
-        };
-        if offered.pipelining {
-            line(format_args!("PIPELINING"));
-        }
-        if offered.size {
-            line(format_args!("SIZE {}", self.config.limits().message_bytes_max));
-        }
-        if offered.starttls && !self.secure {
-            line(format_args!("STARTTLS"));
-        }
-        if !self.authenticated && self.mechanisms().next().is_some() {
-            let names: Vec<_> = self.mechanisms().collect();
-            line(format_args!("AUTH {}", names.join(" ")));
-        }
-        if offered.eight_bit_mime {
-            line(format_args!("8BITMIME"));
-        }
-        if offered.smtp_utf8 {
-            line(format_args!("SMTPUTF8"));
-        }
-        write_line(Code::OK, None, format_args!("ENHANCEDSTATUSCODES"), Place::Last(None), out);
-    }
 }
 
 impl Progress {
@@ -625,40 +478,17 @@ impl Progress {
             Self::Ready => Stage::Ready,
             Self::Transaction { recipients: 0, .. } => Stage::Mail,
             Self::Transaction { .. } => Stage::Rcpt,
+            Self::Chunks(_) => Stage::Chunks,
         }
     }
-}
-
-enum Line<'b> {
-    /// With its line end.
-    Whole {
-        line: &'b [u8],
-        used: usize,
-    },
-    Unfinished,
-    /// `ended` where its end was among the bytes used.
-    TooLong {
-        used: usize,
-        ended: bool,
-    },
 }
 
 const fn at(used: usize, next: Next<'_>) -> Step<'_> {
     Step { used, next }
 }
 
-/// Where a parameter stands in a command line, in any case.
-fn place_of(line: &[u8], name: &str) -> usize {
-    line.windows(name.len())
-        .position(|window| window.eq_ignore_ascii_case(name.as_bytes()))
-        .unwrap_or(0)
-}
-
 /// So much of a line tells whether it is AUTH with an argument.
 const AUTH: &[u8] = b"AUTH ";
-
-const OK: super::reply::Enhanced = super::reply::Enhanced::new(0, 0);
-const CANNOT_VERIFY: super::reply::Enhanced = super::reply::Enhanced::new(5, 2);
 
 #[cfg(test)]
 mod tests;

@@ -108,6 +108,67 @@ impl fmt::Display for ImapDate {
     }
 }
 
+/// Prints a time as `2026-11-24T13:34:00Z` (RFC 3339 §5.6).
+#[derive(Debug, Clone, Copy)]
+pub struct InternetDate(pub UnixSeconds);
+
+impl fmt::Display for InternetDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Civil { year, month, day, hour, minute, second } = Civil::from_unix(self.0);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
+/// Reads a date and time as RFC 3339 §5.6 writes it, with any offset; fractions of a second are
+/// cut off. `None` where it is none, or a day that does not exist.
+#[must_use]
+pub fn internet_date(text: &str) -> Option<UnixSeconds> {
+    let number = |at: std::ops::Range<usize>| -> Option<i64> {
+        let digits = text.get(at).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
+        digits.parse().ok()
+    };
+    let is = |at: usize, wanted: &[u8]| text.as_bytes().get(at).is_some_and(|b| wanted.contains(b));
+    let separated = is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":");
+    if !separated {
+        return None;
+    }
+    let civil = Civil {
+        year: number(0..4)?,
+        month: small(number(5..7)?),
+        day: small(number(8..10)?),
+        hour: small(number(11..13)?),
+        minute: small(number(14..16)?),
+        // A leap second is the last one before it.
+        second: small(number(17..19)?.min(60)),
+    };
+    let time = Civil { second: civil.second.min(59), ..civil }.to_unix();
+    let exists = Civil::from_unix(time) == Civil { second: civil.second.min(59), ..civil };
+    let rest = text.get(19..).filter(|_| exists && number(17..19) <= Some(60))?;
+    let zone = rest.strip_prefix('.').map_or(Some(rest), |rest| {
+        let zone = rest.trim_start_matches(|char: char| char.is_ascii_digit());
+        (zone.len() < rest.len()).then_some(zone)
+    })?;
+    zone_seconds(zone).map(|offset| UnixSeconds(time.0 - offset))
+}
+
+/// How far a zone is ahead of UTC: `Z`, `+01:30`.
+fn zone_seconds(zone: &str) -> Option<i64> {
+    if matches!(zone, "Z" | "z") {
+        return Some(0);
+    }
+    let (sign, time) = match zone.split_at_checked(1)? {
+        ("+", time) => (1, time),
+        ("-", time) => (-1, time),
+        _ => return None,
+    };
+    let (hours, minutes) = time.split_once(':')?;
+    let two = |text: &str, max: i64| -> Option<i64> {
+        let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse().ok()).flatten().filter(|number| *number <= max)
+    };
+    Some(sign * (two(hours, 23)? * 3_600 + two(minutes, 59)? * 60))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +186,44 @@ mod tests {
         }
     }
 
+    #[test]
+    fn internet_dates_are_read() {
+        for (text, seconds) in [
+            ("2026-11-24T13:34:00Z", Some(1_795_527_240)),
+            ("2026-11-24t13:34:00.25z", Some(1_795_527_240)),
+            ("2026-11-24T15:04:00+01:30", Some(1_795_527_240)),
+            ("2026-11-24T05:34:00-08:00", Some(1_795_527_240)),
+            ("2000-02-29T00:00:00Z", Some(951_782_400)),
+            ("1990-12-31T23:59:60Z", Some(662_687_999)),
+            ("2001-02-29T00:00:00Z", None),
+            ("2026-13-01T00:00:00Z", None),
+            ("2026-00-01T00:00:00Z", None),
+            ("2026-11-24T24:00:00Z", None),
+            ("2026-11-24T13:34:61Z", None),
+            ("2026-11-24T13:34:00", None),
+            ("2026-11-24T13:34:00.Z", None),
+            ("2026-11-24T13:34:00+1:30", None),
+            ("2026-11-24", None),
+            ("2026-11-24T13:34:0\u{e9}", None),
+            ("", None),
+        ] {
+            assert_eq!(internet_date(text), seconds.map(UnixSeconds), "{text}");
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn internet_dates_round_trip(seconds in -62_000_000_000_i64..250_000_000_000) {
+            let time = UnixSeconds(seconds);
+            let text = InternetDate(time).to_string();
+            proptest::prop_assert_eq!(internet_date(&text), Some(time));
+        }
+
+        #[test]
+        fn no_text_is_too_odd(text in "\\PC{0,30}") {
+            let _ = internet_date(&text);
+        }
+
         #[test]
         fn civil_times_round_trip(seconds in -100_000_000_000_i64..100_000_000_000) {
             let time = UnixSeconds(seconds);

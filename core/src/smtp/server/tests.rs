@@ -7,6 +7,7 @@
 //! The owner accepts everything but recipients called `nobody` and the password `wrong`, and says
 //! in its replies what it was asked.
 
+mod chunking;
 mod conversations;
 mod extensions;
 mod limits;
@@ -15,8 +16,9 @@ mod smuggling;
 mod splits;
 
 use super::*;
+use crate::UnixSeconds;
 use crate::smtp::address::ForwardPath;
-use crate::smtp::config::Capabilities;
+use crate::smtp::config::{Capabilities, FutureRelease};
 use crate::smtp::limits::Limits;
 use crate::smtp::reply::Enhanced;
 
@@ -37,13 +39,15 @@ enum Setting {
     Trusting,
     /// As `Receiving`, and pedantic.
     Pedantic,
+    /// Everything, without AUTH.
+    Generous,
 }
 
 impl Setting {
     fn config(self) -> Config {
         let strictness = match self {
             Self::Pedantic => Strictness::Pedantic,
-            Self::Bare | Self::Receiving | Self::Trusting => Strictness::Lenient,
+            Self::Bare | Self::Receiving | Self::Trusting | Self::Generous => Strictness::Lenient,
         };
         let limits = Limits { message_bytes_max: 200, text_line_max: 80, ..Limits::default() };
         Config::new("mx.example", limits, self.capabilities(), strictness).unwrap()
@@ -57,11 +61,25 @@ impl Setting {
                 size: false,
                 eight_bit_mime: false,
                 smtp_utf8: false,
+                chunking: false,
+                limits: false,
                 ..Capabilities::default()
             },
             Self::Receiving | Self::Pedantic => Capabilities {
                 starttls: true,
                 auth_under_tls: names(&["PLAIN", "LOGIN"]),
+                ..Capabilities::default()
+            },
+            Self::Generous => Capabilities {
+                starttls: true,
+                dsn: true,
+                require_tls: true,
+                future_release: Some(FutureRelease {
+                    seconds_max: 3600,
+                    until_max: UnixSeconds(1_893_456_000),
+                }),
+                deliver_by: true,
+                mt_priority: true,
                 ..Capabilities::default()
             },
             Self::Trusting => Capabilities {
@@ -165,6 +183,7 @@ fn decide(
             ForwardPath::Mailbox(mailbox) if mailbox.localpart.as_str() == "nobody" => {
                 Reply::no_such_mailbox()
             }
+            _ if rcpt.notify.is_some() => ok(format!("ok{rcpt}")),
             recipient => ok(format!("ok {recipient}")),
         },
         Event::Data => Reply::start_mail(),

@@ -21,6 +21,9 @@ pub(super) const CONVERSATIONS: &[Conversation] = &[
             S: 250-STARTTLS
             S: 250-8BITMIME
             S: 250-SMTPUTF8
+            S: 250-CHUNKING
+            S: 250-BINARYMIME
+            S: 250-LIMITS MAILMAX=100000 RCPTMAX=1000
             S: 250 ENHANCEDSTATUSCODES
             C: MAIL FROM:<ann@client.example> SIZE=120 BODY=8BITMIME
             S: 250 2.0.0 ok FROM:<ann@client.example> SIZE=120 BODY=8BITMIME
@@ -104,7 +107,7 @@ pub(super) const CONVERSATIONS: &[Conversation] = &[
             C: VRFY ann
             S: 252 2.5.2 cannot verify, but will take mail for it
             C: EXPN list
-            S: 502 5.5.1 EXPN is not served (c7)
+            S: 252 2.5.2 cannot verify, but will take mail for it
             C: RSET
             S: 250 2.0.0 reset
             C: QUIT
@@ -192,7 +195,7 @@ pub(super) const CONVERSATIONS: &[Conversation] = &[
             S: 500 5.5.1 command not known (c7)
             C: XYZZY
             S: 500 5.5.1 command not known (c7)
-            C: BDAT 10 LAST
+            C: BURL imap://host LAST
             S: 500 5.5.1 command not known (c7)
             C| NOOP\0\r\n
             S: 500 5.5.2 at byte 4: a control character (c7)

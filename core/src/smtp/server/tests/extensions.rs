@@ -45,6 +45,9 @@ pub(super) const CONVERSATIONS: &[Conversation] = &[
             S: 250-AUTH PLAIN LOGIN
             S: 250-8BITMIME
             S: 250-SMTPUTF8
+            S: 250-CHUNKING
+            S: 250-BINARYMIME
+            S: 250-LIMITS MAILMAX=100000 RCPTMAX=1000
             S: 250 ENHANCEDSTATUSCODES
             C: STARTTLS
             S: 503 5.5.1 TLS has started already (c7)
@@ -80,6 +83,9 @@ pub(super) const CONVERSATIONS: &[Conversation] = &[
             S: 250-SIZE 200
             S: 250-8BITMIME
             S: 250-SMTPUTF8
+            S: 250-CHUNKING
+            S: 250-BINARYMIME
+            S: 250-LIMITS MAILMAX=100000 RCPTMAX=1000
             S: 250 ENHANCEDSTATUSCODES
             C: MAIL FROM:<a@b> AUTH=<>
             S: 250 2.0.0 ok FROM:<a@b> AUTH=<>
@@ -98,6 +104,9 @@ pub(super) const CONVERSATIONS: &[Conversation] = &[
             S: 250-AUTH PLAIN
             S: 250-8BITMIME
             S: 250-SMTPUTF8
+            S: 250-CHUNKING
+            S: 250-BINARYMIME
+            S: 250-LIMITS MAILMAX=100000 RCPTMAX=1000
             S: 250 ENHANCEDSTATUSCODES
             C: AUTH LOGIN
             S: 504 5.5.4 mechanism not offered (c7)
@@ -120,6 +129,9 @@ pub(super) const CONVERSATIONS: &[Conversation] = &[
             S: 250-AUTH PLAIN LOGIN
             S: 250-8BITMIME
             S: 250-SMTPUTF8
+            S: 250-CHUNKING
+            S: 250-BINARYMIME
+            S: 250-LIMITS MAILMAX=100000 RCPTMAX=1000
             S: 250 ENHANCEDSTATUSCODES
             C: DATA
             S: 503 5.5.1 send MAIL first (c7)
