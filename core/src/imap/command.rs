@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    Day, Field, Fields, FlagRef, Item, Key, Partial, Request, Section, SetRange, StatusItem,
+    Day, Field, FlagRef, Item, Key, Partial, Request, Section, SectionText, SetRange, StatusItem,
     StoreMode, Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError};
@@ -257,10 +257,6 @@ impl Command {
     pub fn unsupported(&self) -> Option<&'static str> {
         match self {
             Self::Search { key, .. } => key.unsupported(),
-            Self::Fetch { items, .. } => items.iter().find_map(|item| match item {
-                FetchItem::Unsupported(name) => Some(*name),
-                FetchItem::Field(_) | FetchItem::Body(_) => None,
-            }),
             _ => None,
         }
     }
@@ -348,8 +344,13 @@ pub enum FetchItem {
     Field(Field),
     /// Bytes of the message.
     Body(BodyItem),
-    /// Known to IMAP and not to us yet.
-    Unsupported(&'static str),
+    /// What its header says of it.
+    Envelope,
+    /// Of which parts it consists.
+    Structure {
+        /// Whether to tell what `BODYSTRUCTURE` has and `BODY` has not.
+        extended: bool,
+    },
 }
 
 /// Bytes of a message that are asked for.
@@ -371,17 +372,13 @@ impl BodyItem {
     }
 }
 
-/// Which part of a message.
+/// Which bytes of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BodySection {
-    /// All of it.
-    Whole,
-    /// The header, with the empty line that ends it.
-    Header,
-    /// What follows the header.
-    Text,
-    /// The header fields of these names, or all but these.
-    Fields(Fields, Vec<Box<str>>),
+pub struct BodySection {
+    /// The numbers of a part; none for the message itself.
+    pub part: Vec<u32>,
+    /// What of it.
+    pub text: SectionText<Box<str>>,
 }
 
 /// What a search asks of a message.
@@ -468,7 +465,8 @@ fn own_items(items: Vec<Item<'_>>, uid: bool) -> Vec<FetchItem> {
 fn own_item(item: Item<'_>) -> FetchItem {
     match item {
         Item::Field(field) => FetchItem::Field(field),
-        Item::Unsupported(name) => FetchItem::Unsupported(name),
+        Item::Envelope => FetchItem::Envelope,
+        Item::Structure { extended } => FetchItem::Structure { extended },
         Item::Body { which, section, partial } => {
             FetchItem::Body(BodyItem { which, section: own_section(section), partial })
         }
@@ -476,16 +474,18 @@ fn own_item(item: Item<'_>) -> FetchItem {
 }
 
 fn own_section(section: Section<'_>) -> BodySection {
-    match section {
-        Section::Whole => BodySection::Whole,
-        Section::Header => BodySection::Header,
-        Section::Text => BodySection::Text,
-        Section::Fields(fields, names) => {
+    let text = match section.text {
+        SectionText::Whole => SectionText::Whole,
+        SectionText::Header => SectionText::Header,
+        SectionText::Text => SectionText::Text,
+        SectionText::Mime => SectionText::Mime,
+        SectionText::Fields(fields, names) => {
             // The grammar lets only ASCII through, so nothing is lost.
             let own = |name: &Text<'_>| String::from_utf8_lossy(name).into();
-            BodySection::Fields(fields, names.iter().map(own).collect())
+            SectionText::Fields(fields, names.iter().map(own).collect())
         }
-    }
+    };
+    BodySection { part: section.part, text }
 }
 
 fn own_flags(flags: Vec<FlagRef<'_>>) -> FlagNames {

@@ -3,12 +3,16 @@
 //! Nothing is allocated. Each function writes a whole line, except [`Fetch`], which is written item
 //! by item, so that large contents can follow in pieces.
 
-use super::command::{BodyItem, BodySection};
+use super::command::BodyItem;
 use super::flags::{FlagBits, Keywords, SYSTEM};
-use super::grammar::{Fields, Origin, StatusItem, Which, atom_char, write_number};
+use super::grammar::{Fields, Origin, SectionText, StatusItem, Which, atom_char, write_number};
 use super::name::MailboxName;
+use crate::mime::Structure;
 use crate::wire::date::ImapDate;
 use crate::{Outbox, UnixSeconds};
+
+mod envelope;
+mod structure;
 
 /// Where responses go.
 pub trait Sink {
@@ -261,6 +265,18 @@ impl Fetch {
         decimal(bytes, out);
     }
 
+    /// `ENVELOPE (…)`: what a message's header says of it.
+    pub fn envelope(&mut self, header: &[u8], out: &mut impl Sink) {
+        self.name(b"ENVELOPE ", out);
+        envelope::write(header, out);
+    }
+
+    /// `BODYSTRUCTURE (…)` if `extended`, else `BODY (…)`: of which parts a message consists.
+    pub fn structure(&mut self, structure: &Structure, extended: bool, out: &mut impl Sink) {
+        self.name(if extended { b"BODYSTRUCTURE " } else { b"BODY " }, out);
+        structure::write(structure, structure.root(), extended, out);
+    }
+
     /// A section whose bytes are at hand: those of the piece asked for, if one was.
     pub fn body(&mut self, item: &BodyItem, bytes: &[u8], out: &mut impl Sink) {
         self.body_head(item, u64::try_from(bytes.len()).unwrap_or(u64::MAX), out);
@@ -313,6 +329,14 @@ pub fn string(text: &[u8], out: &mut impl Sink) {
     out.put(b"\"");
 }
 
+/// A string, or `NIL` for none (RFC 3501 §4.5).
+fn nstring(text: Option<&[u8]>, out: &mut impl Sink) {
+    match text {
+        Some(text) => string(text, out),
+        None => out.put(b"NIL"),
+    }
+}
+
 /// A string without quotes where none are needed.
 fn astring(text: &[u8], out: &mut impl Sink) {
     if !text.is_empty() && text.iter().all(|byte| atom_char(*byte)) {
@@ -334,11 +358,21 @@ fn section_name(item: &BodyItem, out: &mut impl Sink) {
         // RFC 3501 §6.4.5: the answer to BODY.PEEK is named BODY.
         Which::Body | Which::Peek => {
             out.put(b"BODY[");
-            match &item.section {
-                BodySection::Whole => {}
-                BodySection::Header => out.put(b"HEADER"),
-                BodySection::Text => out.put(b"TEXT"),
-                BodySection::Fields(fields, names) => {
+            for (index, number) in item.section.part.iter().enumerate() {
+                if index > 0 {
+                    out.put(b".");
+                }
+                decimal((*number).into(), out);
+            }
+            if !item.section.part.is_empty() && item.section.text != SectionText::Whole {
+                out.put(b".");
+            }
+            match &item.section.text {
+                SectionText::Whole => {}
+                SectionText::Header => out.put(b"HEADER"),
+                SectionText::Text => out.put(b"TEXT"),
+                SectionText::Mime => out.put(b"MIME"),
+                SectionText::Fields(fields, names) => {
                     out.put(match fields {
                         Fields::These => b"HEADER.FIELDS (",
                         Fields::Not => b"HEADER.FIELDS.NOT (",

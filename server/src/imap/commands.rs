@@ -140,7 +140,7 @@ pub(super) async fn select(
     let view = View::new(selected.uids.iter().flat_map(|r| r.first..=r.last), modseq);
     let keywords = keywords(&selected.keywords);
     let pin = tools.pins.pin(id, modseq);
-    let open = Open { id, read_only, view, keywords, watch, pin };
+    let open = Open { id, read_only, view, keywords, watch, pin, parsed: None };
     tools.pen.write(|out| {
         response::flags(&open.keywords, out);
         response::exists(open.view.count(), out);

@@ -1,25 +1,30 @@
 //! FETCH and UID FETCH: messages leave in pages, large ones in pieces, as the client takes them.
 
-use pillarbox_core::imap::command::{BodyItem, BodySection, FetchItem, MessageSet};
+use std::ops::Range;
+use std::rc::Rc;
+
+use pillarbox_core::imap::command::{BodyItem, FetchItem, MessageSet};
 use pillarbox_core::imap::flags::FlagBits;
-use pillarbox_core::imap::grammar::Field;
+use pillarbox_core::imap::grammar::{Field, SectionText};
 use pillarbox_core::imap::response::Fetch;
-use pillarbox_core::imap::section;
+use pillarbox_core::imap::section::{self, Layout, Needs};
+use pillarbox_core::mime::{Parser, Structure};
 use pillarbox_store::{
     Change, Facts, Flags, Found, Message, Read, StoreError, UidRange, What, Write, Written,
 };
 
 use super::commands::{Answer, PAGE, no_such_message};
 use super::open::{GATHERED_MAX, Open, Tools, ranges};
-use super::search::not_yet;
 use crate::job;
 
 /// A larger message is sent in pieces instead of being held whole.
-const WHOLE_MAX: u64 = 256 << 10;
+pub(super) const WHOLE_MAX: u64 = 256 << 10;
 /// The texts of one page together.
 const PAGE_BYTES_MAX: u64 = 1 << 20;
 /// The size of a piece.
-const PIECE: usize = 256 << 10;
+pub(super) const PIECE: usize = 256 << 10;
+/// How much of a large message's header is looked through for single fields.
+const FIELDS_BYTES_MAX: usize = 1 << 20;
 
 /// Sends what was asked for. Beside the answer: the MODSEQ of `\Seen` set on the way.
 pub(super) async fn fetch(
@@ -28,13 +33,6 @@ pub(super) async fn fetch(
     set: &MessageSet,
     items: &[FetchItem],
 ) -> Result<(Answer, Option<u64>), StoreError> {
-    let unsupported = items.iter().find_map(|item| match item {
-        FetchItem::Unsupported(name) => Some(*name),
-        FetchItem::Field(_) | FetchItem::Body(_) => None,
-    });
-    if let Some(name) = unsupported {
-        return Ok((not_yet("FETCH", name), None));
-    }
     let Ok(stretches) = open.view.resolve(set) else { return Ok((no_such_message(), None)) };
     let uids = ranges(&stretches);
     let sets_seen = items.iter().any(|item| matches!(item, FetchItem::Body(b) if b.sets_seen()));
@@ -43,8 +41,8 @@ pub(super) async fn fetch(
     } else {
         None
     };
-    let reads_text = items.iter().any(|item| matches!(item, FetchItem::Body(_)));
-    let what = if reads_text {
+    let needs = items.iter().filter_map(needs).max();
+    let what = if needs.is_some() {
         What::Text { each_max: WHOLE_MAX, all_max: PAGE_BYTES_MAX }
     } else {
         What::Facts
@@ -65,7 +63,7 @@ pub(super) async fn fetch(
             return Err(job::astray("fetch"));
         };
         for message in &page.messages {
-            one(tools, open, message, items, seen).await?;
+            one(tools, open, message, items, needs, seen).await?;
         }
         after = page.more;
     }
@@ -98,13 +96,15 @@ async fn set_seen(
 /// One message's response.
 async fn one(
     tools: &Tools,
-    open: &Open,
+    open: &mut Open,
     message: &Message,
     items: &[FetchItem],
+    needs: Option<Needs>,
     seen: Option<u64>,
 ) -> Result<(), StoreError> {
     let facts = &message.facts;
     let Some(sequence) = open.view.sequence_of(facts.uid) else { return Ok(()) };
+    let known = Known::of(tools, open, message, needs.unwrap_or(Needs::Nothing)).await?;
     let mut fetch = tools.pen.write(|out| Fetch::begin(sequence, out));
     for item in items {
         match item {
@@ -114,11 +114,22 @@ async fn one(
                 Field::InternalDate => fetch.internal_date(facts.internaldate, out),
                 Field::Size => fetch.size(facts.size, out),
             }),
-            FetchItem::Body(item) => match &message.text {
-                Some(text) => whole(tools, &mut fetch, item, text),
-                None => in_pieces(tools, open, &mut fetch, item, facts).await?,
-            },
-            FetchItem::Unsupported(_) => {}
+            FetchItem::Envelope => {
+                let header = known.header(message.text.as_deref());
+                tools.pen.write(|out| fetch.envelope(header, out));
+            }
+            FetchItem::Structure { extended } => {
+                if let Some(structure) = &known.structure {
+                    tools.pen.write(|out| fetch.structure(structure, *extended, out));
+                }
+            }
+            FetchItem::Body(item) => {
+                let place = known.layout().place(&item.section).unwrap_or_default();
+                match &message.text {
+                    Some(text) => whole(tools, &mut fetch, item, slice(text, &place)),
+                    None => in_pieces(tools, open, &mut fetch, item, facts.uid, place).await?,
+                }
+            }
         }
     }
     // RFC 3501 §6.4.5: if `\Seen` was set by this, FLAGS belong to the response.
@@ -136,39 +147,133 @@ async fn one(
     Ok(())
 }
 
-/// A section of a message that is at hand.
-fn whole(tools: &Tools, fetch: &mut Fetch, item: &BodyItem, text: &[u8]) {
-    let mut fields = Vec::new();
-    let bytes = section::section(text, &item.section, &mut fields);
-    let piece = section::piece(bytes.len() as u64, item.partial);
-    let place = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
-    let bytes = bytes.get(place(piece.start)..place(piece.end)).unwrap_or_default();
+/// What must be known of a message to tell an item; `None` if its bytes are not.
+fn needs(item: &FetchItem) -> Option<Needs> {
+    match item {
+        FetchItem::Field(_) => None,
+        FetchItem::Envelope => Some(Needs::Header),
+        FetchItem::Structure { .. } => Some(Needs::Structure),
+        FetchItem::Body(item) => Some(Layout::needed(&item.section)),
+    }
+}
+
+/// What is known of the message whose response is written: found out once for all items.
+struct Known {
+    size: u64,
+    header_end: u64,
+    /// There if all parts were needed.
+    structure: Option<Rc<Structure>>,
+    /// The header of a message that is not at hand.
+    header: Vec<u8>,
+}
+
+impl Known {
+    async fn of(
+        tools: &Tools,
+        open: &mut Open,
+        message: &Message,
+        needs: Needs,
+    ) -> Result<Self, StoreError> {
+        let size = message.facts.size;
+        let mut known = Self { size, header_end: 0, structure: None, header: Vec::new() };
+        match (&message.text, needs) {
+            (_, Needs::Nothing) => {}
+            (Some(text), Needs::Header) => known.header_end = section::header_end(text) as u64,
+            (Some(text), Needs::Structure) => known.learn(Rc::new(Structure::of(text))),
+            (None, Needs::Header) => {
+                let structure = parse(tools, open, &message.facts, needs).await?;
+                known.header_end = structure.root().header.end;
+                known.header = structure.header(structure.root()).to_vec();
+            }
+            (None, Needs::Structure) => {
+                let uid = message.facts.uid;
+                let structure = match open.parsed.take_if(|(of, _)| *of == uid) {
+                    Some((_, structure)) => structure,
+                    None => Rc::new(parse(tools, open, &message.facts, needs).await?),
+                };
+                open.parsed = Some((uid, Rc::clone(&structure)));
+                known.learn(structure);
+            }
+        }
+        Ok(known)
+    }
+
+    fn learn(&mut self, structure: Rc<Structure>) {
+        self.header_end = structure.root().header.end;
+        self.structure = Some(structure);
+    }
+
+    fn layout(&self) -> Layout<'_> {
+        match &self.structure {
+            Some(structure) => Layout::Structure(structure),
+            None => Layout::Header { end: self.header_end, size: self.size },
+        }
+    }
+
+    /// The header, as far as it is kept of a large message.
+    fn header<'a>(&'a self, text: Option<&'a [u8]>) -> &'a [u8] {
+        match (text, &self.structure) {
+            (Some(text), _) => slice(text, &(0..self.header_end)),
+            (None, Some(structure)) => structure.header(structure.root()),
+            (None, None) => &self.header,
+        }
+    }
+}
+
+/// Runs through a large message, to the end of its header or to its own.
+async fn parse(
+    tools: &Tools,
+    open: &Open,
+    facts: &Facts,
+    needs: Needs,
+) -> Result<Structure, StoreError> {
+    let mut parser = Parser::new();
+    let mut offset = 0;
+    while offset < facts.size && !(needs == Needs::Header && parser.header_end().is_some()) {
+        let piece = bytes(tools, open, facts.uid, offset, PIECE).await?;
+        if piece.is_empty() {
+            return Err(job::astray("a message shorter than its size"));
+        }
+        offset += piece.len() as u64;
+        parser.push(&piece);
+    }
+    Ok(parser.finish())
+}
+
+/// A section that is at hand, or the header of which fields were asked for.
+fn whole(tools: &Tools, fetch: &mut Fetch, item: &BodyItem, section: &[u8]) {
+    let mut found = Vec::new();
+    let mut bytes = section;
+    if let SectionText::Fields(fields, names) = &item.section.text {
+        section::header_fields(bytes, *fields, names, &mut found);
+        bytes = &found;
+    }
+    let bytes = slice(bytes, &section::piece(bytes.len() as u64, item.partial));
     tools.pen.write(|out| fetch.body(item, bytes, out));
 }
 
-/// A section of a large message: only its header is ever held whole.
+/// A section of a large message.
 async fn in_pieces(
     tools: &Tools,
     open: &Open,
     fetch: &mut Fetch,
     item: &BodyItem,
-    facts: &Facts,
+    uid: u32,
+    place: Range<u64>,
 ) -> Result<(), StoreError> {
-    let (begin, end) = match &item.section {
-        BodySection::Whole => (0, facts.size),
-        BodySection::Header | BodySection::Fields(..) => {
-            let header = header(tools, open, facts).await?;
-            whole(tools, fetch, item, &header);
-            return Ok(());
-        }
-        BodySection::Text => (header(tools, open, facts).await?.len() as u64, facts.size),
-    };
-    let piece = section::piece(end - begin, item.partial);
-    let (mut offset, end) = (begin + piece.start, begin + piece.end);
+    let length = place.end - place.start;
+    if matches!(item.section.text, SectionText::Fields(..)) {
+        let count = usize::try_from(length).unwrap_or(usize::MAX).min(FIELDS_BYTES_MAX);
+        let header = bytes(tools, open, uid, place.start, count).await?;
+        whole(tools, fetch, item, &header);
+        return Ok(());
+    }
+    let piece = section::piece(length, item.partial);
+    let (mut offset, end) = (place.start + piece.start, place.start + piece.end);
     tools.pen.write(|out| fetch.body_head(item, end - offset, out));
     while offset < end {
         let left = usize::try_from(end - offset).unwrap_or(PIECE);
-        let bytes = bytes(tools, open, facts.uid, offset, left.min(PIECE)).await?;
+        let bytes = bytes(tools, open, uid, offset, left.min(PIECE)).await?;
         if bytes.is_empty() {
             return Err(job::astray("a message shorter than its size"));
         }
@@ -179,25 +284,12 @@ async fn in_pieces(
     Ok(())
 }
 
-/// The header of a large message, with its empty line.
-async fn header(tools: &Tools, open: &Open, facts: &Facts) -> Result<Vec<u8>, StoreError> {
-    let mut header = Vec::new();
-    while (header.len() as u64) < facts.size {
-        let more = bytes(tools, open, facts.uid, header.len() as u64, PIECE).await?;
-        if more.is_empty() {
-            break;
-        }
-        header.extend_from_slice(&more);
-        let end = section::header_end(&header);
-        if end < header.len() {
-            header.truncate(end);
-            break;
-        }
-    }
-    Ok(header)
+fn slice<'a>(bytes: &'a [u8], place: &Range<u64>) -> &'a [u8] {
+    let index = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+    bytes.get(index(place.start)..index(place.end)).unwrap_or_default()
 }
 
-async fn bytes(
+pub(super) async fn bytes(
     tools: &Tools,
     open: &Open,
     uid: u32,

@@ -1,5 +1,6 @@
 //! The mailbox that a session has selected, and keeping its client up to date.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use pillarbox_core::EffectId;
@@ -8,6 +9,7 @@ use pillarbox_core::flow::{Desk, Pen};
 use pillarbox_core::imap::flags::{FlagBits, Keywords};
 use pillarbox_core::imap::response;
 use pillarbox_core::imap::view::{Changes, Expunges, Stretch, View};
+use pillarbox_core::mime::Structure;
 use pillarbox_store::{AccountId, Found, Keyword, MailboxId, Read, StoreError, UidRange, Write};
 
 use super::pins::{Pin, Pins};
@@ -35,6 +37,9 @@ pub(super) struct Open {
     /// The watch that tells of changes.
     pub(super) watch: EffectId,
     pub(super) pin: Pin,
+    /// The parts of the large message that was looked into last, by UID: clients ask for such a
+    /// message in many small pieces.
+    pub(super) parsed: Option<(u32, Rc<Structure>)>,
 }
 
 impl Tools {

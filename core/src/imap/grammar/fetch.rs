@@ -1,12 +1,14 @@
 //! What FETCH can be asked for (RFC 3501 §6.4.5).
 
-use super::primitive::{Text, astring, atom_char, byte, number, space, word};
+use super::primitive::{Text, astring, atom_char, byte, number, nz_number, space};
 use super::{Miss, Read};
 
 /// The most items in one FETCH.
 pub const ITEMS_MAX: usize = 64;
 /// The most field names in one section.
 pub const NAMES_MAX: usize = 128;
+/// The most numbers in the name of a part; no part has one that is longer.
+pub const NUMBERS_MAX: usize = 64;
 
 /// One item of FETCH.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +24,13 @@ pub enum Item<'a> {
         /// Which piece of them.
         partial: Option<Partial>,
     },
-    /// Known to IMAP and not to us yet.
-    Unsupported(&'static str),
+    /// `ENVELOPE`.
+    Envelope,
+    /// `BODYSTRUCTURE`, or `BODY`, which is the same without what can be added to it.
+    Structure {
+        /// Whether with it.
+        extended: bool,
+    },
 }
 
 /// A fact that FETCH tells without reading the message.
@@ -54,17 +61,28 @@ pub enum Which {
     Text,
 }
 
-/// Which part of a message.
+/// Which bytes of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Section<'a> {
-    /// All of it.
+pub struct Section<'a> {
+    /// The numbers of a part: `1.2`. None for the message itself.
+    pub part: Vec<u32>,
+    /// What of the part or message.
+    pub text: SectionText<Text<'a>>,
+}
+
+/// What of a part or message; field names as `N`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SectionText<N> {
+    /// All of the message; of a part its body.
     Whole,
     /// `HEADER`: with the empty line that ends it.
     Header,
     /// `TEXT`: what follows the header.
     Text,
+    /// `MIME`: the header of a part.
+    Mime,
     /// `HEADER.FIELDS` and `HEADER.FIELDS.NOT`.
-    Fields(Fields, Vec<Text<'a>>),
+    Fields(Fields, Vec<N>),
 }
 
 /// Which header fields of a message.
@@ -93,8 +111,7 @@ pub struct Origin(pub u64);
 pub(super) fn items(input: &[u8]) -> Read<'_, Vec<Item<'_>>> {
     let Some((b'(', mut rest)) = input.split_first() else {
         return match take_word(input) {
-            (rest, Some(Word::Fast)) => Ok((rest, FAST.to_vec())),
-            (rest, Some(Word::Macro(name))) => Ok((rest, vec![Item::Unsupported(name)])),
+            (rest, Some(Word::Macro(items))) => Ok((rest, items.to_vec())),
             _ => item(input).map(|(rest, item)| (rest, vec![item])),
         };
     };
@@ -115,19 +132,20 @@ pub(super) fn items(input: &[u8]) -> Read<'_, Vec<Item<'_>>> {
 
 fn item(input: &[u8]) -> Read<'_, Item<'_>> {
     let (rest, found) = take_word(input);
-    let whole = |which, section| Item::Body { which, section, partial: None };
+    let whole = |which, text| {
+        let section = Section { part: Vec::new(), text };
+        Item::Body { which, section, partial: None }
+    };
     let item = match found {
         Some(Word::Field(field)) => Item::Field(field),
         Some(Word::Body(which)) if rest.first() == Some(&b'[') => return section(rest, which),
-        Some(Word::Body(Which::Body)) => Item::Unsupported("BODY"),
-        Some(Word::Rfc822) => whole(Which::Rfc822, Section::Whole),
-        Some(Word::Header) => whole(Which::Header, Section::Header),
-        Some(Word::Text) => whole(Which::Text, Section::Text),
-        Some(Word::Unsupported(name)) => Item::Unsupported(name),
+        Some(Word::Body(Which::Body)) => Item::Structure { extended: false },
+        Some(Word::Rfc822) => whole(Which::Rfc822, SectionText::Whole),
+        Some(Word::Header) => whole(Which::Header, SectionText::Header),
+        Some(Word::Text) => whole(Which::Text, SectionText::Text),
+        Some(Word::Item(item)) => item,
         Some(Word::Body(_)) => return Err(Miss::error(rest, "[")),
-        Some(Word::Fast | Word::Macro(_)) | None => {
-            return Err(Miss::error(input, "a fetch item"));
-        }
+        Some(Word::Macro(_)) | None => return Err(Miss::error(input, "a fetch item")),
     };
     Ok((rest, item))
 }
@@ -136,34 +154,57 @@ fn item(input: &[u8]) -> Read<'_, Item<'_>> {
 fn section(input: &[u8], which: Which) -> Read<'_, Item<'_>> {
     let (rest, ()) = byte(input, b'[', "[")?;
     let (rest, section) = match rest.first() {
-        Some(b']') => (rest, Some(Section::Whole)),
-        Some(b'0'..=b'9') => (part(rest)?.0, None),
-        _ => named_section(rest).map(|(rest, section)| (rest, Some(section)))?,
+        Some(b']') => (rest, Section { part: Vec::new(), text: SectionText::Whole }),
+        Some(b'0'..=b'9') => part(rest)?,
+        _ => {
+            let (rest, text) = named_section(rest)?;
+            (rest, Section { part: Vec::new(), text })
+        }
     };
     let (rest, ()) = byte(rest, b']', "]")?;
     let (rest, partial) = match rest.first() {
         Some(b'<') => partial(rest).map(|(rest, partial)| (rest, Some(partial)))?,
         _ => (rest, None),
     };
-    let item = match section {
-        Some(section) => Item::Body { which, section, partial },
-        None => Item::Unsupported("BODY[part]"),
-    };
-    Ok((rest, item))
+    Ok((rest, Item::Body { which, section, partial }))
 }
 
-fn named_section(input: &[u8]) -> Read<'_, Section<'_>> {
+/// `section-part ["." section-text]` (RFC 3501 §9).
+fn part(input: &[u8]) -> Read<'_, Section<'_>> {
+    let (mut rest, first) = nz_number(input)?;
+    let mut part = vec![first];
+    while let Some((b'.', after)) = rest.split_first() {
+        if !after.first().is_some_and(u8::is_ascii_digit) {
+            let (rest, text) = match after.split_at_checked(4) {
+                Some((name, rest)) if name.eq_ignore_ascii_case(b"MIME") => {
+                    (rest, SectionText::Mime)
+                }
+                _ => named_section(after)?,
+            };
+            return Ok((rest, Section { part, text }));
+        }
+        let (after, number) = nz_number(after)?;
+        if part.len() == NUMBERS_MAX {
+            return Err(Miss::error(rest, "at most 64 part numbers"));
+        }
+        part.push(number);
+        rest = after;
+    }
+    Ok((rest, Section { part, text: SectionText::Whole }))
+}
+
+fn named_section(input: &[u8]) -> Read<'_, SectionText<Text<'_>>> {
     let length = input.iter().position(|byte| !is_word(*byte)).unwrap_or(input.len());
     let (name, rest) = input.split_at_checked(length).unwrap_or((input, &[]));
     let fields = |fields| {
         let (rest, ()) = space(rest)?;
         let (rest, names) = field_names(rest)?;
-        Ok((rest, Section::Fields(fields, names)))
+        Ok((rest, SectionText::Fields(fields, names)))
     };
     if name.eq_ignore_ascii_case(b"HEADER") {
-        Ok((rest, Section::Header))
+        Ok((rest, SectionText::Header))
     } else if name.eq_ignore_ascii_case(b"TEXT") {
-        Ok((rest, Section::Text))
+        Ok((rest, SectionText::Text))
     } else if name.eq_ignore_ascii_case(b"HEADER.FIELDS") {
         fields(Fields::These)
     } else if name.eq_ignore_ascii_case(b"HEADER.FIELDS.NOT") {
@@ -195,19 +236,6 @@ fn field_names(input: &[u8]) -> Read<'_, Vec<Text<'_>>> {
     }
 }
 
-/// The number of a part, with what may follow it: read, to be refused as a whole.
-fn part(input: &[u8]) -> Read<'_, ()> {
-    let (mut rest, _) = super::primitive::nz_number(input)?;
-    while let Some((b'.', after)) = rest.split_first() {
-        rest = match after.first() {
-            Some(b'0'..=b'9') => super::primitive::nz_number(after)?.0,
-            Some(b'M' | b'm') => return word(after, "MIME"),
-            _ => return named_section(after).map(|(rest, _)| (rest, ())),
-        };
-    }
-    Ok((rest, ()))
-}
-
 fn partial(input: &[u8]) -> Read<'_, Partial> {
     let (rest, ()) = byte(input, b'<', "<")?;
     let (rest, origin) = number(rest)?;
@@ -220,16 +248,14 @@ fn partial(input: &[u8]) -> Read<'_, Partial> {
     Ok((rest, Partial { origin: Origin(origin), count }))
 }
 
-#[derive(Clone, Copy)]
 enum Word {
     Field(Field),
     Body(Which),
     Rfc822,
     Header,
     Text,
-    Fast,
-    Macro(&'static str),
-    Unsupported(&'static str),
+    Item(Item<'static>),
+    Macro(&'static [Item<'static>]),
 }
 
 /// The next word in upper case, looked up; what is left begins behind it.
@@ -250,11 +276,11 @@ fn take_word(input: &[u8]) -> (&[u8], Option<Word>) {
         b"RFC822" => Word::Rfc822,
         b"RFC822.HEADER" => Word::Header,
         b"RFC822.TEXT" => Word::Text,
-        b"FAST" => Word::Fast,
-        b"ALL" => Word::Macro("ALL"),
-        b"FULL" => Word::Macro("FULL"),
-        b"ENVELOPE" => Word::Unsupported("ENVELOPE"),
-        b"BODYSTRUCTURE" => Word::Unsupported("BODYSTRUCTURE"),
+        b"FAST" => Word::Macro(FULL.get(..FAST).unwrap_or_default()),
+        b"ALL" => Word::Macro(FULL.get(..ALL).unwrap_or_default()),
+        b"FULL" => Word::Macro(&FULL),
+        b"ENVELOPE" => Word::Item(Item::Envelope),
+        b"BODYSTRUCTURE" => Word::Item(Item::Structure { extended: true }),
         _ => return (rest, None),
     };
     (rest, Some(found))
@@ -264,6 +290,13 @@ const fn is_word(byte: u8) -> bool {
     atom_char(byte) && !matches!(byte, b'[' | b'<')
 }
 
-/// RFC 3501 §6.4.5: the macro FAST.
-const FAST: [Item<'static>; 3] =
-    [Item::Field(Field::Flags), Item::Field(Field::InternalDate), Item::Field(Field::Size)];
+/// RFC 3501 §6.4.5: the macro FULL, of which ALL and FAST are the beginning.
+const FULL: [Item<'static>; 5] = [
+    Item::Field(Field::Flags),
+    Item::Field(Field::InternalDate),
+    Item::Field(Field::Size),
+    Item::Envelope,
+    Item::Structure { extended: false },
+];
+const ALL: usize = 4;
+const FAST: usize = 3;

@@ -18,7 +18,10 @@ use std::fmt;
 
 use nom::error::{ErrorKind, ParseError};
 
-pub use fetch::{Field, Fields, ITEMS_MAX, Item, NAMES_MAX, Origin, Partial, Section, Which};
+pub use fetch::{
+    Field, Fields, ITEMS_MAX, Item, NAMES_MAX, NUMBERS_MAX, Origin, Partial, Section, SectionText,
+    Which,
+};
 pub use primitive::{Day, Text};
 pub use request::{
     FlagRef, Head, Request, StatusItem, StoreMode, append, arguments, command, head, tag,

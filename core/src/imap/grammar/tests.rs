@@ -68,7 +68,8 @@ fn sets_and_items() {
         panic!()
     };
     assert_eq!(set, [SetRange(Some(2), Some(4))]);
-    let section = Section::Fields(Fields::These, vec![text("DATE"), text("FROM")]);
+    let fields = SectionText::Fields(Fields::These, vec![text("DATE"), text("FROM")]);
+    let section = Section { part: Vec::new(), text: fields };
     assert_eq!(
         items,
         [Item::Field(Field::Flags), Item::Body { which: Which::Body, section, partial: None }]
@@ -87,41 +88,60 @@ fn sets_and_items() {
 
 #[test]
 fn fetch_items() {
-    let body = |which, section, partial| Item::Body { which, section, partial };
+    let part = |which, part: &[u32], text, partial| {
+        let section = Section { part: part.to_vec(), text };
+        Item::Body { which, section, partial }
+    };
+    let body = |which, text, partial| part(which, &[], text, partial);
     let partial = |origin, count| Some(Partial { origin: Origin(origin), count });
     for (word, item) in [
         ("flags", Item::Field(Field::Flags)),
         ("INTERNALDATE", Item::Field(Field::InternalDate)),
         ("RFC822.SIZE", Item::Field(Field::Size)),
-        ("RFC822", body(Which::Rfc822, Section::Whole, None)),
-        ("RFC822.HEADER", body(Which::Header, Section::Header, None)),
-        ("rfc822.text", body(Which::Text, Section::Text, None)),
-        ("BODY[]", body(Which::Body, Section::Whole, None)),
-        ("BODY.PEEK[]<0.2048>", body(Which::Peek, Section::Whole, partial(0, 2048))),
+        ("RFC822", body(Which::Rfc822, SectionText::Whole, None)),
+        ("RFC822.HEADER", body(Which::Header, SectionText::Header, None)),
+        ("rfc822.text", body(Which::Text, SectionText::Text, None)),
+        ("BODY[]", body(Which::Body, SectionText::Whole, None)),
+        ("BODY.PEEK[]<0.2048>", body(Which::Peek, SectionText::Whole, partial(0, 2048))),
         (
             "BODY[TEXT]<7.9223372036854775807>",
-            body(Which::Body, Section::Text, partial(7, i64::MAX as u64)),
+            body(Which::Body, SectionText::Text, partial(7, i64::MAX as u64)),
         ),
-        ("body.peek[header]", body(Which::Peek, Section::Header, None)),
+        ("body.peek[header]", body(Which::Peek, SectionText::Header, None)),
         (
             "BODY[HEADER.FIELDS.NOT (\"X-A\")]",
-            body(Which::Body, Section::Fields(Fields::Not, vec![text("X-A")]), None),
+            body(Which::Body, SectionText::Fields(Fields::Not, vec![text("X-A")]), None),
         ),
-        ("ENVELOPE", Item::Unsupported("ENVELOPE")),
-        ("BODYSTRUCTURE", Item::Unsupported("BODYSTRUCTURE")),
-        ("BODY", Item::Unsupported("BODY")),
-        ("ALL", Item::Unsupported("ALL")),
-        ("full", Item::Unsupported("FULL")),
-        ("BODY[1]", Item::Unsupported("BODY[part]")),
-        ("BODY.PEEK[1.2.MIME]<0.1>", Item::Unsupported("BODY[part]")),
-        ("BODY[4.1.HEADER.FIELDS (TO)]", Item::Unsupported("BODY[part]")),
+        ("ENVELOPE", Item::Envelope),
+        ("BODYSTRUCTURE", Item::Structure { extended: true }),
+        ("BODY", Item::Structure { extended: false }),
+        ("BODY[1]", part(Which::Body, &[1], SectionText::Whole, None)),
+        ("BODY.PEEK[1.2.mime]<0.1>", part(Which::Peek, &[1, 2], SectionText::Mime, partial(0, 1))),
+        ("BODY[3.TEXT]", part(Which::Body, &[3], SectionText::Text, None)),
+        (
+            "BODY[4.1.HEADER.FIELDS (TO)]",
+            part(Which::Body, &[4, 1], SectionText::Fields(Fields::These, vec![text("TO")]), None),
+        ),
     ] {
         let line = format!("a FETCH 1 {word}");
         let Request::Fetch { items, .. } = read(&line) else { panic!() };
         assert_eq!(items, [item], "{word}");
     }
-    let Request::Fetch { items, .. } = read("a FETCH 1 fast") else { panic!() };
-    assert_eq!(items, [Field::Flags, Field::InternalDate, Field::Size].map(Item::Field));
+    let fast = [Field::Flags, Field::InternalDate, Field::Size].map(Item::Field);
+    let all = [&fast[..], &[Item::Envelope]].concat();
+    let full = [&all[..], &[Item::Structure { extended: false }]].concat();
+    for (word, expected) in [("fast", &fast[..]), ("ALL", &all), ("Full", &full)] {
+        let line = format!("a FETCH 1 {word}");
+        let Request::Fetch { items, .. } = read(&line) else { panic!() };
+        assert_eq!(items, expected);
+    }
+}
+
+#[test]
+fn part_numbers_have_a_limit() {
+    let line = |count: usize| format!("a FETCH 1 BODY[{}1]", "1.".repeat(count - 1));
+    assert!(command(line(NUMBERS_MAX).as_bytes()).is_ok());
+    assert!(command(line(NUMBERS_MAX + 1).as_bytes()).is_err());
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::imap::command::BodySection;
 use crate::imap::flags::{ANSWERED, DELETED, SEEN};
 use crate::imap::grammar::Partial;
 
@@ -12,7 +13,8 @@ fn name(name: &str) -> MailboxName {
     MailboxName::new(name).unwrap()
 }
 
-fn item(which: Which, section: BodySection, origin: Option<u64>) -> BodyItem {
+fn item(which: Which, text: SectionText<Box<str>>, origin: Option<u64>) -> BodyItem {
+    let section = BodySection { part: Vec::new(), text };
     let partial = origin.map(|origin| Partial { origin: Origin(origin), count: 9 });
     BodyItem { which, section, partial }
 }
@@ -104,17 +106,25 @@ fn items_of_fetch() {
 
 #[test]
 fn sections_are_named_as_they_were_asked_for() {
-    let fields = |which| BodySection::Fields(which, vec!["DATE".into(), "x(y".into()]);
+    let fields = |which| SectionText::Fields(which, vec!["DATE".into(), "x(y".into()]);
+    let part = |part: &[u32], text| BodyItem {
+        which: Which::Peek,
+        section: BodySection { part: part.to_vec(), text },
+        partial: None,
+    };
     for (item, named) in [
-        (item(Which::Rfc822, BodySection::Whole, None), "RFC822"),
-        (item(Which::Header, BodySection::Header, None), "RFC822.HEADER"),
-        (item(Which::Text, BodySection::Text, None), "RFC822.TEXT"),
-        (item(Which::Body, BodySection::Whole, None), "BODY[]"),
-        (item(Which::Peek, BodySection::Whole, Some(7)), "BODY[]<7>"),
-        (item(Which::Peek, BodySection::Header, None), "BODY[HEADER]"),
-        (item(Which::Body, BodySection::Text, Some(0)), "BODY[TEXT]<0>"),
+        (item(Which::Rfc822, SectionText::Whole, None), "RFC822"),
+        (item(Which::Header, SectionText::Header, None), "RFC822.HEADER"),
+        (item(Which::Text, SectionText::Text, None), "RFC822.TEXT"),
+        (item(Which::Body, SectionText::Whole, None), "BODY[]"),
+        (item(Which::Peek, SectionText::Whole, Some(7)), "BODY[]<7>"),
+        (item(Which::Peek, SectionText::Header, None), "BODY[HEADER]"),
+        (item(Which::Body, SectionText::Text, Some(0)), "BODY[TEXT]<0>"),
         (item(Which::Body, fields(Fields::These), None), "BODY[HEADER.FIELDS (DATE \"x(y\")]"),
         (item(Which::Body, fields(Fields::Not), None), "BODY[HEADER.FIELDS.NOT (DATE \"x(y\")]"),
+        (part(&[1], SectionText::Whole), "BODY[1]"),
+        (part(&[1, 20, 3], SectionText::Mime), "BODY[1.20.3.MIME]"),
+        (part(&[4], fields(Fields::These)), "BODY[4.HEADER.FIELDS (DATE \"x(y\")]"),
     ] {
         let text = written(|out| {
             let mut fetch = Fetch::begin(1, out);
