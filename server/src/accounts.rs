@@ -1,11 +1,265 @@
-//! Domains, accounts and addresses, as commands change them.
+//! Domains, accounts and addresses, as commands change them: the same functions in a running
+//! server and in a command that has opened the store itself.
 
-use pillarbox_core::sasl::{Hash, ScramKeys};
+mod explain;
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use pillarbox_core::effect::Effect;
+use pillarbox_core::flow::Desk;
 use pillarbox_core::{Random, UnixSeconds};
-use pillarbox_store::{AccountId, Found, Read, Secret, Store, StoreError, Write, Writer, Written};
+use pillarbox_store::{
+    Additions, Cleared, Counts, Credentials, Found, NewAccount, NewAddress, Read, Store,
+    StoreError, Write, Writer, Written,
+};
 
+use crate::address::{Address, account_name, domain_name};
+use crate::control::wire::{self, Answer, Request, SecretText};
+use crate::job::{self, Job};
 use crate::secrets;
 use crate::serve::FirstAccounts;
+
+/// What a command's flow knows of whoever asked.
+pub(crate) struct Asker {
+    /// Told how many messages of removed accounts are left.
+    pub(crate) tell: Box<dyn Fn(u64)>,
+    /// Set once the server stops: what takes long ends at its next step.
+    pub(crate) stopping: Rc<Cell<bool>>,
+    /// When it was asked.
+    pub(crate) now: UnixSeconds,
+}
+
+/// Carries out a request.
+///
+/// # Errors
+/// One line for the user, with what to do.
+pub(crate) async fn carry_out(
+    desk: Desk<Job>,
+    request: Request,
+    asker: Asker,
+) -> Result<Answer, String> {
+    match request {
+        // Answered before it comes here.
+        Request::Metrics => Err("only a running server has metrics".into()),
+        Request::Account { login } => one(&desk, &login).await,
+        Request::Accounts { after, secrets } => list(&desk, after, secrets).await,
+        Request::Domains { after } => domains(&desk, after).await,
+        Request::Add(additions) => add(&desk, additions, asker.now).await,
+        Request::Check(additions) => check(&desk, &additions).await,
+        Request::CatchAll { domain, login } => catch_all(&desk, &domain, login.as_deref()).await,
+        Request::Password { login, secrets } => password(&desk, &login, &secrets).await,
+        Request::RemoveAccount { login } => remove(&desk, &login, &asker).await,
+        Request::RemoveAddress { address } => remove_address(&desk, &address).await,
+        Request::RemoveDomain { name, with_addresses } => {
+            remove_domain(&desk, &name, with_addresses).await
+        }
+    }
+}
+
+async fn one(desk: &Desk<Job>, login: &str) -> Result<Answer, String> {
+    let account = find(desk, login).await?.account;
+    match job::read(desk, "account", Read::Account { account }).await {
+        Ok(Found::Accounts(found)) => {
+            let accounts = found.into_iter().map(Into::into).collect();
+            Ok(Answer::Accounts { accounts, more: false })
+        }
+        Ok(_) => Err(job::astray("account").to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn list(desk: &Desk<Job>, after: String, secrets: bool) -> Result<Answer, String> {
+    let question = Read::Accounts { after, count_max: PAGE_MAX, secrets };
+    match job::read(desk, "accounts", question).await {
+        Ok(Found::Accounts(found)) => {
+            let more = found.len() == PAGE_MAX;
+            Ok(Answer::Accounts { accounts: found.into_iter().map(Into::into).collect(), more })
+        }
+        Ok(_) => Err(job::astray("accounts").to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn domains(desk: &Desk<Job>, after: String) -> Result<Answer, String> {
+    match job::read(desk, "domains", Read::Domains { after, count_max: PAGE_MAX }).await {
+        Ok(Found::Domains(found)) => {
+            let more = found.len() == PAGE_MAX;
+            Ok(Answer::Domains { domains: found.into_iter().map(Into::into).collect(), more })
+        }
+        Ok(_) => Err(job::astray("domains").to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Whoever has this name or address.
+async fn find(desk: &Desk<Job>, login: &str) -> Result<Credentials, String> {
+    explain::holder(desk, login).await.map_err(|error| error.to_string())?.ok_or_else(|| {
+        format!("there is no account or address `{login}`: `pillarbox account list` shows all")
+    })
+}
+
+async fn add(desk: &Desk<Job>, new: wire::Additions, now: UnixSeconds) -> Result<Answer, String> {
+    let additions = checked(&new)?;
+    match job::write(desk, "add", Write::Add { additions, now }).await {
+        Ok(_) => {
+            log_added(&new);
+            Ok(Answer::Done)
+        }
+        Err(error) => Err(explain::refused(desk, &new, error).await),
+    }
+}
+
+/// Each account and domain by its name: who came when is asked years later.
+fn log_added(new: &wire::Additions) {
+    for domain in &new.domains {
+        log::info!(domain = domain.as_str(); "domain added by command");
+    }
+    for (account, _) in &new.accounts {
+        log::info!(account = account.as_str(); "account added by command");
+    }
+    for (address, account) in &new.addresses {
+        log::info!(account = account.as_str(), address = address.as_str(); "address added by command");
+    }
+}
+
+async fn check(desk: &Desk<Job>, new: &wire::Additions) -> Result<Answer, String> {
+    checked(new)?;
+    match explain::first_in_the_way(desk, new).await {
+        Ok(None) => Ok(Answer::Done),
+        Ok(Some(line)) => Err(line),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn catch_all(desk: &Desk<Job>, domain: &str, login: Option<&str>) -> Result<Answer, String> {
+    let domain = domain_name(domain)?;
+    let account = match login {
+        Some(login) => Some(find(desk, login).await?.account),
+        None => None,
+    };
+    let job = Write::SetCatchAll { domain: domain.clone(), account };
+    match job::write(desk, "catch-all", job).await {
+        Ok(_) => {
+            log::info!(domain = domain.as_str(), account = login; "catch-all set by command");
+            Ok(Answer::Done)
+        }
+        Err(StoreError::NotOurDomain) => Err(explain::not_ours(&domain)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What comes from a command is taken as it would be typed.
+fn checked(new: &wire::Additions) -> Result<Additions, String> {
+    let mut additions = Additions::default();
+    for name in &new.domains {
+        additions.domains.push(domain_name(name)?);
+    }
+    for (name, secrets) in &new.accounts {
+        additions
+            .accounts
+            .push(NewAccount { name: account_name(name)?, secrets: stored(secrets)? });
+    }
+    for (address, account) in &new.addresses {
+        let Address { localpart, domain } = address.parse()?;
+        additions.addresses.push(NewAddress { localpart, domain, account: account.clone() });
+    }
+    additions.catch_alls.clone_from(&new.catch_alls);
+    Ok(additions)
+}
+
+fn stored(secrets: &[SecretText]) -> Result<Vec<pillarbox_store::Secret>, String> {
+    let read = |secret: &SecretText| {
+        secret.to_stored().ok_or_else(|| "a secret is of no kind that is known here".to_owned())
+    };
+    secrets.iter().map(read).collect()
+}
+
+async fn password(desk: &Desk<Job>, login: &str, secrets: &[SecretText]) -> Result<Answer, String> {
+    let secrets = stored(secrets)?;
+    let Credentials { account, name, .. } = find(desk, login).await?;
+    job::write(desk, "password", Write::SetSecrets { account, secrets })
+        .await
+        .map_err(|error| error.to_string())?;
+    log::info!(account = name.as_str(); "new password by command");
+    desk.send(Effect::Notify(crate::topic_of_account(account)));
+    Ok(Answer::Done)
+}
+
+/// The account is gone with the first commit; its sessions are told, and its mail follows.
+async fn remove(desk: &Desk<Job>, login: &str, asker: &Asker) -> Result<Answer, String> {
+    let Credentials { account, name, .. } = find(desk, login).await?;
+    job::write(desk, "remove", Write::RemoveAccount { account })
+        .await
+        .map_err(|error| error.to_string())?;
+    log::info!(account = name.as_str(); "account removed by command");
+    desk.send(Effect::Notify(crate::topic_of_account(account)));
+    finish_removals(desk, &asker.tell, &asker.stopping).await?;
+    Ok(Answer::Done)
+}
+
+/// Clears what removed accounts have left, each step in a commit of its own between those of
+/// others.
+///
+/// # Errors
+/// One line for the user.
+pub(crate) async fn finish_removals(
+    desk: &Desk<Job>,
+    tell: &dyn Fn(u64),
+    stopping: &Cell<bool>,
+) -> Result<(), String> {
+    loop {
+        if stopping.get() {
+            return Err("the server is stopping: the account is gone, and the rest of its mail \
+                        is removed at the next start"
+                .into());
+        }
+        match job::write(desk, "clear", Write::Clear { messages_max: STEP_MESSAGES }).await {
+            Ok(Written::Cleared(Cleared { more: false, .. })) => return Ok(()),
+            Ok(Written::Cleared(Cleared { messages_left, .. })) => tell(messages_left),
+            Ok(_) => return Err(job::astray("clear").to_string()),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+async fn remove_address(desk: &Desk<Job>, text: &str) -> Result<Answer, String> {
+    let address: Address = text.parse()?;
+    let Address { localpart, domain } = address.clone();
+    match job::write(desk, "remove", Write::RemoveAddress { localpart, domain }).await {
+        Ok(_) => {
+            log::info!(address:% = address; "address removed by command");
+            Ok(Answer::Done)
+        }
+        Err(StoreError::NoSuchAddress | StoreError::NotOurDomain) => {
+            Err(format!("there is no address {address}: `pillarbox account list` shows all"))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn remove_domain(
+    desk: &Desk<Job>,
+    name: &str,
+    with_addresses: bool,
+) -> Result<Answer, String> {
+    let name = domain_name(name)?;
+    let job = Write::RemoveDomain { name: name.clone(), with_addresses };
+    match job::write(desk, "remove", job).await {
+        Ok(_) => {
+            log::info!(domain = name.as_str(); "domain removed by command");
+            Ok(Answer::Done)
+        }
+        Err(StoreError::NotOurDomain) => {
+            Err(format!("{name} is not a domain of this server: `pillarbox domain list` shows all"))
+        }
+        Err(StoreError::HasAddresses) => Err(format!(
+            "{name} has addresses: remove them first, or all at once with --with-addresses \
+             (their accounts and mail stay)"
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
 
 /// Makes the first accounts of a store that has none.
 ///
@@ -20,52 +274,32 @@ pub fn create_first(
 ) -> Result<(), String> {
     let counts = store.reader().and_then(|mut reader| reader.read(Read::Counts));
     match counts {
-        Ok(Found::Counts(counts)) if counts.accounts > 0 => return Ok(()),
-        Ok(_) => {}
+        Ok(Found::Counts(Counts { accounts: 0, domains: 0, .. })) => {}
+        Ok(_) => return Ok(()),
         Err(error) => return Err(error.to_string()),
     }
-    create(writer, first, now, random).map_err(|error| format!("cannot make accounts: {error}"))
-}
-
-fn create(
-    writer: &mut Writer,
-    first: &FirstAccounts,
-    now: UnixSeconds,
-    random: &mut dyn Random,
-) -> Result<(), StoreError> {
-    let domain = first.domain.clone();
-    one(writer, Write::CreateDomain { name: domain.clone() })?;
-    let mut everyone_else = None;
+    let mut additions = Additions { domains: vec![first.domain.clone()], ..Additions::default() };
     for name in &first.names {
-        let Written::Account(account) =
-            one(writer, Write::CreateAccount { name: name.clone(), now })?
-        else {
-            return Err(crate::job::astray("account"));
-        };
-        let (localpart, domain) = (name.clone(), domain.clone());
-        one(writer, Write::CreateAddress { localpart, domain, account })?;
-        let secrets = secrets_of(first, random)?;
-        one(writer, Write::SetSecrets { account, secrets })?;
-        everyone_else.get_or_insert(account);
+        let derived = secrets::derive(&first.password, random)
+            .map_err(|error| format!("cannot derive keys of a password: {error}"))?;
+        additions.accounts.push(NewAccount { name: name.clone(), secrets: derived.into_stored() });
+        additions.addresses.push(NewAddress {
+            localpart: name.clone(),
+            domain: first.domain.clone(),
+            account: name.clone(),
+        });
     }
-    let account: Option<AccountId> = everyone_else;
-    one(writer, Write::SetCatchAll { domain, account }).map(drop)
+    let everyone_else = first.names.first().map(|name| (first.domain.clone(), name.clone()));
+    additions.catch_alls.extend(everyone_else);
+    let written = writer.commit(vec![Write::Add { additions, now }]).pop();
+    match written {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(error)) => Err(format!("cannot make accounts: {error}")),
+        None => Err(job::astray("first accounts").to_string()),
+    }
 }
 
-fn one(writer: &mut Writer, write: Write) -> Result<Written, StoreError> {
-    writer.commit(vec![write]).pop().unwrap_or_else(|| Err(crate::job::astray("one")))
-}
-
-fn secrets_of(first: &FirstAccounts, random: &mut dyn Random) -> Result<Vec<Secret>, StoreError> {
-    let derived = secrets::derive(&first.password, random)
-        .map_err(|_| StoreError::Misuse("no memory for argon2"))?;
-    let scram = derived.scram.into_iter().map(|keys| {
-        let ScramKeys { hash, salt, iterations, stored_key, server_key } = keys;
-        let keys = pillarbox_store::ScramKeys { salt, iterations, stored_key, server_key };
-        match hash {
-            Hash::Sha256 => Secret::ScramSha256(keys),
-            Hash::Sha1 => Secret::ScramSha1(keys),
-        }
-    });
-    Ok(std::iter::once(Secret::Argon2id(derived.argon2id)).chain(scram).collect())
-}
+/// Rows of one answer.
+const PAGE_MAX: usize = 500;
+/// Messages removed by one commit: some milliseconds for those who wait behind it.
+const STEP_MESSAGES: usize = 256;

@@ -1,21 +1,35 @@
 //! The command line.
 
+mod account;
+mod address;
+mod domain;
+mod password;
+mod place;
+mod table;
+mod transfer;
+
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use place::Place;
 
 use crate::config::{Config, RuntimeKind};
 use crate::{control, localserve, serve, verify};
 
 /// A mail server in one binary, whose heart does no I/O.
 #[derive(Debug, Parser)]
-#[command(name = "pillarbox", version, about, max_term_width = 100)]
+#[command(name = "pillarbox", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 not done, with one line that says why; 2 a command line that cannot be \
+understood.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -34,10 +48,23 @@ enum Command {
     /// Work with configuration files.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Add, list and remove accounts, and set their passwords.
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Give accounts more addresses, or take some away.
+    #[command(subcommand)]
+    Address(address::AddressCommand),
+    /// Add, list and remove the domains whose mail this server takes.
+    #[command(subcommand)]
+    Domain(domain::DomainCommand),
+    /// Write domains and accounts to a TOML file, with what is kept of passwords.
+    Export(transfer::ExportArgs),
+    /// Read domains and accounts from a TOML file.
+    Import(transfer::ImportArgs),
     /// Check that the stored mail is whole: run it while no server uses the store.
-    Verify(Where),
+    Verify(Place),
     /// Print the counters of a running server, in the OpenMetrics text form.
-    Metrics(Where),
+    Metrics(Place),
 }
 
 #[derive(Debug, Args)]
@@ -67,27 +94,25 @@ enum ConfigCommand {
     },
 }
 
-/// Which server a command is about.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-struct Where {
-    /// The configuration of the server.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The folder with the server's data.
-    #[arg(long)]
-    dir: Option<PathBuf>,
+/// Why a command was not done.
+#[derive(Debug)]
+enum Trouble {
+    /// Exit code 1.
+    Failed(String),
+    /// Exit code 2.
+    Usage(String),
 }
 
-impl Where {
-    fn data(self) -> Result<PathBuf, String> {
-        match (self.dir, self.config) {
-            (Some(dir), _) => Ok(dir),
-            (None, Some(file)) => {
-                Config::load(&file).map(|config| config.data).map_err(|flaws| flaws.to_string())
-            }
-            (None, None) => Err("name the server by --config or --dir".into()),
-        }
+impl From<String> for Trouble {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Failed(why) | Self::Usage(why)) = self;
+        f.write_str(why)
     }
 }
 
@@ -95,29 +120,42 @@ impl Where {
 /// a command line that cannot be understood.
 #[must_use]
 pub fn run() -> ExitCode {
-    let done = match Cli::parse().command {
+    match carry_out(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            eprintln!("pillarbox: {trouble}");
+            match trouble {
+                Trouble::Failed(_) => ExitCode::FAILURE,
+                Trouble::Usage(_) => ExitCode::from(2),
+            }
+        }
+    }
+}
+
+fn carry_out(command: Command) -> Result<(), Trouble> {
+    match command {
         Command::Localserve(args) => localserve::run(&localserve::Options {
             dir: args.dir,
             runtime: args.runtime,
             ip: args.ip,
             port_offset: args.port_offset,
-        }),
-        Command::Serve { config } => Config::load(&config)
-            .map_err(|flaws| flaws.to_string())
-            .and_then(|config| serve::run(&config, serve::Extras::default())),
-        Command::Config(ConfigCommand::Check { file }) => Config::load(&file)
-            .map(|_| println!("{}: good", file.display()))
-            .map_err(|flaws| flaws.to_string()),
-        Command::Verify(place) => place.data().and_then(|dir| verify::run(&dir)),
-        Command::Metrics(place) => {
-            place.data().and_then(|dir| control::ask(&dir, "metrics")).map(|text| print!("{text}"))
+        })?,
+        Command::Serve { config } => serve::run(&load(&config)?, serve::Extras::default())?,
+        Command::Config(ConfigCommand::Check { file }) => {
+            load(&file)?;
+            println!("{}: good", file.display());
         }
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("pillarbox: {why}");
-            ExitCode::FAILURE
-        }
+        Command::Account(command) => account::run(command)?,
+        Command::Address(command) => address::run(command)?,
+        Command::Domain(command) => domain::run(command)?,
+        Command::Export(args) => transfer::export(&args)?,
+        Command::Import(args) => transfer::import(&args)?,
+        Command::Verify(place) => verify::run(&place.data()?)?,
+        Command::Metrics(place) => table::print(&control::metrics(&place.data()?)?)?,
     }
+    Ok(())
+}
+
+fn load(file: &std::path::Path) -> Result<Config, String> {
+    Config::load(file).map_err(|flaws| flaws.to_string())
 }

@@ -1,6 +1,6 @@
 //! `pillarbox.toml`: what belongs to this machine. Domains, accounts and rules live in the store.
 
-mod reader;
+pub(crate) mod reader;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -334,7 +334,7 @@ fn read_log(table: &mut Reader<'_, '_>) -> log::LevelFilter {
 }
 
 /// RFC 5321 §4.1.2 (Domain), RFC 1034 §3.5: letters, digits and hyphens between dots.
-fn is_hostname(name: &str) -> bool {
+pub(crate) fn is_hostname(name: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')

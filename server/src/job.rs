@@ -1,5 +1,6 @@
 //! What the server asks of its own hands: work on the store, and slow computations.
 
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use pillarbox_core::effect::{Fault, FaultKind, Hands, Job as IsJob, Lane};
@@ -7,6 +8,7 @@ use pillarbox_core::flow::Desk;
 use pillarbox_core::sasl::Secret;
 use pillarbox_store::{Found, Read, Reader, StoreError, Write, Writer, Written};
 
+use crate::control::clerk::{Asked, Inlet};
 use crate::secrets;
 
 /// A question to the server's own hands.
@@ -23,6 +25,8 @@ pub enum Job {
         /// What is stored; `None` for an account that does not exist.
         argon2id: Option<String>,
     },
+    /// Wait for the next command from outside.
+    Listen(Arc<Inlet>),
 }
 
 /// The answer to a [`Job`], of the same kind.
@@ -34,6 +38,8 @@ pub enum Answer {
     Found(Result<Found, StoreError>),
     /// To [`Job::Check`].
     Checked(bool),
+    /// To [`Job::Listen`]; `None` once nobody listens any more.
+    Heard(Option<Asked>),
 }
 
 impl IsJob for Job {
@@ -43,7 +49,7 @@ impl IsJob for Job {
         match self {
             Self::Write(_) => Lane::Write,
             Self::Read(_) => Lane::Read,
-            Self::Check { .. } => Lane::Work,
+            Self::Check { .. } | Self::Listen(_) => Lane::Work,
         }
     }
 }
@@ -105,7 +111,7 @@ pub enum Worker {
     Writer(Writer, Option<SyncSender<()>>),
     /// For [`Lane::Read`].
     Reader(Box<Reader>),
-    /// For [`Lane::Work`].
+    /// For [`Lane::Work`]. One of them waits for commands most of the time.
     Checker,
 }
 
@@ -123,12 +129,15 @@ impl Hands<Job> for Worker {
             }
             Self::Reader(reader) => answers.extend(jobs.into_iter().map(|job| match job {
                 Job::Read(read) => Answer::Found(reader.read(read)),
-                Job::Write(_) | Job::Check { .. } => Answer::Found(Err(astray("read lane"))),
+                Job::Write(_) | Job::Check { .. } | Job::Listen(_) => {
+                    Answer::Found(Err(astray("read lane")))
+                }
             })),
             Self::Checker => answers.extend(jobs.into_iter().map(|job| match job {
                 Job::Check { password, argon2id } => {
                     Answer::Checked(secrets::verify(&password, argon2id.as_deref()))
                 }
+                Job::Listen(inlet) => Answer::Heard(inlet.wait()),
                 Job::Write(_) | Job::Read(_) => Answer::Found(Err(astray("work lane"))),
             })),
         }
@@ -142,7 +151,7 @@ fn write_all(writer: &mut Writer, jobs: Vec<Job>, answers: &mut Vec<Answer>) {
         .into_iter()
         .filter_map(|job| match job {
             Job::Write(write) => Some(write),
-            Job::Read(_) | Job::Check { .. } => None,
+            Job::Read(_) | Job::Check { .. } | Job::Listen(_) => None,
         })
         .collect();
     if writes.len() == count {

@@ -1,12 +1,14 @@
 //! The application: configuration, the flows that decide, and the `pillarbox` program.
 
 pub mod accounts;
+mod address;
 pub mod certificates;
 pub mod cli;
 pub mod config;
 pub mod context;
 pub mod control;
 pub mod counters;
+mod directory;
 pub mod doors;
 pub mod imap;
 pub mod job;
@@ -20,10 +22,17 @@ pub mod smtp;
 pub mod verify;
 
 use pillarbox_core::effect::Topic;
-use pillarbox_store::MailboxId;
+use pillarbox_store::{AccountId, MailboxId};
 
 /// The topic that those who have a mailbox selected watch.
 #[must_use]
 pub fn topic_of(mailbox: MailboxId) -> Topic {
     Topic(mailbox.0.unsigned_abs())
+}
+
+/// The topic that an account's sessions watch. A notice ends them: the account was removed, or has
+/// a new password.
+#[must_use]
+pub fn topic_of_account(account: AccountId) -> Topic {
+    Topic(account.0.unsigned_abs() | 1 << 63)
 }

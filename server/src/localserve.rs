@@ -17,7 +17,7 @@ use crate::{certificates, serve};
 pub const PASSWORD: &str = "pillarbox";
 const DOMAIN: &str = "localhost";
 /// The configuration's file in the folder.
-const CONFIGURATION: &str = "pillarbox.toml";
+pub(crate) const CONFIGURATION: &str = "pillarbox.toml";
 const ACCOUNTS: [&str; 2] = ["user", "friend"];
 
 /// The ports, before the offset.
@@ -79,7 +79,7 @@ pub fn run(options: &Options) -> Result<(), String> {
 }
 
 /// XDG Base Directory: `$XDG_DATA_HOME`, else `~/.local/share`.
-fn default_dir() -> Result<PathBuf, String> {
+pub(crate) fn default_dir() -> Result<PathBuf, String> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")));
     data.map(|data| data.join("pillarbox")).ok_or_else(|| {

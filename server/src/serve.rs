@@ -18,7 +18,8 @@ use signal_hook::iterator::Signals;
 
 use crate::config::{self, Config, RuntimeKind};
 use crate::context::{Context, SystemRandom};
-use crate::control::Control;
+use crate::control::clerk::{Clerk, Inlet};
+use crate::control::{Control, Office};
 use crate::doors::Entrance;
 use crate::job::{Job, Worker};
 use crate::{accounts, logging};
@@ -74,12 +75,13 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let bodies = store.bodies().to_owned();
     let store = Arc::new(store);
     let crew = crew(&store, writer, config.threads)?;
-    let _control = control(&config.data, &context, &statistics)?;
+    let inlet = Arc::new(Inlet::default());
+    let _control = control(&config.data, &context, &statistics, &inlet)?;
     let stopper = Stopper::new();
     listen_to_signals(&stopper)?;
     let setup = Setup {
         listeners,
-        tasks: Vec::new(),
+        tasks: vec![Box::new(move || Clerk::machine(inlet))],
         crew,
         bodies,
         limits: limits(&config.limits),
@@ -99,7 +101,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
 }
 
 /// Reads the wall clock.
-fn now() -> UnixSeconds {
+pub(crate) fn now() -> UnixSeconds {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixSeconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
@@ -169,10 +171,12 @@ fn crew(
         readers.push(Box::new(Worker::Reader(reader()?)));
     }
     let checkpoints = checkpointer(Arc::clone(store)).map_err(|error| error.to_string())?;
+    // One more than check passwords: one waits for commands.
+    let workers = threads.clamp(1, 4) + 1;
     Ok(Crew {
         writer: Box::new(Worker::Writer(writer, Some(checkpoints))),
         readers,
-        workers: (0..threads.clamp(1, 4)).map(|_| Box::new(Worker::Checker) as _).collect(),
+        workers: (0..workers).map(|_| Box::new(Worker::Checker) as _).collect(),
     })
 }
 
@@ -192,12 +196,12 @@ fn control(
     dir: &Path,
     context: &Arc<Context>,
     statistics: &Arc<Statistics>,
+    inlet: &Arc<Inlet>,
 ) -> Result<Control, String> {
     let (context, statistics) = (Arc::clone(context), Arc::clone(statistics));
-    let answer = move |request: &str| {
-        (request == "metrics").then(|| context.counters.to_text(&statistics.table()))
-    };
-    Control::open(dir, Arc::new(answer))
+    let metrics = move || context.counters.to_text(&statistics.table());
+    let office = Office { metrics: Arc::new(metrics), inlet: Arc::clone(inlet) };
+    Control::open(dir, office)
         .map_err(|error| format!("cannot make the control socket in {}: {error}", dir.display()))
 }
 

@@ -13,11 +13,16 @@ pub(crate) enum Ending {
     Full,
     /// The server stops.
     Stop,
+    /// The account is not what it was at the login: see [`DISMISSED`].
+    Dismissed,
     /// The client will send nothing more.
     Eof,
     /// The client is gone; nothing can be said any more.
     Gone,
 }
+
+/// What somebody is told whose account was removed or has a new password.
+pub(crate) const DISMISSED: &str = "your account was removed or has a new password";
 
 /// The question whose answer is the next reply.
 #[derive(Debug)]

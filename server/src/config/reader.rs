@@ -10,21 +10,22 @@ use toml::de::{DeTable, DeValue};
 use super::Flaw;
 
 /// What was found wrong so far.
-pub(super) struct FlawList<'t> {
+pub(crate) struct FlawList<'t> {
     text: &'t str,
     flaws: Vec<Flaw>,
 }
 
 impl<'t> FlawList<'t> {
-    pub(super) const fn new(text: &'t str) -> Self {
+    pub(crate) const fn new(text: &'t str) -> Self {
         Self { text, flaws: Vec::new() }
     }
 
-    pub(super) fn into_flaws(self) -> Vec<Flaw> {
+    pub(crate) fn into_flaws(self) -> Vec<Flaw> {
         self.flaws
     }
 
-    fn push(&mut self, span: &Range<usize>, what: String) {
+    /// Something wrong at this place in the text.
+    pub(crate) fn push(&mut self, span: &Range<usize>, what: String) {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         self.flaws.push(Flaw {
@@ -36,7 +37,7 @@ impl<'t> FlawList<'t> {
 }
 
 /// Parses `text` as far as it can be parsed and reads it with `read`.
-pub(super) fn with_document<T>(
+pub(crate) fn with_document<T>(
     text: &str,
     flaws: &mut FlawList<'_>,
     read: impl FnOnce(&mut Reader<'_, '_>) -> T,
@@ -58,7 +59,7 @@ pub(super) fn with_document<T>(
 }
 
 /// One table, and which of its keys have been asked for.
-pub(super) struct Reader<'a, 't> {
+pub(crate) struct Reader<'a, 't> {
     table: &'a DeTable<'a>,
     span: Range<usize>,
     known: BTreeSet<&'static str>,
@@ -70,26 +71,25 @@ impl<'a, 't> Reader<'a, 't> {
         Self { table, span, known: BTreeSet::new(), flaws }
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
     /// Something wrong with the table as a whole.
-    pub(super) fn flaw(&mut self, what: String) {
+    pub(crate) fn flaw(&mut self, what: String) {
         self.flaws.push(&self.span.clone(), what);
     }
 
     /// Something wrong with the value of a key.
-    pub(super) fn flaw_at(&mut self, key: &str, what: String) {
-        let span = self.table.get(key).map_or_else(|| self.span.clone(), Spanned::span);
-        self.flaws.push(&span, what);
+    pub(crate) fn flaw_at(&mut self, key: &str, what: String) {
+        self.flaws.push(&self.place(key), what);
     }
 
-    pub(super) fn string(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn string(&mut self, key: &'static str) -> Option<String> {
         self.value(key, "a text in quotes", |value| value.as_str().map(str::to_owned))
     }
 
-    pub(super) fn required_string(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn required_string(&mut self, key: &'static str) -> Option<String> {
         if !self.has(key) {
             self.known.insert(key);
             self.flaw(format!("`{key}` is missing"));
@@ -98,11 +98,39 @@ impl<'a, 't> Reader<'a, 't> {
         self.string(key)
     }
 
-    pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+    /// Texts, each with its place.
+    pub(crate) fn strings(&mut self, key: &'static str) -> Vec<(String, Range<usize>)> {
+        self.known.insert(key);
+        let Some(value) = self.table.get(key) else { return Vec::new() };
+        let Some(items) = value.get_ref().as_array() else {
+            self.flaw_at(key, format!("`{key}` is a list of texts: [\"…\", \"…\"]"));
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for item in items.iter() {
+            match item.get_ref().as_str() {
+                Some(text) => texts.push((text.to_owned(), item.span())),
+                None => self.flaws.push(&item.span(), "this is to be a text in quotes".into()),
+            }
+        }
+        texts
+    }
+
+    /// Where the value of a key stands; the whole table where there is none.
+    pub(crate) fn place(&self, key: &str) -> Range<usize> {
+        self.table.get(key).map_or_else(|| self.span.clone(), Spanned::span)
+    }
+
+    /// Something wrong at a place that [`strings`](Self::strings) gave.
+    pub(crate) fn flaw_in(&mut self, place: &Range<usize>, what: String) {
+        self.flaws.push(place, what);
+    }
+
+    pub(crate) fn boolean(&mut self, key: &'static str) -> Option<bool> {
         self.value(key, "true or false", DeValue::as_bool)
     }
 
-    pub(super) fn integer(&mut self, key: &'static str, min: u64, max: u64) -> Option<u64> {
+    pub(crate) fn integer(&mut self, key: &'static str, min: u64, max: u64) -> Option<u64> {
         let number = self.value(key, "a whole number", |value| {
             let integer = value.as_integer()?;
             i64::from_str_radix(integer.as_str(), integer.radix()).ok()
@@ -114,7 +142,7 @@ impl<'a, 't> Reader<'a, 't> {
         fitting
     }
 
-    pub(super) fn table<T>(
+    pub(crate) fn table<T>(
         &mut self,
         key: &'static str,
         read: impl FnOnce(&mut Reader<'_, '_>) -> T,
@@ -131,7 +159,7 @@ impl<'a, 't> Reader<'a, 't> {
         Some(result)
     }
 
-    pub(super) fn tables<T>(
+    pub(crate) fn tables<T>(
         &mut self,
         key: &'static str,
         mut read: impl FnMut(&mut Reader<'_, '_>) -> T,

@@ -13,7 +13,9 @@ use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
 use pillarbox_core::sasl::{Exchange, Login, Mechanism, Secret, Step as SaslStep};
 use pillarbox_core::tls::{Agreed, TlsError};
-use pillarbox_core::{Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want};
+use pillarbox_core::{
+    EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want,
+};
 use pillarbox_store::StoreError;
 
 use super::append::{self, Filing};
@@ -23,7 +25,7 @@ use super::{fetch, search};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{self, Denied, User};
-use crate::session::{Ending, Fate, Question, WAIT_ALONE};
+use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 use crate::smtp::spool::Spool;
 
 /// RFC 3501 §5.4: at least thirty minutes once somebody has logged in.
@@ -50,6 +52,8 @@ pub struct ImapSession {
     /// The command under way, where it needs answers from outside.
     flow: Option<Question<Outcome>>,
     user: Option<User>,
+    /// The watch that tells of the user's account.
+    account: Option<EffectId>,
     /// The selected mailbox; with the flow while one is under way.
     open: Option<Open>,
     filing: Option<Filing>,
@@ -88,6 +92,7 @@ impl ImapSession {
             pen: Pen::default(),
             flow: None,
             user: None,
+            account: None,
             open: None,
             filing: None,
             exchange: None,
@@ -142,6 +147,9 @@ impl ImapSession {
             if !io.outbox.below_mark() {
                 break;
             }
+            if self.ending == Ending::Dismissed {
+                self.imap.close(DISMISSED, io.outbox);
+            }
             if self.filing.as_ref().is_some_and(|filing| filing.spool.is_due()) {
                 self.write_out();
                 continue;
@@ -157,7 +165,7 @@ impl ImapSession {
                 Next::NeedBytes if used == 0 => match self.ending {
                     Ending::Stop => self.imap.close("the server is stopping", io.outbox),
                     Ending::Eof => return self.end(),
-                    Ending::No | Ending::Full | Ending::Gone => break,
+                    Ending::No | Ending::Full | Ending::Gone | Ending::Dismissed => break,
                 },
                 Next::NeedBytes => {}
                 Next::AwaitReply => break,
@@ -361,6 +369,8 @@ impl ImapSession {
             Ok(user) => {
                 self.context.counters.logins.count();
                 log::info!(cid, login = user.name.as_str(); "login");
+                let topic = crate::topic_of_account(user.account);
+                self.account = Some(self.desk.send(Effect::Watch(topic)));
                 self.user = Some(user);
                 Answer::ok("logged in")
             }
@@ -380,11 +390,21 @@ impl ImapSession {
         self.finish(&answer, out);
     }
 
-    fn log_failure(&self, error: Option<&StoreError>) {
-        if let Some(error) = error
-            && !matches!(error, StoreError::NoSuchMailbox)
-        {
-            log::error!(cid = self.id.as_str(), why:% = error; "command failed");
+    fn log_failure(&mut self, error: Option<&StoreError>) {
+        match error {
+            None | Some(StoreError::NoSuchMailbox) => {}
+            // Removed between the login's check and its watch.
+            Some(StoreError::NoSuchAccount) => self.dismiss(),
+            Some(error) => {
+                log::error!(cid = self.id.as_str(), why:% = error; "command failed");
+            }
+        }
+    }
+
+    fn dismiss(&mut self) {
+        if self.ending == Ending::No {
+            log::info!(cid = self.id.as_str(); "account changed: logged out");
+            self.ending = Ending::Dismissed;
         }
     }
 
@@ -538,6 +558,7 @@ impl Machine for ImapSession {
                 self.deadline = now.moment + LOGIN_MAX;
                 self.greet(io.outbox);
             }
+            Input::Done(id, Completion::Noticed) if self.account == Some(id) => self.dismiss(),
             Input::Done(_, Completion::Noticed) => self.changed = true,
             Input::Done(id, completion) => {
                 self.desk.deliver(id, completion);

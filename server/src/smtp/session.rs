@@ -13,7 +13,7 @@ use pillarbox_core::smtp::config::Config;
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::smtp::{Event, Fault, Next, Secret, Server};
 use pillarbox_core::tls::{Agreed, TlsError};
-use pillarbox_core::{Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
+use pillarbox_core::{EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
 
 use super::letter::{Client, Letter, Recipient};
 use super::receive::{self, Received};
@@ -22,7 +22,7 @@ use super::spool::Spool;
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{self, Denied, User};
-use crate::session::{Ending, Fate, Question, WAIT_ALONE};
+use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 
 /// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
 const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
@@ -49,6 +49,8 @@ pub struct SmtpSession {
     letter: Option<Letter>,
     exchange: Option<Exchange>,
     user: Option<User>,
+    /// The watch that tells of the user's account.
+    account: Option<EffectId>,
     /// When the client has been silent for too long.
     deadline: Moment,
     ending: Ending,
@@ -81,6 +83,7 @@ impl SmtpSession {
             letter: None,
             exchange: None,
             user: None,
+            account: None,
             deadline: Moment::START + IDLE_MAX,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
@@ -117,6 +120,10 @@ impl SmtpSession {
             if !io.outbox.below_mark() {
                 break;
             }
+            if self.ending == Ending::Dismissed {
+                let reply = Reply::new(Code::SHUTTING_DOWN, Enhanced::new(7, 0), DISMISSED);
+                self.smtp.close(&reply, io.outbox);
+            }
             if self.spool_is_due() {
                 self.write_out();
                 continue;
@@ -130,7 +137,9 @@ impl SmtpSession {
                         self.smtp.close(&Reply::stopping(), io.outbox);
                     }
                     Ending::Eof => return self.end(),
-                    Ending::Stop | Ending::Full | Ending::No | Ending::Gone => break,
+                    Ending::Stop | Ending::Full | Ending::No | Ending::Gone | Ending::Dismissed => {
+                        break;
+                    }
                 },
                 Next::NeedBytes => {}
                 Next::AwaitReply => break,
@@ -353,6 +362,8 @@ impl SmtpSession {
                 self.context.counters.logins.count();
                 log::info!(cid, login = user.name.as_str(); "login");
                 self.client.login = Some(user.name.clone());
+                let topic = crate::topic_of_account(user.account);
+                self.account = Some(self.desk.send(Effect::Watch(topic)));
                 self.user = Some(user);
                 Reply::authenticated()
             }
@@ -416,6 +427,12 @@ impl Machine for SmtpSession {
                 self.deadline = now.moment + IDLE_MAX;
                 self.greet(io.outbox);
             }
+            Input::Done(id, Completion::Noticed) => {
+                if self.account == Some(id) && self.ending == Ending::No {
+                    log::info!(cid = self.client.id.as_str(); "account changed: logged out");
+                    self.ending = Ending::Dismissed;
+                }
+            }
             Input::Done(id, completion) => {
                 self.desk.deliver(id, completion);
             }
@@ -458,6 +475,9 @@ impl Session for SmtpSession {
         self.drop_letter();
         self.user = None;
         self.client.login = None;
+        if let Some(watch) = self.account.take() {
+            self.desk.send(Effect::Release(watch));
+        }
         self.client.hello = None;
         self.client.tls = Some(agreed);
         if let Err(misuse) = self.smtp.tls_started() {

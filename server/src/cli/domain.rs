@@ -1,0 +1,124 @@
+//! `pillarbox domain`.
+
+use clap::Subcommand;
+
+use super::Trouble;
+use super::place::{self, Place};
+use super::table::{self, Column, table};
+use crate::address::domain_name;
+use crate::control::wire::{Additions, DomainRow, Request};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DomainCommand {
+    /// Take mail for a domain from now on.
+    #[command(after_help = ADD_HELP)]
+    Add {
+        /// The domain.
+        name: String,
+        /// The account (name or address) that gets mail for what is nobody's there. Without one
+        /// such mail is refused.
+        #[arg(long, value_name = "ACCOUNT")]
+        catch_all: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List domains with the number of their addresses and their catch-all.
+    List {
+        /// As JSON: an array of objects with name, addresses, `catch_all`.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Say who gets mail for what is nobody's in a domain, or that nobody does.
+    #[command(after_help = CATCH_ALL_HELP)]
+    CatchAll {
+        /// The domain.
+        name: String,
+        /// The account's name or one of its addresses.
+        #[arg(required_unless_present = "none")]
+        account: Option<String>,
+        /// Such mail is refused.
+        #[arg(long, conflicts_with = "account")]
+        none: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Give a domain up: its mail is refused from now on. Accounts and their mail stay.
+    #[command(after_help = REMOVE_HELP)]
+    Remove {
+        /// The domain.
+        name: String,
+        /// Also where it has addresses, which go too.
+        #[arg(long)]
+        with_addresses: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+const ADD_HELP: &str = "\
+Examples:
+  pillarbox domain add example.org
+  pillarbox domain add example.org --catch-all alice";
+
+const CATCH_ALL_HELP: &str = "\
+Examples:
+  pillarbox domain catch-all example.org alice
+  pillarbox domain catch-all example.org --none";
+
+const REMOVE_HELP: &str = "\
+Examples:
+  pillarbox domain remove example.org
+  pillarbox domain remove example.org --with-addresses";
+
+pub(super) fn run(command: DomainCommand) -> Result<(), Trouble> {
+    match command {
+        DomainCommand::Add { name, catch_all, place } => add(&name, catch_all.as_deref(), &place),
+        DomainCommand::List { json, place } => list(json, &place),
+        DomainCommand::CatchAll { name, account, none: _, place } => {
+            set_catch_all(&name, account, &place)
+        }
+        DomainCommand::Remove { name, with_addresses, place } => {
+            let name = domain_name(&name).map_err(Trouble::Usage)?;
+            let request = Request::RemoveDomain { name: name.clone(), with_addresses };
+            place::ask(&mut place.reach()?, request)?;
+            Ok(table::print(&format!("domain {name} removed\n"))?)
+        }
+    }
+}
+
+fn add(name: &str, catch_all: Option<&str>, place: &Place) -> Result<(), Trouble> {
+    let name = domain_name(name).map_err(Trouble::Usage)?;
+    let mut hand = place.reach()?;
+    let mut additions = Additions { domains: vec![name.clone()], ..Additions::default() };
+    if let Some(login) = catch_all {
+        let account = place::account(&mut hand, login)?.name;
+        additions.catch_alls.push((name.clone(), account));
+    }
+    place::ask(&mut hand, Request::Add(additions))?;
+    Ok(table::print(&format!("domain {name} added\n"))?)
+}
+
+fn list(json: bool, place: &Place) -> Result<(), Trouble> {
+    let rows = place::domains(&mut place.reach()?)?;
+    if json {
+        return Ok(table::print(&table::json(&rows)?)?);
+    }
+    let columns = [Column::Left("NAME"), Column::Right("ADDRESSES"), Column::Left("CATCH-ALL")];
+    let cells = |row: DomainRow| {
+        vec![row.name, row.addresses.to_string(), row.catch_all.unwrap_or_else(|| "-".into())]
+    };
+    let rows: Vec<_> = rows.into_iter().map(cells).collect();
+    Ok(table::print(&table(&columns, &rows))?)
+}
+
+fn set_catch_all(name: &str, account: Option<String>, place: &Place) -> Result<(), Trouble> {
+    let domain = domain_name(name).map_err(Trouble::Usage)?;
+    let said = match &account {
+        Some(login) => format!("what is nobody's in {domain} goes to `{login}`\n"),
+        None => format!("what is nobody's in {domain} is refused\n"),
+    };
+    place::ask(&mut place.reach()?, Request::CatchAll { domain, login: account })?;
+    Ok(table::print(&said)?)
+}

@@ -1,0 +1,350 @@
+//! What a command and the server that holds the store say to each other: one line of JSON each
+//! way, and lines of progress between.
+//!
+//! ```text
+//! {"pillarbox":1,"request":{"account":{"login":"alice"}}}
+//! {"ok":{"accounts":{"accounts":[{"name":"alice", …}],"more":false}}}
+//! ```
+//!
+//! `pillarbox` is the version of all this. Whatever else changes, a server answers another version
+//! with an `error` that says so, and a command shows it.
+
+use std::fmt;
+
+use pillarbox_store as store;
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::secrets;
+
+/// Raised with each change that an older side would misunderstand.
+const VERSION: u32 = 1;
+
+/// A request in its line.
+#[derive(Debug, Serialize, Deserialize)]
+struct Envelope {
+    pillarbox: u32,
+    request: Request,
+}
+
+/// What every version of a request line has.
+#[derive(Debug, Deserialize)]
+struct Versioned {
+    pillarbox: u32,
+}
+
+/// What a command wants. A *login* is an account's name or one of its addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// The counters. Answer: [`Answer::Text`].
+    Metrics,
+    /// One account. Answer: [`Answer::Accounts`].
+    Account {
+        /// Which.
+        login: String,
+    },
+    /// A page of accounts by name. Answer: [`Answer::Accounts`].
+    Accounts {
+        /// Empty, or the last name of the page before.
+        after: String,
+        /// With their secrets.
+        secrets: bool,
+    },
+    /// A page of domains by name. Answer: [`Answer::Domains`].
+    Domains {
+        /// Empty, or the last name of the page before.
+        after: String,
+    },
+    /// Make all of this, or nothing. Answer: [`Answer::Done`].
+    Add(Additions),
+    /// Whether [`Add`](Self::Add) would succeed now. Answer: [`Answer::Done`].
+    Check(Additions),
+    /// Say who gets what is nobody's. Answer: [`Answer::Done`].
+    CatchAll {
+        /// Where.
+        domain: String,
+        /// Nobody where `None`.
+        login: Option<String>,
+    },
+    /// Replace an account's secrets, and end its sessions. Answer: [`Answer::Done`].
+    Password {
+        /// Whose.
+        login: String,
+        /// The new ones.
+        secrets: Vec<SecretText>,
+    },
+    /// Remove an account and its mail. Answer: progress, then [`Answer::Done`].
+    RemoveAccount {
+        /// Which.
+        login: String,
+    },
+    /// Take an address away. Answer: [`Answer::Done`].
+    RemoveAddress {
+        /// Which.
+        address: String,
+    },
+    /// Give a domain up. Answer: [`Answer::Done`].
+    RemoveDomain {
+        /// Which.
+        name: String,
+        /// Its addresses too.
+        with_addresses: bool,
+    },
+}
+
+impl Request {
+    /// Whether it changes what is stored.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        match self {
+            Self::Metrics
+            | Self::Account { .. }
+            | Self::Accounts { .. }
+            | Self::Domains { .. }
+            | Self::Check(_) => false,
+            Self::Add(_)
+            | Self::CatchAll { .. }
+            | Self::Password { .. }
+            | Self::RemoveAccount { .. }
+            | Self::RemoveAddress { .. }
+            | Self::RemoveDomain { .. } => true,
+        }
+    }
+}
+
+/// What is to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Additions {
+    /// Domains.
+    pub domains: Vec<String>,
+    /// Accounts: name and secrets.
+    pub accounts: Vec<(String, Vec<SecretText>)>,
+    /// Addresses, each with the name of its account.
+    pub addresses: Vec<(String, String)>,
+    /// Domains, each with the name of the account that gets what is nobody's.
+    pub catch_alls: Vec<(String, String)>,
+}
+
+impl Additions {
+    /// Whether nothing is to be made.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.domains.is_empty()
+            && self.accounts.is_empty()
+            && self.addresses.is_empty()
+            && self.catch_alls.is_empty()
+    }
+}
+
+/// A derived secret as text, see [`secrets::to_text`]. Not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(pub String);
+
+impl SecretText {
+    /// As the store keeps it.
+    #[must_use]
+    pub fn to_stored(&self) -> Option<store::Secret> {
+        secrets::from_text(&self.0)
+    }
+}
+
+impl From<&store::Secret> for SecretText {
+    fn from(secret: &store::Secret) -> Self {
+        Self(secrets::to_text(secret))
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText")
+    }
+}
+
+/// A line of the answer. The last is not `Progress`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// It is done.
+    Ok(Answer),
+    /// It is not done: one line for the user.
+    Error(String),
+    /// A removal goes on.
+    Progress {
+        /// How many messages are left.
+        messages_left: u64,
+    },
+}
+
+/// What a command is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// There is nothing more to say.
+    Done,
+    /// Lines for the user.
+    Text(String),
+    /// Accounts by name.
+    Accounts {
+        /// A page of them.
+        accounts: Vec<AccountRow>,
+        /// There are more.
+        more: bool,
+    },
+    /// Domains by name.
+    Domains {
+        /// A page of them.
+        domains: Vec<DomainRow>,
+        /// There are more.
+        more: bool,
+    },
+}
+
+/// An account as commands list it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRow {
+    /// Its name.
+    pub name: String,
+    /// Its addresses, as they are written.
+    pub addresses: Vec<String>,
+    /// How many mailboxes it has.
+    pub mailboxes: u64,
+    /// How many messages lie in them.
+    pub messages: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// Left out where they were not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretText>,
+}
+
+impl From<store::AccountInfo> for AccountRow {
+    fn from(info: store::AccountInfo) -> Self {
+        let address = |(localpart, domain)| Address { localpart, domain }.to_string();
+        Self {
+            name: info.name,
+            addresses: info.addresses.into_iter().map(address).collect(),
+            mailboxes: info.mailboxes,
+            messages: info.messages,
+            bytes: info.bytes,
+            secrets: info.secrets.iter().map(SecretText::from).collect(),
+        }
+    }
+}
+
+/// A domain as commands list it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainRow {
+    /// Its name.
+    pub name: String,
+    /// How many addresses it has.
+    pub addresses: u64,
+    /// The account that gets what is nobody's.
+    pub catch_all: Option<String>,
+}
+
+impl From<store::DomainInfo> for DomainRow {
+    fn from(info: store::DomainInfo) -> Self {
+        let store::DomainInfo { name, addresses, catch_all } = info;
+        Self { name, addresses, catch_all }
+    }
+}
+
+/// The line of a request, without its end.
+///
+/// # Errors
+/// One line for the user.
+pub fn request_line(request: Request) -> Result<String, String> {
+    serde_json::to_string(&Envelope { pillarbox: VERSION, request })
+        .map_err(|error| error.to_string())
+}
+
+/// Reads the line of a request.
+///
+/// # Errors
+/// One line for the user of the command.
+pub fn parse_request(line: &str) -> Result<Request, String> {
+    let ours = env!("CARGO_PKG_VERSION");
+    let Ok(Versioned { pillarbox }) = serde_json::from_str(line) else {
+        return Err(format!("that is no request that Pillarbox {ours} understands"));
+    };
+    if pillarbox != VERSION {
+        return Err(format!(
+            "the running server is Pillarbox {ours}, the command is of another version: restart \
+             the server with the new program, or use the old one"
+        ));
+    }
+    serde_json::from_str(line).map(|Envelope { request, .. }| request).map_err(|_| {
+        format!("the running server (Pillarbox {ours}) does not know this command: restart it")
+    })
+}
+
+/// The line of a reply, without its end.
+#[must_use]
+pub fn reply_line(reply: &Reply) -> String {
+    serde_json::to_string(reply).unwrap_or_else(|_| r#"{"error":"no answer"}"#.into())
+}
+
+/// Reads the line of a reply.
+///
+/// # Errors
+/// One line for the user.
+pub fn parse_reply(line: &str) -> Result<Reply, String> {
+    serde_json::from_str(line).map_err(|_| {
+        "the running server is of another version than this command: restart it, or use its own \
+         program"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_they_were_written() {
+        for request in [
+            Request::Metrics,
+            Request::Accounts { after: "a".into(), secrets: true },
+            Request::Add(Additions {
+                domains: vec!["example.org".into()],
+                accounts: vec![("alice".into(), vec![SecretText("$argon2id$x".into())])],
+                ..Additions::default()
+            }),
+        ] {
+            let line = request_line(request.clone()).unwrap();
+            assert!(!line.contains('\n'));
+            assert_eq!(parse_request(&line).unwrap(), request);
+        }
+        for reply in [
+            Reply::Progress { messages_left: 7 },
+            Reply::Error("no\nsuch".into()),
+            Reply::Ok(Answer::Done),
+            Reply::Ok(Answer::Domains { domains: vec![], more: false }),
+        ] {
+            let line = reply_line(&reply);
+            assert!(!line.contains('\n'));
+            assert_eq!(parse_reply(&line).unwrap(), reply);
+        }
+    }
+
+    #[test]
+    fn other_versions_are_told_so() {
+        let said = |line: &str| parse_request(line).unwrap_err();
+        assert!(said("metrics").contains("no request"));
+        assert!(said(r#"{"pillarbox":2,"wish":[]}"#).contains("another version"));
+        assert!(said(r#"{"pillarbox":1,"request":"fly"}"#).contains("does not know"));
+        let more = r#"{"pillarbox":1,"request":{"account":{"login":"a","deep":true}}}"#;
+        assert!(said(more).contains("does not know"));
+        assert!(parse_reply("unknown request").unwrap_err().contains("another version"));
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let secrets = vec![SecretText("$argon2id$x".into())];
+        let request = Request::Password { login: "alice".into(), secrets };
+        assert!(!format!("{request:?}").contains("argon2id"));
+    }
+}

@@ -1,0 +1,334 @@
+//! Domains and accounts as a TOML file: written by `pillarbox export`, read by `pillarbox import`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::path::Path;
+
+use crate::address::{Address, account_name, domain_name};
+use crate::config::Flaws;
+use crate::config::reader::{self, FlawList, Reader};
+use crate::control::wire::{AccountRow, Additions, DomainRow, SecretText};
+
+/// All domains and accounts of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Present {
+    pub(crate) domains: Vec<DomainRow>,
+    pub(crate) accounts: Vec<AccountRow>,
+}
+
+/// A file as far as it is right in itself: its names are names, and each stands once.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    domains: Vec<ListedDomain>,
+    accounts: Vec<ListedAccount>,
+}
+
+#[derive(Debug)]
+struct ListedDomain {
+    name: String,
+    catch_all: Option<(String, Range<usize>)>,
+}
+
+#[derive(Debug)]
+struct ListedAccount {
+    name: String,
+    at: Range<usize>,
+    addresses: Vec<(Address, Range<usize>)>,
+    secrets: Vec<SecretText>,
+}
+
+/// What an import comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// What is not there yet.
+    pub(crate) additions: Additions,
+    /// How many of the file's domains and accounts are there already.
+    pub(crate) known: usize,
+}
+
+/// The file.
+pub(crate) fn to_text(present: &Present) -> String {
+    let mut text = format!("{HEAD}\nformat = {FORMAT}\n");
+    for domain in &present.domains {
+        // Writing to a String cannot fail.
+        let _infallible = writeln!(text, "\n[[domain]]\nname = {}", quoted(&domain.name));
+        if let Some(account) = &domain.catch_all {
+            let _infallible = writeln!(text, "catch_all = {}", quoted(account));
+        }
+    }
+    for account in &present.accounts {
+        let _infallible = writeln!(text, "\n[[account]]\nname = {}", quoted(&account.name));
+        list(&mut text, "addresses", account.addresses.iter().map(String::as_str));
+        list(&mut text, "secrets", account.secrets.iter().map(|secret| secret.0.as_str()));
+    }
+    text
+}
+
+fn list<'a>(text: &mut String, key: &str, items: impl Iterator<Item = &'a str>) {
+    let items: Vec<_> = items.map(|item| format!("    {},\n", quoted(item))).collect();
+    if !items.is_empty() {
+        let _infallible = writeln!(text, "{key} = [\n{}]", items.concat());
+    }
+}
+
+/// A basic string of TOML 1.0.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => quoted.extend(['\\', char]),
+            char if char.is_ascii_control() => {
+                let _infallible = write!(quoted, "\\u{:04x}", u32::from(char));
+            }
+            char => quoted.push(char),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// Everything that is wrong with it, with line and column.
+pub(crate) fn read(file: &Path, text: &str) -> Result<Listed, Flaws> {
+    let mut flaws = FlawList::new(text);
+    let listed = reader::with_document(text, &mut flaws, read_root);
+    settle(file, flaws).map(|()| listed)
+}
+
+fn settle(file: &Path, flaws: FlawList<'_>) -> Result<(), Flaws> {
+    let mut flaws = flaws.into_flaws();
+    flaws.sort_by_key(|flaw| (flaw.line, flaw.column));
+    if flaws.is_empty() { Ok(()) } else { Err(Flaws { file: file.to_owned(), flaws }) }
+}
+
+fn read_root(root: &mut Reader<'_, '_>) -> Listed {
+    if root.integer("format", 1, u64::MAX >> 1).is_some_and(|format| format > FORMAT) {
+        root.flaw_at(
+            "format",
+            "the file was written by a later version: use that one's import".into(),
+        );
+    }
+    let mut seen = Seen::default();
+    let domains = root.tables("domain", |table| read_domain(table, &mut seen));
+    let accounts = root.tables("account", |table| read_account(table, &mut seen));
+    Listed {
+        domains: domains.into_iter().flatten().collect(),
+        accounts: accounts.into_iter().flatten().collect(),
+    }
+}
+
+/// What stood in the file before.
+#[derive(Default)]
+struct Seen {
+    domains: BTreeSet<String>,
+    accounts: BTreeSet<String>,
+    addresses: BTreeMap<Address, String>,
+}
+
+fn read_domain(table: &mut Reader<'_, '_>, seen: &mut Seen) -> Option<ListedDomain> {
+    let name = table.required_string("name");
+    let name = checked(table, "name", name, domain_name);
+    if let Some(name) = &name
+        && !seen.domains.insert(name.clone())
+    {
+        table.flaw_at("name", format!("{name} stands here a second time"));
+    }
+    let catch_all = table.string("catch_all");
+    let catch_all = checked(table, "catch_all", catch_all, account_name);
+    let catch_all = catch_all.map(|account| (account, table.place("catch_all")));
+    Some(ListedDomain { name: name?, catch_all })
+}
+
+fn read_account(table: &mut Reader<'_, '_>, seen: &mut Seen) -> Option<ListedAccount> {
+    let name = table.required_string("name");
+    let name = checked(table, "name", name, account_name);
+    if let Some(name) = &name
+        && !seen.accounts.insert(name.clone())
+    {
+        table.flaw_at("name", format!("the account `{name}` stands here a second time"));
+    }
+    let mut addresses = Vec::new();
+    for (text, place) in table.strings("addresses") {
+        match text.parse::<Address>() {
+            Ok(address) => {
+                let owner = name.clone().unwrap_or_default();
+                if let Some(other) = seen.addresses.insert(address.clone(), owner) {
+                    table.flaw_in(&place, format!("{address} is an address of `{other}` already"));
+                }
+                addresses.push((address, place));
+            }
+            Err(what) => table.flaw_in(&place, what),
+        }
+    }
+    let secrets = read_secrets(table);
+    let name = name?;
+    Some(ListedAccount { name, at: table.place("name"), addresses, secrets })
+}
+
+/// At most one of each kind, in a fixed order, as they are exported.
+fn read_secrets(table: &mut Reader<'_, '_>) -> Vec<SecretText> {
+    let mut kinds = BTreeMap::new();
+    for (text, place) in table.strings("secrets") {
+        let Some(secret) = SecretText(text).to_stored() else {
+            let what = "this is no secret as `pillarbox export` writes it: $argon2id$… or SCRAM-…";
+            table.flaw_in(&place, what.into());
+            continue;
+        };
+        let kind = match secret {
+            pillarbox_store::Secret::Argon2id(_) => 1,
+            pillarbox_store::Secret::ScramSha256(_) => 2,
+            pillarbox_store::Secret::ScramSha1(_) => 3,
+        };
+        if kinds.insert(kind, SecretText::from(&secret)).is_some() {
+            table.flaw_in(&place, "an account has one secret of each kind".into());
+        }
+    }
+    kinds.into_values().collect()
+}
+
+fn checked(
+    table: &mut Reader<'_, '_>,
+    key: &'static str,
+    text: Option<String>,
+    check: fn(&str) -> Result<String, String>,
+) -> Option<String> {
+    check(&text?).map_err(|what| table.flaw_at(key, what)).ok()
+}
+
+/// Compares a file with what is there.
+///
+/// # Errors
+/// Everything in the file that contradicts it, or names what is nowhere.
+pub(crate) fn plan(
+    file: &Path,
+    text: &str,
+    listed: &Listed,
+    present: &Present,
+) -> Result<Plan, Flaws> {
+    let mut flaws = FlawList::new(text);
+    let known = Known::new(listed, present);
+    let mut plan = Plan { additions: Additions::default(), known: 0 };
+    for account in &listed.accounts {
+        plan_account(&mut plan, &mut flaws, &known, account);
+    }
+    for domain in &listed.domains {
+        plan_domain(&mut plan, &mut flaws, &known, domain);
+    }
+    settle(file, flaws).map(|()| plan)
+}
+
+/// What is there, by name.
+struct Known<'a> {
+    domains: BTreeMap<&'a str, &'a DomainRow>,
+    accounts: BTreeMap<&'a str, &'a AccountRow>,
+    /// Whose.
+    addresses: BTreeMap<&'a str, &'a str>,
+    /// What comes with the file.
+    new_domains: BTreeSet<&'a str>,
+    new_accounts: BTreeSet<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    fn new(listed: &'a Listed, present: &'a Present) -> Self {
+        let owned = |account: &'a AccountRow| {
+            account.addresses.iter().map(|address| (address.as_str(), account.name.as_str()))
+        };
+        Self {
+            domains: present.domains.iter().map(|row| (row.name.as_str(), row)).collect(),
+            accounts: present.accounts.iter().map(|row| (row.name.as_str(), row)).collect(),
+            addresses: present.accounts.iter().flat_map(owned).collect(),
+            new_domains: listed.domains.iter().map(|row| row.name.as_str()).collect(),
+            new_accounts: listed.accounts.iter().map(|row| row.name.as_str()).collect(),
+        }
+    }
+
+    fn will_have_account(&self, name: &str) -> bool {
+        self.accounts.contains_key(name) || self.new_accounts.contains(name)
+    }
+
+    fn will_have_domain(&self, name: &str) -> bool {
+        self.domains.contains_key(name) || self.new_domains.contains(name)
+    }
+}
+
+fn plan_account(
+    plan: &mut Plan,
+    flaws: &mut FlawList<'_>,
+    known: &Known<'_>,
+    account: &ListedAccount,
+) {
+    let name = &account.name;
+    match known.accounts.get(name.as_str()) {
+        None => plan.additions.accounts.push((name.clone(), account.secrets.clone())),
+        Some(row) if row.secrets == account.secrets => plan.known += 1,
+        Some(_) => flaws.push(
+            &account.at,
+            format!(
+                "there is an account `{name}` with other secrets: remove it, or take this one out \
+                 of the file"
+            ),
+        ),
+    }
+    for (address, place) in &account.addresses {
+        let text = address.to_string();
+        match known.addresses.get(text.as_str()) {
+            Some(owner) if owner == name => {}
+            Some(owner) => {
+                flaws.push(place, format!("{text} belongs to the account `{owner}` already"));
+            }
+            None if known.will_have_domain(&address.domain) => {
+                plan.additions.addresses.push((text, name.clone()));
+            }
+            None => flaws.push(
+                place,
+                format!(
+                    "{domain} is not a domain of this server: add it with `pillarbox domain add \
+                     {domain}` or as [[domain]] in this file",
+                    domain = address.domain
+                ),
+            ),
+        }
+    }
+}
+
+fn plan_domain(
+    plan: &mut Plan,
+    flaws: &mut FlawList<'_>,
+    known: &Known<'_>,
+    domain: &ListedDomain,
+) {
+    let name = &domain.name;
+    let row = known.domains.get(name.as_str());
+    match row {
+        None => plan.additions.domains.push(name.clone()),
+        Some(_) => plan.known += 1,
+    }
+    let Some((account, place)) = &domain.catch_all else { return };
+    match row.and_then(|row| row.catch_all.as_ref()) {
+        Some(present) if present == account => {}
+        Some(present) => flaws.push(
+            place,
+            format!(
+                "what is nobody's in {name} goes to `{present}`: change that with `pillarbox \
+                 domain catch-all`, or take it out of the file"
+            ),
+        ),
+        None if known.will_have_account(account) => {
+            plan.additions.catch_alls.push((name.clone(), account.clone()));
+        }
+        None => flaws.push(place, format!("there is no account `{account}`")),
+    }
+}
+
+/// Raised when an older import would misunderstand the file.
+const FORMAT: u64 = 1;
+const HEAD: &str = "\
+# Domains and accounts of a Pillarbox server; `pillarbox import` reads them.
+# This file holds secrets: whoever has it can try passwords on it without your server noticing.
+# Keep it as safe as the mail itself.";
+
+#[cfg(test)]
+mod tests;
