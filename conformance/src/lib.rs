@@ -4,8 +4,10 @@
 //! A [`transcript`] is one conversation; a [`world`] is a server for it, always the same one.
 //! It is run [in memory](memory), where bytes are cut at will and the clock is made up, and
 //! [over sockets](sockets) on each runtime; what the server says must be the same every time. The
-//! simulator is [`sim`].
+//! simulator is [`sim`]. Other people's servers are asked [by address](address); two of them are
+//! started by [`peers`].
 
+pub mod address;
 pub mod memory;
 pub mod peers;
 pub mod sim;

@@ -17,6 +17,10 @@
 //! - `+ 5m` (or `30s`) moves the clock; such a file is run in memory only.
 //! - `only: whole`: what it shows depends on how the bytes are cut.
 //! - `only: clear`: what it shows is different under TLS.
+//! - `ours: WHY`: other servers may do something else, so it is not run [by
+//!   address](crate::address).
+//! - `elsewhere: 502 550: WHY`, before a `C:` line: what else an RFC lets another server answer to
+//!   it. `elsewhere: any: WHY` where it fixes nothing.
 //!
 //! What a client says without waiting stands in lines that follow each other: it is sent at once.
 
@@ -41,11 +45,15 @@ pub struct Transcript {
     pub only_whole: bool,
     /// It is not to be run under TLS from the first byte.
     pub only_clear: bool,
+    /// Why it says nothing about other servers.
+    pub ours: Option<String>,
     /// What happens, in order.
     pub steps: Vec<Step>,
     head: Vec<String>,
     /// Remarks on what comes next.
     remarks: Vec<String>,
+    /// What else may be answered to what comes next.
+    elsewhere: Vec<String>,
 }
 
 /// One thing that happens, and what the server says to it.
@@ -55,6 +63,8 @@ pub struct Step {
     pub session: Session,
     /// What happens.
     pub action: Action,
+    /// What else other servers may answer to the command that begins at this byte of what is sent.
+    pub elsewhere: BTreeMap<usize, Vec<String>>,
     /// The lines of the file that say so.
     source: Vec<String>,
     /// What the server says, as it stands in the file.
@@ -122,9 +132,11 @@ impl Transcript {
             listeners: BTreeMap::new(),
             only_whole: false,
             only_clear: false,
+            ours: None,
             steps: Vec::new(),
             head: Vec::new(),
             remarks: Vec::new(),
+            elsewhere: Vec::new(),
         };
         for (index, line) in text.lines().enumerate() {
             let done = transcript.line(line).and_then(|()| {
@@ -134,6 +146,31 @@ impl Transcript {
             done.map_err(|why| format!("{}: {why}", index + 1))?;
         }
         Ok(transcript)
+    }
+
+    /// Its folder and file, without the ending: `smtp/quit`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let parts: Vec<_> =
+            self.file.iter().rev().take(2).map(|part| part.to_string_lossy()).collect();
+        let path = parts.into_iter().rev().collect::<Vec<_>>().join("/");
+        path.strip_suffix(".txt").unwrap_or(&path).to_owned()
+    }
+
+    /// Its first line: what it shows.
+    #[must_use]
+    pub fn shows(&self) -> &str {
+        self.head.first().map_or("", |line| line.trim_start_matches("# "))
+    }
+
+    /// Whether it is about the account `friend` too.
+    #[must_use]
+    pub fn names_second_account(&self) -> bool {
+        let sent = |step: &Step| match &step.action {
+            Action::Send(bytes) => bytes.windows(6).any(|word| word == b"friend"),
+            _ => false,
+        };
+        self.steps.iter().any(sent)
     }
 
     /// Whether it can be run with a clock that nobody moves.
@@ -202,6 +239,15 @@ impl Transcript {
             self.begin(session, Action::Clock(span), line);
             return Ok(());
         }
+        if let Some(rest) = line.strip_prefix("elsewhere: ") {
+            let (answers, why) = rest.split_once(": ").ok_or("say why: `elsewhere: 502: WHY`")?;
+            if why.is_empty() || self.steps.is_empty() {
+                return Err("`elsewhere` stands before a `C:` line and says why".into());
+            }
+            self.elsewhere = answers.split(' ').map(str::to_owned).collect();
+            self.remarks.push(line.to_owned());
+            return Ok(());
+        }
         if let Some((key, value)) = line.split_once(": ")
             && !key.starts_with(['C', 'S'])
         {
@@ -238,6 +284,7 @@ impl Transcript {
             }
             ("only", "whole") => self.only_whole = true,
             ("only", "clear") => self.only_clear = true,
+            ("ours", why) => self.ours = Some(why.to_owned()),
             _ => return Err(format!("`{key}: {value}` means nothing")),
         }
         Ok(())
@@ -253,6 +300,7 @@ impl Transcript {
             self.steps.push(Step {
                 session,
                 action: Action::Open,
+                elsewhere: BTreeMap::new(),
                 source: Vec::new(),
                 expected: Vec::new(),
             });
@@ -263,7 +311,8 @@ impl Transcript {
     fn begin(&mut self, session: Session, action: Action, line: &str) {
         let mut source = std::mem::take(&mut self.remarks);
         source.push(line.to_owned());
-        self.steps.push(Step { session, action, source, expected: Vec::new() });
+        let elsewhere = BTreeMap::new();
+        self.steps.push(Step { session, action, elsewhere, source, expected: Vec::new() });
     }
 
     fn send(&mut self, session: Session, bytes: &[u8], line: &str) {
@@ -272,12 +321,43 @@ impl Transcript {
             && step.expected.is_empty()
             && let Action::Send(sent) = &mut step.action
         {
+            if !self.elsewhere.is_empty() {
+                step.elsewhere.insert(sent.len(), std::mem::take(&mut self.elsewhere));
+            }
             sent.extend_from_slice(bytes);
             step.source.append(&mut self.remarks);
             step.source.push(line.to_owned());
             return;
         }
+        let elsewhere = std::mem::take(&mut self.elsewhere);
         self.begin(session, Action::Send(bytes.to_vec()), line);
+        if let Some(step) = self.steps.last_mut().filter(|_| !elsewhere.is_empty()) {
+            step.elsewhere.insert(0, elsewhere);
+        }
+    }
+}
+
+impl Step {
+    /// What the client does, as the file says it, in one line.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        self.source.iter().find(|line| !line.starts_with('#')).cloned().unwrap_or_default()
+    }
+
+    /// What one session is to hear, as the server's bytes. In them, `...` is any text.
+    #[must_use]
+    pub fn expected(&self, session: Session) -> Heard {
+        let mut heard = Heard::default();
+        let name = if session == 1 { "S".to_owned() } else { format!("S{session}") };
+        for line in &self.expected {
+            let Some(rest) = line.strip_prefix(&name) else { continue };
+            if rest == ". closed" {
+                heard.closed = true;
+            } else if let Ok(bytes) = bytes_of(rest) {
+                heard.bytes.extend(bytes);
+            }
+        }
+        heard
     }
 }
 

@@ -3,11 +3,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 
-use pillarbox_conformance::peers::Peers;
+use pillarbox_conformance::address::expected::Expectations;
+use pillarbox_conformance::address::names::{Names, Person};
+use pillarbox_conformance::address::report::Report;
+use pillarbox_conformance::address::{Target, run_all};
+use pillarbox_conformance::peers::{ACCOUNTS, DOMAIN, PASSWORD, Peers};
+use pillarbox_conformance::transcript::Transcript;
 
 #[test]
 #[ignore = "needs Postfix, Dovecot and root: ./test --long"]
@@ -27,4 +34,37 @@ fn they_start_greet_and_stop() {
     drop(peers);
     assert!(TcpStream::connect(addresses.smtp).is_err());
     assert!(TcpStream::connect(addresses.imap).is_err());
+}
+
+#[test]
+#[ignore = "needs Postfix, Dovecot and root: ./test --long"]
+fn they_differ_from_the_transcripts_where_it_is_known_and_nowhere_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let peers = Peers::start(dir.path()).unwrap();
+    let addresses = peers.addresses();
+    let person =
+        |name: &str| Person { login: format!("{name}@{DOMAIN}"), password: PASSWORD.into() };
+    let [user, friend] = ACCOUNTS.map(person);
+    let target = Target {
+        addresses: BTreeMap::from([
+            ("smtp", addresses.smtp.to_string()),
+            ("submission", addresses.submission.to_string()),
+            ("submissions", addresses.submissions.to_string()),
+            ("imap", addresses.imap.to_string()),
+            ("imaps", addresses.imaps.to_string()),
+        ]),
+        names: Names { user, friend: Some(friend), domain: DOMAIN.into() },
+        tls: false,
+        ours: false,
+        patience: Duration::from_secs(10),
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut list = Expectations::default();
+    for name in ["postfix", "dovecot"] {
+        list.read_file(&folder.join("expected").join(format!("{name}.txt"))).unwrap();
+    }
+    let transcripts = Transcript::all(&folder.join("transcripts")).unwrap();
+    let report = Report::new(run_all(&target, &transcripts, "", |_, _| {}).unwrap(), &list);
+    println!("{}", report.table());
+    assert!(report.is_good(), "\n{}", report.table());
 }
