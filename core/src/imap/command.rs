@@ -237,7 +237,7 @@ impl Command {
                 if !charset.is_none_or(|name| known_charset(&name)) {
                     return Err(Refusal::Charset);
                 }
-                Self::Search { uid, key: SearchKey::own(key) }
+                Self::Search { uid, key: SearchKey::own(key)? }
             }
             Request::Fetch { uid, set, items } => {
                 Self::Fetch { set: MessageSet { uid, ranges: set }, items: own_items(items, uid) }
@@ -308,7 +308,7 @@ pub enum Refusal {
     Name(NameError),
     /// A user name or password that is not UTF-8.
     Utf8,
-    /// A search in a charset other than US-ASCII and UTF-8.
+    /// A search in a charset other than US-ASCII and UTF-8, or for a string that is of neither.
     Charset,
 }
 
@@ -398,6 +398,19 @@ pub enum SearchKey {
     On(Day),
     /// To have been received on this day or later.
     Since(Day),
+    /// To name a day before this one in its Date field.
+    SentBefore(Day),
+    /// To name this day there.
+    SentOn(Day),
+    /// To name this day there, or a later one.
+    SentSince(Day),
+    /// To have a header field of this name with this text in it; with an empty text, to have the
+    /// field.
+    Header(Box<[u8]>, Box<str>),
+    /// To have this text in the body.
+    Body(Box<str>),
+    /// To have this text in a header or in the body.
+    Text(Box<str>),
     /// To have more bytes than this.
     Larger(u64),
     /// To have fewer bytes than this.
@@ -414,8 +427,13 @@ pub enum SearchKey {
 
 impl SearchKey {
     /// Recursion is as deep as the grammar lets keys nest.
-    fn own(key: Key<'_>) -> Self {
-        match key {
+    fn own(key: Key<'_>) -> Result<Self, Refusal> {
+        // RFC 3501 §6.4.4: without CHARSET strings are US-ASCII, which is UTF-8 too.
+        let text = |text: Text<'_>| match std::str::from_utf8(&text) {
+            Ok(text) => Ok(Box::from(text)),
+            Err(_) => Err(Refusal::Charset),
+        };
+        Ok(match key {
             Key::All => Self::All,
             Key::Sequence(ranges) => Self::In(MessageSet { uid: false, ranges }),
             Key::Uid(ranges) => Self::In(MessageSet { uid: true, ranges }),
@@ -424,13 +442,21 @@ impl SearchKey {
             Key::Before(day) => Self::Before(day),
             Key::On(day) => Self::On(day),
             Key::Since(day) => Self::Since(day),
+            Key::SentBefore(day) => Self::SentBefore(day),
+            Key::SentOn(day) => Self::SentOn(day),
+            Key::SentSince(day) => Self::SentSince(day),
+            Key::Header(name, value) => Self::Header(name.into_owned().into(), text(value)?),
+            Key::Body(value) => Self::Body(text(value)?),
+            Key::Text(value) => Self::Text(text(value)?),
             Key::Larger(size) => Self::Larger(size),
             Key::Smaller(size) => Self::Smaller(size),
-            Key::Not(key) => Self::Not(Box::new(Self::own(*key))),
-            Key::Or(one, other) => Self::Or(Box::new(Self::own(*one)), Box::new(Self::own(*other))),
-            Key::And(keys) => Self::And(keys.into_iter().map(Self::own).collect()),
+            Key::Not(key) => Self::Not(Box::new(Self::own(*key)?)),
+            Key::Or(one, other) => {
+                Self::Or(Box::new(Self::own(*one)?), Box::new(Self::own(*other)?))
+            }
+            Key::And(keys) => Self::And(keys.into_iter().map(Self::own).collect::<Result<_, _>>()?),
             Key::Unsupported(name) => Self::Unsupported(name),
-        }
+        })
     }
 
     fn unsupported(&self) -> Option<&'static str> {

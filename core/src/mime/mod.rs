@@ -5,7 +5,8 @@
 //! - [`address`], [`media`] and [`date`] read what stands in some of them.
 //! - [`Parser`] takes a message in pieces and gives its [`Structure`]: which parts it has, and
 //!   where their headers and bodies lie.
-//! - [`transfer`], [`charset`] and [`words`] turn what was encoded for transport into text.
+//! - [`transfer`], [`charset`] and [`words`] turn what was encoded for transport into text;
+//!   [`TextReader`] does so for the body of a part.
 //!
 //! Mail is often not what the standards want. Nothing here is an error: what cannot be understood
 //! is left as it is, and nothing is ever changed in the message itself.
@@ -18,6 +19,7 @@ mod lexer;
 pub mod media;
 mod parser;
 mod structure;
+mod text;
 pub mod transfer;
 pub mod words;
 
@@ -25,6 +27,7 @@ pub use parser::{
     BOUNDARY_BYTES_MAX, DEPTH_MAX, HEADER_BYTES_MAX, HEADERS_BYTES_MAX, PARTS_MAX, Parser,
 };
 pub use structure::{Content, Part, PartId, Structure};
+pub use text::TextReader;
 
 #[cfg(test)]
 mod oracle;

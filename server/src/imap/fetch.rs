@@ -221,7 +221,7 @@ impl Known {
 }
 
 /// Runs through a large message, to the end of its header or to its own.
-async fn parse(
+pub(super) async fn parse(
     tools: &Tools,
     open: &Open,
     facts: &Facts,

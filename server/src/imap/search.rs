@@ -1,17 +1,28 @@
-//! SEARCH and UID SEARCH.
+//! SEARCH and UID SEARCH: facts first; of messages that these do not decide the header; and of
+//! those that are still in doubt the text, in pages and pieces like FETCH.
 
 use pillarbox_core::imap::command::SearchKey;
 use pillarbox_core::imap::flags::FlagBits;
 use pillarbox_core::imap::grammar::Day;
 use pillarbox_core::imap::response::{self, Code};
-use pillarbox_core::imap::search::{Facts, Search};
-use pillarbox_store::{Found, Read, StoreError, UidRange, What};
+use pillarbox_core::imap::search::{Facts, Matching, Search};
+use pillarbox_core::imap::section::Needs;
+use pillarbox_core::mime::TextReader;
+use pillarbox_store::{self as store, Found, Message, Read, StoreError, UidRange, What};
 
 use super::commands::{Answer, PAGE};
+use super::fetch::{PIECE, WHOLE_MAX, bytes, parse};
 use super::open::{Open, Tools};
 use crate::job;
 
-/// SEARCH and UID SEARCH.
+/// The texts of one page together, and so what is looked through before others have their turn.
+const PAGE_BYTES_MAX: u64 = 256 << 10;
+/// Of larger messages only the header is read where only that is looked at.
+const HEADER_WHOLE_MAX: u64 = 32 << 10;
+/// How many strings are looked for in a page or piece of full size.
+const STRINGS: usize = 8;
+
+/// Tells which messages satisfy the key.
 pub(super) async fn search(
     tools: &Tools,
     open: &Open,
@@ -37,27 +48,128 @@ pub(super) async fn search(
         let Found::Messages(page) = tools.read("search", question).await? else {
             return Err(job::astray("search"));
         };
+        let mut undecided = Vec::new();
         for message in &page.messages {
-            let facts = &message.facts;
-            let Some(sequence) = open.view.sequence_of(facts.uid) else { continue };
-            let matches = search.matches(&Facts {
-                sequence,
-                uid: facts.uid,
-                flags: FlagBits(facts.flags.0),
-                received: Day::of(facts.internaldate),
-                size: facts.size,
-            });
+            let Some(facts) = facts(open, &message.facts) else { continue };
+            match search.matching(facts).verdict() {
+                Some(true) => found.push(facts.uid),
+                Some(false) => {}
+                None => undecided.push(facts.uid),
+            }
+        }
+        by_text(tools, open, &search, &undecided, &mut found).await?;
+        after = page.more;
+    }
+    found.sort_unstable();
+    let numbers = found.into_iter().filter_map(|found| match uid {
+        true => Some(found),
+        false => open.view.sequence_of(found),
+    });
+    tools.pen.write(|out| response::search(numbers, out));
+    Ok(Answer::ok("done"))
+}
+
+/// Adds those of the messages, whose UIDs ascend, that are found by what stands in them.
+async fn by_text(
+    tools: &Tools,
+    open: &Open,
+    search: &Search,
+    undecided: &[u32],
+    found: &mut Vec<u32>,
+) -> Result<(), StoreError> {
+    let each_max = if search.reads_texts() { WHOLE_MAX } else { HEADER_WHOLE_MAX };
+    let mut after = (!undecided.is_empty()).then_some(0);
+    while let Some(start) = after {
+        let question = Read::Messages {
+            by: tools.account,
+            mailbox: open.id,
+            uids: runs(undecided),
+            after: start,
+            count_max: PAGE,
+            what: What::Text { each_max, all_max: PAGE_BYTES_MAX / share(search) as u64 },
+            also_expunged: true,
+        };
+        let Found::Messages(page) = tools.read("search text", question).await? else {
+            return Err(job::astray("search text"));
+        };
+        for message in &page.messages {
+            let Some(facts) = facts(open, &message.facts) else { continue };
+            let matching = search.matching(facts);
+            let matches = match &message.text {
+                Some(text) => matching.whole(text),
+                None => large(tools, open, search, matching, message).await?,
+            };
             if matches {
-                found.push(if uid { facts.uid } else { sequence });
+                found.push(facts.uid);
             }
         }
         after = page.more;
     }
-    tools.pen.write(|out| response::search(found, out));
-    Ok(Answer::ok("done"))
+    Ok(())
+}
+
+/// Whether a message matches that is too large to be read at once.
+async fn large(
+    tools: &Tools,
+    open: &Open,
+    search: &Search,
+    mut matching: Matching<'_>,
+    message: &Message,
+) -> Result<bool, StoreError> {
+    let facts = &message.facts;
+    let start = parse(tools, open, facts, Needs::Header).await?;
+    matching.header(start.header(start.root()));
+    if let Some(verdict) = matching.verdict() {
+        return Ok(verdict);
+    }
+    let structure = parse(tools, open, facts, Needs::Structure).await?;
+    matching.headers(&structure);
+    for part in structure.parts() {
+        let Some(mut reader) = TextReader::of(&structure, part) else { continue };
+        let mut offset = part.body.start;
+        while offset < part.body.end {
+            if let Some(verdict) = matching.verdict() {
+                return Ok(verdict);
+            }
+            let left = usize::try_from(part.body.end - offset).unwrap_or(PIECE);
+            let count = left.min(PIECE / share(search));
+            let piece = bytes(tools, open, facts.uid, offset, count).await?;
+            if piece.is_empty() {
+                return Err(job::astray("a message shorter than its size"));
+            }
+            offset += piece.len() as u64;
+            matching.piece(&mut reader, &piece);
+        }
+        matching.part_end(&mut reader);
+    }
+    Ok(matching.end())
+}
+
+/// Where many strings are looked for, less is looked through at once.
+fn share(search: &Search) -> usize {
+    search.strings().div_ceil(STRINGS).max(1)
+}
+
+/// What is known of a message, if the client knows it.
+fn facts(open: &Open, facts: &store::Facts) -> Option<Facts> {
+    Some(Facts {
+        sequence: open.view.sequence_of(facts.uid)?,
+        uid: facts.uid,
+        flags: FlagBits(facts.flags.0),
+        received: Day::of(facts.internaldate),
+        size: facts.size,
+    })
+}
+
+/// Ascending UIDs as ranges.
+fn runs(uids: &[u32]) -> Vec<UidRange> {
+    let next_to = |before: &u32, uid: &u32| before.checked_add(1) == Some(*uid);
+    uids.chunk_by(next_to)
+        .filter_map(|run| Some(UidRange { first: *run.first()?, last: *run.last()? }))
+        .collect()
 }
 
 /// What IMAP knows and this version does not do yet.
-pub(super) fn not_yet(command: &str, name: &str) -> Answer {
+fn not_yet(command: &str, name: &str) -> Answer {
     Answer::no(Some(Code::Cannot), format!("{command} {name} is not in this version yet"))
 }

@@ -29,6 +29,18 @@ pub enum Key<'a> {
     On(Day),
     /// `SINCE`: received on this day or later.
     Since(Day),
+    /// `SENTBEFORE`: the Date field names a day before this one.
+    SentBefore(Day),
+    /// `SENTON`: it names this day.
+    SentOn(Day),
+    /// `SENTSINCE`: it names this day or a later one.
+    SentSince(Day),
+    /// `HEADER`, and `FROM` and its kin: a field of this name has this text in it.
+    Header(Text<'a>, Text<'a>),
+    /// `BODY`: the text is in the body.
+    Body(Text<'a>),
+    /// `TEXT`: the text is in a header or in the body.
+    Text(Text<'a>),
     /// `LARGER`: more bytes than this.
     Larger(u64),
     /// `SMALLER`: fewer bytes than this.
@@ -115,11 +127,15 @@ fn key<'a>(input: &'a [u8], depth: usize, budget: &mut usize) -> Read<'a, Key<'a
         Argument::Keyword(set) => atom(rest).map(|(rest, name)| (rest, Key::Keyword(name, set))),
         Argument::Date(make) => date(rest).map(|(rest, day)| (rest, make(day))),
         Argument::Number(make) => number(rest).map(|(rest, size)| (rest, make(size))),
-        Argument::Text(name) => astring(rest).map(|(rest, _)| (rest, Key::Unsupported(name))),
+        Argument::Body => astring(rest).map(|(rest, text)| (rest, Key::Body(text))),
+        Argument::Text => astring(rest).map(|(rest, text)| (rest, Key::Text(text))),
+        Argument::Field(name) => {
+            astring(rest).map(|(rest, text)| (rest, Key::Header(name.as_bytes().into(), text)))
+        }
         Argument::Header => {
-            let (rest, _) = astring(rest)?;
+            let (rest, name) = astring(rest)?;
             let (rest, ()) = space(rest)?;
-            astring(rest).map(|(rest, _)| (rest, Key::Unsupported("HEADER")))
+            astring(rest).map(|(rest, text)| (rest, Key::Header(name, text)))
         }
     }
 }
@@ -153,7 +169,11 @@ enum Argument {
     Keyword(bool),
     Date(fn(Day) -> Key<'static>),
     Number(fn(u64) -> Key<'static>),
-    Text(&'static str),
+    Body,
+    Text,
+    /// The text of the field with this name.
+    Field(&'static str),
+    /// The name of a field, and its text.
     Header,
 }
 
@@ -167,18 +187,18 @@ fn argument(upper: &[u8]) -> Option<Argument> {
         b"BEFORE" => Argument::Date(Key::Before),
         b"ON" => Argument::Date(Key::On),
         b"SINCE" => Argument::Date(Key::Since),
-        b"SENTBEFORE" => Argument::Date(|_| Key::Unsupported("SENTBEFORE")),
-        b"SENTON" => Argument::Date(|_| Key::Unsupported("SENTON")),
-        b"SENTSINCE" => Argument::Date(|_| Key::Unsupported("SENTSINCE")),
+        b"SENTBEFORE" => Argument::Date(Key::SentBefore),
+        b"SENTON" => Argument::Date(Key::SentOn),
+        b"SENTSINCE" => Argument::Date(Key::SentSince),
         b"LARGER" => Argument::Number(Key::Larger),
         b"SMALLER" => Argument::Number(Key::Smaller),
-        b"BCC" => Argument::Text("BCC"),
-        b"BODY" => Argument::Text("BODY"),
-        b"CC" => Argument::Text("CC"),
-        b"FROM" => Argument::Text("FROM"),
-        b"SUBJECT" => Argument::Text("SUBJECT"),
-        b"TEXT" => Argument::Text("TEXT"),
-        b"TO" => Argument::Text("TO"),
+        b"BCC" => Argument::Field("Bcc"),
+        b"BODY" => Argument::Body,
+        b"CC" => Argument::Field("Cc"),
+        b"FROM" => Argument::Field("From"),
+        b"SUBJECT" => Argument::Field("Subject"),
+        b"TEXT" => Argument::Text,
+        b"TO" => Argument::Field("To"),
         b"HEADER" => Argument::Header,
         _ => return None,
     })

@@ -235,9 +235,14 @@ fn search_keys() {
             Key::Or(Box::new(seen()), Box::new(Key::And(vec![Key::All, seen()]))),
         ),
         ("((SEEN))", seen()),
-        ("TEXT {2}\r\n()", Key::Unsupported("TEXT")),
-        ("HEADER X-A \"\"", Key::Unsupported("HEADER")),
-        ("SENTSINCE 1-Feb-1994", Key::Unsupported("SENTSINCE")),
+        ("TEXT {2}\r\n()", Key::Text(text("()"))),
+        ("body x", Key::Body(text("x"))),
+        ("HEADER X-A \"\"", Key::Header(text("X-A"), text(""))),
+        ("SUBJECT \"a b\"", Key::Header(text("Subject"), text("a b"))),
+        ("bcc x", Key::Header(text("Bcc"), text("x"))),
+        ("SENTBEFORE 1-Feb-1994", Key::SentBefore(Day(8_797))),
+        ("SENTON 1-Feb-1994", Key::SentOn(Day(8_797))),
+        ("SENTSINCE 1-Feb-1994", Key::SentSince(Day(8_797))),
         ("RECENT", Key::Unsupported("RECENT")),
     ] {
         let line = format!("a SEARCH {keys}");
