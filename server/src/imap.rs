@@ -1,12 +1,14 @@
 //! IMAP: what is decided about what `pillarbox_core::imap` tells.
 //!
 //! `session` follows the conversation. Each command that needs the store is a flow in
-//! `commands`, `fetch` or `append`; it takes the open mailbox (`open`) with it, writes
+//! `commands`, `mailboxes`, `copy`, `fetch` or `append`; it takes the open mailbox (`open`) with it, writes
 //! untagged responses, and gives both the mailbox and the tagged answer back.
 
 mod append;
 mod commands;
+mod copy;
 mod fetch;
+mod mailboxes;
 mod open;
 pub(crate) mod pins;
 mod session;
