@@ -366,7 +366,7 @@ impl Step {
 #[must_use]
 pub fn comparable(hearing: &[Hearing], tls: bool) -> Vec<Vec<String>> {
     let line = |line: String| {
-        let line = mask_dates(&line);
+        let line = mask_seconds(&mask_dates(&line));
         if tls { line.replace(" STARTTLS", "") } else { line }
     };
     let offer = |line: &String| !(tls && line.ends_with("250-STARTTLS"));
@@ -382,6 +382,19 @@ fn mask_dates(line: &str) -> String {
         let (from, to) = (hour.saturating_sub(17), hour + found.len());
         if line.is_char_boundary(from) {
             masked.replace_range(from..to, &"#".repeat(to - from));
+        }
+    }
+    masked
+}
+
+/// Hides numbers of ten digits: so long are seconds since 1970, which UIDVALIDITY is made from.
+fn mask_seconds(line: &str) -> String {
+    let mut masked = String::with_capacity(line.len());
+    for run in line.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
+        if run.len() == 10 && run.iter().all(u8::is_ascii_digit) {
+            masked.push_str("##########");
+        } else {
+            masked.push_str(&String::from_utf8_lossy(run));
         }
     }
     masked
@@ -534,6 +547,12 @@ mod tests {
             let why = Transcript::parse(Path::new("x.txt"), &text).unwrap_err();
             assert!(why.starts_with("3: ") && why.contains(what), "{why}");
         }
+    }
+
+    #[test]
+    fn the_present_is_hidden() {
+        assert_eq!(mask_seconds("[COPYUID 1795527242 1:12 ü]"), "[COPYUID ########## 1:12 ü]");
+        assert_eq!(mask_seconds("17955272421"), "17955272421");
     }
 
     #[test]

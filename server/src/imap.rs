@@ -1,12 +1,15 @@
 //! IMAP: what is decided about what `pillarbox_core::imap` tells.
 //!
 //! `session` follows the conversation. Each command that needs the store is a flow in
-//! `commands`, `fetch`, `search` or `append`; it takes the open mailbox (`open`) with it, writes
-//! untagged responses, and gives both the mailbox and the tagged answer back.
+//! `commands`, `mailboxes`, `copy`, `fetch`, `search` or `append`; it takes the open mailbox
+//! (`open`) with it, writes untagged responses, and gives both the mailbox and the tagged answer
+//! back.
 
 mod append;
 mod commands;
+mod copy;
 mod fetch;
+mod mailboxes;
 mod open;
 pub(crate) mod pins;
 mod search;

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
     Day, Field, FlagRef, Item, Key, Partial, Request, Section, SectionText, SetRange, StatusItem,
@@ -10,138 +13,14 @@ use super::grammar::{
 use super::name::{ListPattern, MailboxName, NameError};
 use crate::UnixSeconds;
 
-/// The commands that we know (RFC 3501 §6; IDLE: RFC 2177).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are those of the RFCs")]
-pub enum Verb {
-    Capability,
-    Noop,
-    Logout,
-    StartTls,
-    Login,
-    Authenticate,
-    List,
-    Status,
-    Select,
-    Examine,
-    Append,
-    Idle,
-    Close,
-    Expunge,
-    Search,
-    Fetch,
-    Store,
-    UidSearch,
-    UidFetch,
-    UidStore,
-}
+pub use super::verb::Verb;
 
-impl Verb {
-    /// All of them, in the order of the legality table.
-    pub const ALL: [Self; 20] = [
-        Self::Capability,
-        Self::Noop,
-        Self::Logout,
-        Self::StartTls,
-        Self::Login,
-        Self::Authenticate,
-        Self::List,
-        Self::Status,
-        Self::Select,
-        Self::Examine,
-        Self::Append,
-        Self::Idle,
-        Self::Close,
-        Self::Expunge,
-        Self::Search,
-        Self::Fetch,
-        Self::Store,
-        Self::UidSearch,
-        Self::UidFetch,
-        Self::UidStore,
-    ];
-
-    /// The command of this name, in any case; not those that follow `UID`.
-    #[must_use]
-    pub fn named(word: &str) -> Option<Self> {
-        let mut buffer = [0_u8; 12];
-        let upper = buffer.get_mut(..word.len())?;
-        upper.copy_from_slice(word.as_bytes());
-        upper.make_ascii_uppercase();
-        Some(match &*upper {
-            b"CAPABILITY" => Self::Capability,
-            b"NOOP" => Self::Noop,
-            b"LOGOUT" => Self::Logout,
-            b"STARTTLS" => Self::StartTls,
-            b"LOGIN" => Self::Login,
-            b"AUTHENTICATE" => Self::Authenticate,
-            b"LIST" => Self::List,
-            b"STATUS" => Self::Status,
-            b"SELECT" => Self::Select,
-            b"EXAMINE" => Self::Examine,
-            b"APPEND" => Self::Append,
-            b"IDLE" => Self::Idle,
-            b"CLOSE" => Self::Close,
-            b"EXPUNGE" => Self::Expunge,
-            b"SEARCH" => Self::Search,
-            b"FETCH" => Self::Fetch,
-            b"STORE" => Self::Store,
-            _ => return None,
-        })
-    }
-
-    /// The command of this name behind `UID`.
-    #[must_use]
-    pub fn uid_named(word: &str) -> Option<Self> {
-        match Self::named(word)? {
-            Self::Search => Some(Self::UidSearch),
-            Self::Fetch => Some(Self::UidFetch),
-            Self::Store => Some(Self::UidStore),
-            _ => None,
-        }
-    }
-
-    /// Its name as told in replies.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Capability => "CAPABILITY",
-            Self::Noop => "NOOP",
-            Self::Logout => "LOGOUT",
-            Self::StartTls => "STARTTLS",
-            Self::Login => "LOGIN",
-            Self::Authenticate => "AUTHENTICATE",
-            Self::List => "LIST",
-            Self::Status => "STATUS",
-            Self::Select => "SELECT",
-            Self::Examine => "EXAMINE",
-            Self::Append => "APPEND",
-            Self::Idle => "IDLE",
-            Self::Close => "CLOSE",
-            Self::Expunge => "EXPUNGE",
-            Self::Search => "SEARCH",
-            Self::Fetch => "FETCH",
-            Self::Store => "STORE",
-            Self::UidSearch => "UID SEARCH",
-            Self::UidFetch => "UID FETCH",
-            Self::UidStore => "UID STORE",
-        }
-    }
-
-    /// Whether EXPUNGE may be told while this command is answered: not with FETCH, STORE and
-    /// SEARCH, whose numbers must go on meaning what they meant (RFC 3501 §7.4.1); with their UID
-    /// forms it may.
-    #[must_use]
-    pub const fn lets_expunge(self) -> bool {
-        !matches!(self, Self::Fetch | Self::Store | Self::Search)
-    }
-}
-
-/// A command for the owner. What the machine answers alone (CAPABILITY, LOGOUT) is not here, nor
-/// APPEND, which comes in pieces.
+/// A command for the owner. What the machine answers alone (CAPABILITY, ENABLE, ID, LOGOUT,
+/// NAMESPACE) is not here, nor APPEND, which comes in pieces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Tell what has changed, and finish.
+    /// Tell what has changed, and finish. CHECK (RFC 3501 §6.4.1) is the same to an owner to whom
+    /// what is answered is durable.
     Noop,
     /// Finish with OK, then begin TLS.
     StartTls,
@@ -156,9 +35,32 @@ pub enum Command {
     Authenticate {
         /// Its name, such as `PLAIN`.
         mechanism: String,
+        /// The client's first message, if it did not wait for the challenge (RFC 4959).
+        initial: Option<Initial>,
     },
     /// Tell the mailboxes that match.
     List(ListPattern),
+    /// Tell the names that match among those subscribed to.
+    Lsub(ListPattern),
+    /// Make a mailbox, and those above it that are missing.
+    Create(MailboxName),
+    /// Remove a mailbox with all that is in it; not those below it. If it is the open one, call
+    /// [`Server::deselect`](super::Server::deselect).
+    Delete(MailboxName),
+    /// Give a mailbox, and those below it, another name.
+    Rename {
+        /// Which.
+        from: MailboxName,
+        /// Its name from now on.
+        to: MailboxName,
+    },
+    /// Subscribe to a name, or no longer.
+    Subscribe {
+        /// Which. There may be no such mailbox.
+        mailbox: MailboxName,
+        /// Whether it is to be subscribed to.
+        on: bool,
+    },
     /// Tell these numbers of a mailbox.
     Status {
         /// Which mailbox.
@@ -177,8 +79,26 @@ pub enum Command {
     Idle,
     /// Remove the messages marked as deleted without telling (not if read-only); close the mailbox.
     Close,
+    /// Close the mailbox and change nothing (RFC 3691).
+    Unselect,
     /// Remove the messages marked as deleted, and tell.
     Expunge,
+    /// The same, only among these (RFC 4315 §2.1).
+    UidExpunge(MessageSet),
+    /// Put copies of messages into another mailbox, or the same.
+    Copy {
+        /// Which messages.
+        set: MessageSet,
+        /// To where.
+        mailbox: MailboxName,
+    },
+    /// The same, and remove the originals (RFC 6851).
+    Move {
+        /// Which messages.
+        set: MessageSet,
+        /// To where.
+        mailbox: MailboxName,
+    },
     /// Tell which messages satisfy the key.
     Search {
         /// Whether UIDs are to be told.
@@ -207,7 +127,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// The owned form of what was read. CAPABILITY, LOGOUT and APPEND have none: `None`.
+    /// The owned form of what was read. What the machine answers alone, and APPEND, have none:
+    /// `None`.
     ///
     /// # Errors
     /// What cannot be done with a command that is well formed.
@@ -218,11 +139,23 @@ impl Command {
             Request::Login(user, password) => {
                 Self::Login { user: utf8(user)?, password: Password(utf8(password)?) }
             }
-            Request::Authenticate(name) => {
-                Self::Authenticate { mechanism: name.to_ascii_uppercase() }
-            }
+            Request::Authenticate(name, initial) => Self::Authenticate {
+                mechanism: name.to_ascii_uppercase(),
+                initial: initial.map(Initial::read).transpose()?,
+            },
             Request::List(reference, pattern) => {
                 Self::List(ListPattern::read(&reference, &pattern)?)
+            }
+            Request::Lsub(reference, pattern) => {
+                Self::Lsub(ListPattern::read(&reference, &pattern)?)
+            }
+            Request::Create(name) => Self::Create(MailboxName::read_new(&name)?),
+            Request::Delete(name) => Self::Delete(MailboxName::read(&name)?),
+            Request::Rename(from, to) => {
+                Self::Rename { from: MailboxName::read(&from)?, to: MailboxName::read_new(&to)? }
+            }
+            Request::Subscribe(name, on) => {
+                Self::Subscribe { mailbox: MailboxName::read(&name)?, on }
             }
             Request::Status(mailbox, items) => {
                 Self::Status { mailbox: MailboxName::read(&mailbox)?, items }
@@ -233,6 +166,15 @@ impl Command {
             Request::Examine(mailbox) => {
                 Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only: true }
             }
+            Request::Copy { uid, set, mailbox } => Self::Copy {
+                set: MessageSet { uid, ranges: set },
+                mailbox: MailboxName::read(&mailbox)?,
+            },
+            Request::Move { uid, set, mailbox } => Self::Move {
+                set: MessageSet { uid, ranges: set },
+                mailbox: MailboxName::read(&mailbox)?,
+            },
+            Request::UidExpunge(set) => Self::UidExpunge(MessageSet { uid: true, ranges: set }),
             Request::Search { uid, charset, key } => {
                 if !charset.is_none_or(|name| known_charset(&name)) {
                     return Err(Refusal::Charset);
@@ -263,10 +205,11 @@ impl Command {
 
     const fn plain(verb: Verb) -> Option<Self> {
         match verb {
-            Verb::Noop => Some(Self::Noop),
+            Verb::Noop | Verb::Check => Some(Self::Noop),
             Verb::StartTls => Some(Self::StartTls),
             Verb::Idle => Some(Self::Idle),
             Verb::Close => Some(Self::Close),
+            Verb::Unselect => Some(Self::Unselect),
             Verb::Expunge => Some(Self::Expunge),
             _ => None,
         }
@@ -308,6 +251,8 @@ pub enum Refusal {
     Name(NameError),
     /// A user name or password that is not UTF-8.
     Utf8,
+    /// A first message of AUTHENTICATE that is not base64.
+    Base64,
     /// A search in a charset other than US-ASCII and UTF-8, or for a string that is of neither.
     Charset,
 }
@@ -325,6 +270,24 @@ pub struct Password(pub String);
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password")
+    }
+}
+
+/// The first message of a SASL exchange, decoded; nothing prints it, for it may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Initial(pub Vec<u8>);
+
+impl Initial {
+    /// RFC 4959 §3: one `=` stands for an empty message.
+    fn read(sent: &str) -> Result<Self, Refusal> {
+        let sent = if sent == "=" { "" } else { sent };
+        STANDARD.decode(sent).map(Self).map_err(|_| Refusal::Base64)
+    }
+}
+
+impl fmt::Debug for Initial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Initial")
     }
 }
 

@@ -1,27 +1,44 @@
-//! Which command may be given when (RFC 3501 §3, §6; IDLE: RFC 2177).
+//! Which command may be given when (RFC 3501 §3, §6; those of other RFCs: see [`Verb`]).
+//! RFC 5161 §3.1 wants ENABLE before a mailbox is opened; nothing here depends on that.
 //!
 //! | command | not authenticated | authenticated | selected | read-only |
 //! |---|---|---|---|---|
 //! | CAPABILITY | yes | yes | yes | yes |
 //! | NOOP | yes | yes | yes | yes |
+//! | ID | yes | yes | yes | yes |
 //! | LOGOUT | yes | yes | yes | yes |
 //! | STARTTLS | yes | no: logged in | no: logged in | no: logged in |
 //! | LOGIN | yes | no: logged in | no: logged in | no: logged in |
 //! | AUTHENTICATE | yes | no: logged in | no: logged in | no: logged in |
+//! | ENABLE | no: log in first | yes | yes | yes |
+//! | NAMESPACE | no: log in first | yes | yes | yes |
 //! | LIST | no: log in first | yes | yes | yes |
+//! | LSUB | no: log in first | yes | yes | yes |
 //! | STATUS | no: log in first | yes | yes | yes |
+//! | CREATE | no: log in first | yes | yes | yes |
+//! | DELETE | no: log in first | yes | yes | yes |
+//! | RENAME | no: log in first | yes | yes | yes |
+//! | SUBSCRIBE | no: log in first | yes | yes | yes |
+//! | UNSUBSCRIBE | no: log in first | yes | yes | yes |
 //! | SELECT | no: log in first | yes | yes | yes |
 //! | EXAMINE | no: log in first | yes | yes | yes |
 //! | APPEND | no: log in first | yes | yes | yes |
 //! | IDLE | no: log in first | yes | yes | yes |
+//! | CHECK | no: log in first | no: select first | yes | yes |
 //! | CLOSE | no: log in first | no: select first | yes | yes |
+//! | UNSELECT | no: log in first | no: select first | yes | yes |
 //! | EXPUNGE | no: log in first | no: select first | yes | no: read-only |
 //! | SEARCH | no: log in first | no: select first | yes | yes |
 //! | FETCH | no: log in first | no: select first | yes | yes |
 //! | STORE | no: log in first | no: select first | yes | no: read-only |
+//! | COPY | no: log in first | no: select first | yes | yes |
+//! | MOVE | no: log in first | no: select first | yes | no: read-only |
+//! | UID EXPUNGE | no: log in first | no: select first | yes | no: read-only |
 //! | UID SEARCH | no: log in first | no: select first | yes | yes |
 //! | UID FETCH | no: log in first | no: select first | yes | yes |
 //! | UID STORE | no: log in first | no: select first | yes | no: read-only |
+//! | UID COPY | no: log in first | no: select first | yes | yes |
+//! | UID MOVE | no: log in first | no: select first | yes | no: read-only |
 
 use super::command::Verb;
 
@@ -52,54 +69,66 @@ pub(super) enum Legality {
 /// The table of the [module](self).
 pub(super) const fn legality(standing: Standing, verb: Verb) -> Legality {
     use Standing::{Authenticated, NotAuthenticated, ReadOnly, Selected};
-    match (standing, verb) {
-        (
-            NotAuthenticated | Authenticated | Selected | ReadOnly,
-            Verb::Capability | Verb::Noop | Verb::Logout,
-        )
-        | (NotAuthenticated, Verb::StartTls | Verb::Login | Verb::Authenticate)
-        | (
-            Authenticated | Selected | ReadOnly,
-            Verb::List | Verb::Status | Verb::Select | Verb::Examine | Verb::Append | Verb::Idle,
-        )
-        | (
-            Selected | ReadOnly,
-            Verb::Close | Verb::Search | Verb::Fetch | Verb::UidSearch | Verb::UidFetch,
-        )
-        | (Selected, Verb::Expunge | Verb::Store | Verb::UidStore) => Legality::Yes,
-        (
-            Authenticated | Selected | ReadOnly,
-            Verb::StartTls | Verb::Login | Verb::Authenticate,
-        ) => Legality::LoggedIn,
-        (
-            NotAuthenticated,
-            Verb::List
-            | Verb::Status
-            | Verb::Select
-            | Verb::Examine
-            | Verb::Append
-            | Verb::Idle
-            | Verb::Close
-            | Verb::Expunge
-            | Verb::Search
-            | Verb::Fetch
-            | Verb::Store
-            | Verb::UidSearch
-            | Verb::UidFetch
-            | Verb::UidStore,
-        ) => Legality::LogInFirst,
-        (
-            Authenticated,
-            Verb::Close
-            | Verb::Expunge
-            | Verb::Search
-            | Verb::Fetch
-            | Verb::Store
-            | Verb::UidSearch
-            | Verb::UidFetch
-            | Verb::UidStore,
-        ) => Legality::SelectFirst,
-        (ReadOnly, Verb::Expunge | Verb::Store | Verb::UidStore) => Legality::ReadOnly,
+    match (home(verb), standing) {
+        (Home::Any, NotAuthenticated | Authenticated | Selected | ReadOnly)
+        | (Home::BeforeLogin, NotAuthenticated)
+        | (Home::AfterLogin, Authenticated | Selected | ReadOnly)
+        | (Home::Mailbox, Selected | ReadOnly)
+        | (Home::Changes, Selected) => Legality::Yes,
+        (Home::BeforeLogin, Authenticated | Selected | ReadOnly) => Legality::LoggedIn,
+        (Home::AfterLogin | Home::Mailbox | Home::Changes, NotAuthenticated) => {
+            Legality::LogInFirst
+        }
+        (Home::Mailbox | Home::Changes, Authenticated) => Legality::SelectFirst,
+        (Home::Changes, ReadOnly) => Legality::ReadOnly,
+    }
+}
+
+/// Where a command belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Home {
+    Any,
+    BeforeLogin,
+    AfterLogin,
+    /// With a mailbox open.
+    Mailbox,
+    /// With a mailbox open in which things may be changed.
+    Changes,
+}
+
+const fn home(verb: Verb) -> Home {
+    match verb {
+        Verb::Capability | Verb::Noop | Verb::Id | Verb::Logout => Home::Any,
+        Verb::StartTls | Verb::Login | Verb::Authenticate => Home::BeforeLogin,
+        Verb::Enable
+        | Verb::Namespace
+        | Verb::List
+        | Verb::Lsub
+        | Verb::Status
+        | Verb::Create
+        | Verb::Delete
+        | Verb::Rename
+        | Verb::Subscribe
+        | Verb::Unsubscribe
+        | Verb::Select
+        | Verb::Examine
+        | Verb::Append
+        | Verb::Idle => Home::AfterLogin,
+        Verb::Check
+        | Verb::Close
+        | Verb::Unselect
+        | Verb::Search
+        | Verb::Fetch
+        | Verb::Copy
+        | Verb::UidSearch
+        | Verb::UidFetch
+        | Verb::UidCopy => Home::Mailbox,
+        Verb::Expunge
+        | Verb::Store
+        | Verb::Move
+        | Verb::UidExpunge
+        | Verb::UidStore
+        | Verb::UidMove => Home::Changes,
     }
 }
 

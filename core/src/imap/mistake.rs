@@ -3,8 +3,9 @@
 use super::command::Refusal;
 use super::grammar::At;
 use super::legality::Legality;
+use super::name::NameError;
 use super::response::Code;
-use super::server::{Done, Status};
+use super::server::Done;
 
 /// A client's mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +60,10 @@ impl Mistake {
             Self::NoTls => Done::bad("TLS is not offered here"),
             Self::Privacy => Done::no("no login without TLS").with(Code::PrivacyRequired),
             Self::Mechanism => Done::no("this mechanism is not offered"),
-            Self::Refused(Refusal::Name(name)) => {
-                Done { status: Status::No, code: Some(Code::Cannot), text: name.text() }
-            }
+            Self::Refused(Refusal::Name(name)) => Done::no(name.text()).with(match name {
+                NameError::TooLong | NameError::TooDeep => Code::Limit,
+                _ => Code::Cannot,
+            }),
             Self::Refused(Refusal::Utf8) => Done::bad("names and passwords are UTF-8"),
             Self::Refused(Refusal::Charset) => {
                 Done::no("this charset is not known").with(Code::BadCharset)
@@ -71,7 +73,7 @@ impl Mistake {
             Self::BareLf => Done::bad("lines end with CRLF, not with LF alone"),
             Self::Lost => Done::bad("the literal has no size that can be counted"),
             Self::AfterMessage => Done::bad("expected the end of the command after the message"),
-            Self::Base64 => Done::bad("expected base64"),
+            Self::Base64 | Self::Refused(Refusal::Base64) => Done::bad("expected base64"),
             Self::Cancelled => Done::bad("authentication cancelled"),
             Self::NotDone => Done::bad("expected DONE"),
         }

@@ -6,8 +6,9 @@
 //! - [`server`] is the machine: which command may be given when, and who answers it.
 //! - [`response`] writes what a server says.
 //! - [`view`] is what one session shows its client: which UID has which number just now.
-//! - [`name`], [`flags`], [`section`] and [`search`] answer questions about mailbox names, flags,
-//!   the bytes of a message, and which messages a search finds.
+//! - [`name`], [`listing`], [`flags`], [`section`] and [`search`] answer questions about mailbox
+//!   names, which of them LIST tells, flags, the bytes of a message, and which messages a search
+//!   finds.
 //!
 //! Nothing here knows a store. What IMAP has beyond the commands of [`command::Verb`] is refused.
 
@@ -16,12 +17,14 @@ pub mod flags;
 mod fragment;
 pub mod grammar;
 mod legality;
+pub mod listing;
 mod mistake;
 pub mod name;
 pub mod response;
 pub mod search;
 pub mod section;
 pub mod server;
+mod verb;
 pub mod view;
 
 pub use command::{Command, Verb};

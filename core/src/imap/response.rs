@@ -35,9 +35,13 @@ impl Sink for Outbox {
 /// A response code (RFC 3501 §7.1, RFC 5530): what a program should know beside OK, NO or BAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Code {
+pub enum Code<'a> {
     /// `ALERT`: the user must see the text.
     Alert,
+    /// `ALREADYEXISTS`: there is such a mailbox.
+    AlreadyExists,
+    /// `APPENDUID` (RFC 4315 §3): the mailbox's UIDVALIDITY and the UID of the new message.
+    AppendUid(u32, u32),
     /// `AUTHENTICATIONFAILED`.
     AuthenticationFailed,
     /// `BADCHARSET`, with those that are known.
@@ -46,6 +50,8 @@ pub enum Code {
     Cannot,
     /// `CONTACTADMIN`.
     ContactAdmin,
+    /// `COPYUID`: which messages became which.
+    CopyUid(CopyUid<'a>),
     /// `EXPUNGEISSUED`: some of the messages are gone, which has not been told yet.
     ExpungeIssued,
     /// `INUSE`.
@@ -80,15 +86,30 @@ pub enum Code {
     Unseen(u32),
 }
 
-impl Code {
+/// What COPYUID tells (RFC 4315 §3): the n-th UID of one set became the n-th of the other. Both are
+/// ranges with both ends in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopyUid<'a> {
+    /// UIDVALIDITY of the mailbox where the copies are.
+    pub uidvalidity: u32,
+    /// The UIDs of the originals.
+    pub from: &'a [(u32, u32)],
+    /// The UIDs of the copies.
+    pub to: &'a [(u32, u32)],
+}
+
+impl Code<'_> {
     /// Writes it with its brackets and a space after.
     pub fn write(self, out: &mut impl Sink) {
         let (name, number) = match self {
             Self::Alert => ("ALERT", None),
+            Self::AlreadyExists => ("ALREADYEXISTS", None),
+            Self::AppendUid(uidvalidity, _) => ("APPENDUID", Some(uidvalidity)),
             Self::AuthenticationFailed => ("AUTHENTICATIONFAILED", None),
             Self::BadCharset => ("BADCHARSET (US-ASCII UTF-8)", None),
             Self::Cannot => ("CANNOT", None),
             Self::ContactAdmin => ("CONTACTADMIN", None),
+            Self::CopyUid(copied) => ("COPYUID", Some(copied.uidvalidity)),
             Self::ExpungeIssued => ("EXPUNGEISSUED", None),
             Self::InUse => ("INUSE", None),
             Self::Limit => ("LIMIT", None),
@@ -112,12 +133,32 @@ impl Code {
             out.put(b" ");
             decimal(number.into(), out);
         }
+        match self {
+            Self::AppendUid(_, uid) => uid_set(&[(uid, uid)], out),
+            Self::CopyUid(copied) => {
+                uid_set(copied.from, out);
+                uid_set(copied.to, out);
+            }
+            _ => {}
+        }
         out.put(b"] ");
     }
 }
 
+/// A space and a `uid-set` (RFC 4315 §4).
+fn uid_set(ranges: &[(u32, u32)], out: &mut impl Sink) {
+    for (index, (first, last)) in ranges.iter().enumerate() {
+        out.put(if index == 0 { b" " } else { b"," });
+        decimal((*first).into(), out);
+        if last > first {
+            out.put(b":");
+            decimal((*last).into(), out);
+        }
+    }
+}
+
 /// `* OK [code] text`.
-pub fn ok(code: Code, text: &str, out: &mut impl Sink) {
+pub fn ok(code: Code<'_>, text: &str, out: &mut impl Sink) {
     out.put(b"* OK ");
     code.write(out);
     plain_text(text, out);
@@ -167,6 +208,16 @@ pub fn permanent_flags(keywords: Option<&Keywords>, out: &mut impl Sink) {
 /// `* LIST (attributes) "/" name`: a mailbox. Attributes come with their backslash.
 pub fn list(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
     out.put(b"* LIST (");
+    listed(attributes, name, out);
+}
+
+/// `* LSUB (attributes) "/" name`: a name subscribed to.
+pub fn lsub(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
+    out.put(b"* LSUB (");
+    listed(attributes, name, out);
+}
+
+fn listed(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
     for (index, attribute) in attributes.iter().enumerate() {
         if index > 0 {
             out.put(b" ");
@@ -181,6 +232,24 @@ pub fn list(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
 /// The answer to LIST with an empty pattern: the hierarchy delimiter (RFC 3501 §6.3.8).
 pub fn list_delimiter(out: &mut impl Sink) {
     out.put(b"* LIST (\\Noselect) \"/\" \"\"\r\n");
+}
+
+/// `* NAMESPACE …` (RFC 2342 §5): all mailboxes are the user's own, and none of their names begins
+/// with a prefix.
+pub fn namespace(out: &mut impl Sink) {
+    out.put(b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+}
+
+/// `* ID ("name" …)` (RFC 2971 §3.2): what this program is called, and no more.
+pub fn id(name: &str, out: &mut impl Sink) {
+    out.put(b"* ID (\"name\" ");
+    string(name.as_bytes(), out);
+    out.put(b")\r\n");
+}
+
+/// `* ENABLED` (RFC 5161 §3.2): nothing was switched on.
+pub fn enabled(out: &mut impl Sink) {
+    out.put(b"* ENABLED\r\n");
 }
 
 /// `* STATUS name (…)`.

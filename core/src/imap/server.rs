@@ -42,7 +42,7 @@ use super::fragment::{Broken, Found, Framer, Kind, Literal};
 use super::grammar::{self, At};
 use super::legality::{Legality, Standing, legality};
 use super::mistake::Mistake;
-use super::response::{Code, plain_text};
+use super::response::{self, Code, plain_text};
 use crate::Outbox;
 
 mod config;
@@ -155,6 +155,13 @@ impl Server {
             Standing::Selected => Some(false),
             Standing::ReadOnly => Some(true),
             Standing::NotAuthenticated | Standing::Authenticated => None,
+        }
+    }
+
+    /// The open mailbox is no more: from here on none is open.
+    pub const fn deselect(&mut self) {
+        if self.selected().is_some() {
+            self.standing = Standing::Authenticated;
         }
     }
 
@@ -318,7 +325,7 @@ impl Server {
     }
 
     /// What follows from the end of a command; the response code to be told.
-    fn conclude(&mut self, verb: Verb, done: &Done<'_>) -> Option<Code> {
+    fn conclude<'d>(&mut self, verb: Verb, done: &Done<'d>) -> Option<Code<'d>> {
         let ok = done.status == Status::Ok;
         match verb {
             Verb::Login | Verb::Authenticate if ok => self.standing = Standing::Authenticated,
@@ -329,7 +336,7 @@ impl Server {
             }
             // RFC 3501 §6.3.1: a mailbox that was open is closed even if the new one is not opened.
             Verb::Select | Verb::Examine => self.standing = Standing::Authenticated,
-            Verb::Close if ok => self.standing = Standing::Authenticated,
+            Verb::Close | Verb::Unselect if ok => self.standing = Standing::Authenticated,
             Verb::StartTls if ok => self.phase = Phase::Handshake,
             _ => {}
         }
@@ -372,8 +379,16 @@ impl Server {
         let (tag, result) = self.judge(line, |verb, rest| {
             let request = grammar::arguments(verb, rest, line.len()).map_err(Mistake::Syntax)?;
             match Command::from_request(request).map_err(Mistake::Refused)? {
-                Some(Command::Authenticate { mechanism }) if !self.config.offers(&mechanism) => {
+                Some(Command::Authenticate { mechanism, .. })
+                    if !self.config.offers(&mechanism) =>
+                {
                     Err(Mistake::Mechanism)
+                }
+                // Base64 holds three bytes in four.
+                Some(Command::Authenticate { initial: Some(initial), .. })
+                    if initial.0.len() > self.config.auth_bytes_max / 4 * 3 =>
+                {
+                    Err(Mistake::TooLong)
                 }
                 command => Ok(command),
             }
@@ -387,18 +402,16 @@ impl Server {
         };
         self.bad = 0;
         match (verb, command) {
-            (Verb::Capability, _) => {
-                out.push(b"* CAPABILITY ");
-                self.capabilities(out);
-                out.push(b"\r\n");
-                self.done(tag, b"CAPABILITY completed", out);
+            (Verb::Capability | Verb::Id | Verb::Enable | Verb::Namespace, _) => {
+                self.tell(verb, out);
+                self.done(tag, verb, out);
                 None
             }
             (Verb::Logout, _) => {
                 // RFC 3501 §6.1.3: BYE comes before OK.
                 out.push(b"* BYE ");
                 self.text_with_id("logging out", out);
-                self.done(tag, b"LOGOUT completed", out);
+                self.done(tag, verb, out);
                 self.phase = Phase::Closed;
                 None
             }
@@ -410,6 +423,20 @@ impl Server {
             (_, None) => {
                 self.mistake(tag, &Mistake::Syntax(NO_MESSAGE), out);
                 None
+            }
+        }
+    }
+
+    /// The untagged response to a command that the machine answers alone.
+    fn tell(&self, verb: Verb, out: &mut Outbox) {
+        match verb {
+            Verb::Id => response::id(&self.config.software, out),
+            Verb::Enable => response::enabled(out),
+            Verb::Namespace => response::namespace(out),
+            _ => {
+                out.push(b"* CAPABILITY ");
+                self.capabilities(out);
+                out.push(b"\r\n");
             }
         }
     }
@@ -582,7 +609,7 @@ impl Server {
 
     /// What is offered in this state (RFC 3501 §6.1.1): after login nothing about logging in.
     fn capabilities(&self, out: &mut Outbox) {
-        out.push(b"IMAP4rev1 LITERAL+ IDLE");
+        out.push(b"IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE");
         if self.standing != Standing::NotAuthenticated {
             return;
         }
@@ -590,6 +617,7 @@ impl Server {
             out.push(b" STARTTLS");
         }
         if self.login_allowed() {
+            out.push(b" SASL-IR");
             for mechanism in &self.config.mechanisms {
                 out.push(b" AUTH=");
                 out.push(mechanism.as_bytes());
@@ -599,11 +627,11 @@ impl Server {
         }
     }
 
-    fn done(&self, tag: Option<&str>, text: &[u8], out: &mut Outbox) {
+    fn done(&self, tag: Option<&str>, verb: Verb, out: &mut Outbox) {
         out.push(tag.unwrap_or("*").as_bytes());
         out.push(b" OK ");
-        out.push(text);
-        out.push(b"\r\n");
+        out.push(verb.name().as_bytes());
+        out.push(b" completed\r\n");
     }
 
     fn tagged(

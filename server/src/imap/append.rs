@@ -4,7 +4,7 @@ use pillarbox_core::effect::{Effect, Fault, FaultKind, FileWork};
 use pillarbox_core::imap::command::Append;
 use pillarbox_core::imap::response::Code;
 use pillarbox_core::{Random, UnixSeconds};
-use pillarbox_store::{Flags, MailboxId, NewBody, StoreError, Write, Written};
+use pillarbox_store::{Appended, Flags, MailboxId, NewBody, StoreError, Write, Written};
 
 use super::commands::{Answer, by_name};
 use super::open::Tools;
@@ -79,7 +79,11 @@ async fn write(
         },
     };
     match job::write(&tools.desk, "append", write).await? {
-        Written::Appended(_) => Ok(Answer::ok("appended")),
+        // RFC 4315 §3.
+        Written::Appended(Appended { uidvalidity, uid }) => {
+            let code = Some(Code::AppendUid(uidvalidity, uid));
+            Ok(Answer { code, ..Answer::ok("appended") })
+        }
         _ => Err(job::astray("append")),
     }
 }

@@ -6,12 +6,13 @@ use pillarbox_core::effect::{Effect, FaultKind};
 use pillarbox_core::imap::command::MessageSet;
 use pillarbox_core::imap::flags::{FlagBits, FlagNames};
 use pillarbox_core::imap::grammar::{StatusItem, StoreMode};
-use pillarbox_core::imap::name::{ListPattern, MailboxName};
+use pillarbox_core::imap::name::MailboxName;
 use pillarbox_core::imap::response::{self, Code, Fetch};
 use pillarbox_core::imap::server::{Done, Status};
 use pillarbox_core::imap::view::View;
 use pillarbox_store::{Change, Flags, Found, MailboxInfo, Read, StoreError, Write, Written};
 
+use super::copy::Copied;
 use super::open::{GATHERED_MAX, Open, Tools, keywords, ranges};
 use crate::job;
 
@@ -22,25 +23,28 @@ pub(super) const PAGE: usize = 500;
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: Status,
-    pub(super) code: Option<Code>,
+    pub(super) code: Option<Code<'static>>,
+    /// What COPY has to tell in place of a code.
+    pub(super) copied: Option<Copied>,
     pub(super) text: Cow<'static, str>,
 }
 
 impl Answer {
     pub(super) fn ok(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: Status::Ok, code: None, text: text.into() }
+        Self { status: Status::Ok, code: None, copied: None, text: text.into() }
     }
 
-    pub(super) fn no(code: Option<Code>, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: Status::No, code, text: text.into() }
+    pub(super) fn no(code: Option<Code<'static>>, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: Status::No, code, ..Self::ok(text) }
     }
 
     pub(super) fn bad(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: Status::Bad, code: None, text: text.into() }
+        Self { status: Status::Bad, ..Self::ok(text) }
     }
 
     pub(super) fn done(&self) -> Done<'_> {
-        Done { status: self.status, code: self.code, text: &self.text }
+        let code = self.copied.as_ref().map(Copied::code).or(self.code);
+        Done { status: self.status, code, text: &self.text }
     }
 
     /// The store's failure, as the client may see it (RFC 5530).
@@ -51,6 +55,14 @@ impl Answer {
             StoreError::KeywordLimit => {
                 (Code::Limit, "this mailbox cannot have more keywords, or the name is too long")
             }
+            StoreError::AlreadyExists => (Code::AlreadyExists, "there is such a mailbox already"),
+            StoreError::MailboxLimit => {
+                (Code::Limit, "this account can have no more mailboxes or subscriptions")
+            }
+            StoreError::NameLimit => {
+                (Code::Limit, "a mailbox would have a name of too many bytes or levels")
+            }
+            StoreError::Cannot(reason) => (Code::Cannot, *reason),
             StoreError::UidLimit => (Code::Limit, "this mailbox has given out its last UID"),
             error if error.kind() == FaultKind::NoSpace => {
                 (Code::Unavailable, "there is no room for that now, try again later")
@@ -67,28 +79,6 @@ pub(super) fn answered(result: Result<Answer, StoreError>) -> (Answer, Option<St
         Ok(answer) => (answer, None),
         Err(error) => (Answer::failed(&error), Some(error)),
     }
-}
-
-/// LIST.
-pub(super) async fn list(tools: &Tools, pattern: &ListPattern) -> Result<Answer, StoreError> {
-    if pattern.asks_for_delimiter() {
-        tools.pen.write(response::list_delimiter);
-        return Ok(Answer::ok("done"));
-    }
-    let question = Read::Mailboxes { account: tools.account };
-    let Found::Mailboxes(mailboxes) = tools.read("mailboxes", question).await? else {
-        return Err(job::astray("mailboxes"));
-    };
-    for MailboxInfo { name, special, .. } in &mailboxes {
-        let Ok(name) = MailboxName::new(name.as_str()) else { continue };
-        if pattern.matches(&name) {
-            // RFC 6154 §2: the special use may be told to those who did not ask for it.
-            let attribute = special.map(|special| format!("\\{}", special.name()));
-            let attributes: Vec<&str> = attribute.as_deref().into_iter().collect();
-            tools.pen.write(|out| response::list(&attributes, &name, out));
-        }
-    }
-    Ok(Answer::ok("done"))
 }
 
 /// STATUS.
@@ -214,12 +204,20 @@ pub(super) async fn store(
     Ok((Answer::ok("done"), flagged.modseq.filter(|_| !overtaken)))
 }
 
-/// EXPUNGE, and the silent one of CLOSE.
-pub(super) async fn expunge(tools: &Tools, open: &Open) -> Result<Answer, StoreError> {
+/// EXPUNGE, and the silent one of CLOSE; UID EXPUNGE where messages are named.
+pub(super) async fn expunge(
+    tools: &Tools,
+    open: &Open,
+    set: Option<&MessageSet>,
+) -> Result<Answer, StoreError> {
     if open.read_only {
         return Ok(Answer::no(Some(Code::ReadOnly), "the mailbox is open read-only"));
     }
-    let write = Write::Expunge { by: tools.account, mailbox: open.id, uids: None };
+    let Ok(stretches) = set.map(|set| open.view.resolve(set)).transpose() else {
+        return Ok(no_such_message());
+    };
+    let uids = stretches.map(|stretches| ranges(&stretches));
+    let write = Write::Expunge { by: tools.account, mailbox: open.id, uids };
     let Written::Expunged(expunged) = job::write(&tools.desk, "expunge", write).await? else {
         return Err(job::astray("expunge"));
     };

@@ -21,7 +21,7 @@ use pillarbox_store::StoreError;
 use super::append::{self, Filing};
 use super::commands::{self, Answer, answered};
 use super::open::{Open, Tools};
-use super::{fetch, search};
+use super::{copy, fetch, mailboxes, search};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{self, Denied, User};
@@ -72,6 +72,9 @@ enum Outcome {
     Done(Option<Open>, Answer, Option<StoreError>),
     /// The client in IDLE has been told.
     Told(Option<Open>, Option<StoreError>),
+    /// The selected mailbox was deleted meanwhile; and what the command has come to, if one was
+    /// under way.
+    Deleted(Option<Answer>),
     AppendBegun(Result<Filing, Answer>),
     Spooled(Spool, Result<(), Fault>),
     Login(Result<User, Denied>, String),
@@ -193,7 +196,7 @@ impl ImapSession {
         match event {
             Event::Command(command) => {
                 self.context.counters.imap_commands.count();
-                self.on_command(command, out);
+                self.on_command(command, now.wall, out);
             }
             Event::AppendBegin(append) => self.on_append(append, out),
             Event::AppendData(bytes) => {
@@ -214,7 +217,7 @@ impl ImapSession {
         }
     }
 
-    fn on_command(&mut self, command: Command, out: &mut Outbox) {
+    fn on_command(&mut self, command: Command, now: UnixSeconds, out: &mut Outbox) {
         match command {
             Command::StartTls => {
                 self.takes_tls = true;
@@ -225,17 +228,22 @@ impl ImapSession {
                 authcid: user,
                 password: Secret::new(password.0),
             }),
-            Command::Authenticate { mechanism } => match Mechanism::from_name(&mechanism) {
-                Some(mechanism) => self.on_sasl(mechanism.start(None), out),
-                None => self.finish(&Answer::no(None, "that mechanism is not offered"), out),
-            },
+            Command::Authenticate { mechanism, initial } => {
+                match Mechanism::from_name(&mechanism) {
+                    Some(mechanism) => {
+                        let initial = initial.as_ref().map(|initial| initial.0.as_slice());
+                        self.on_sasl(mechanism.start(initial), out);
+                    }
+                    None => self.finish(&Answer::no(None, "that mechanism is not offered"), out),
+                }
+            }
             Command::Idle => {
                 if let Err(misuse) = self.imap.idle(out) {
                     log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
                 }
             }
             command => match self.tools() {
-                Some(tools) => self.begin(tools, command),
+                Some(tools) => self.begin(tools, command, now),
                 None => self.finish(&Answer::bad("log in first"), out),
             },
         }
@@ -251,14 +259,23 @@ impl ImapSession {
         })
     }
 
-    fn begin(&mut self, tools: Tools, command: Command) {
+    fn begin(&mut self, tools: Tools, command: Command, now: UnixSeconds) {
         let open = self.open.take();
         let changed = std::mem::take(&mut self.changed);
         let fate = match command {
-            Command::Store { .. } | Command::Expunge | Command::Close => Fate::ToTheEnd,
+            Command::Store { .. }
+            | Command::Expunge
+            | Command::UidExpunge(_)
+            | Command::Close
+            | Command::Copy { .. }
+            | Command::Move { .. }
+            | Command::Create(_)
+            | Command::Delete(_)
+            | Command::Rename { .. }
+            | Command::Subscribe { .. } => Fate::ToTheEnd,
             _ => Fate::WithClient,
         };
-        self.flow = Some(Question::new(fate, run(tools, open, command, changed)));
+        self.flow = Some(Question::new(fate, run(tools, open, command, changed, now)));
     }
 
     /// In IDLE: tells what has changed (RFC 2177 §3).
@@ -266,8 +283,13 @@ impl ImapSession {
         self.changed = false;
         let (Some(tools), Some(mut open)) = (self.tools(), self.open.take()) else { return };
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            let told = open.sync(&tools, Expunges::Tell, None).await;
-            Outcome::Told(Some(open), told.err())
+            match open.sync(&tools, Expunges::Tell, None).await {
+                Err(StoreError::NoSuchMailbox) => {
+                    open.close(&tools);
+                    Outcome::Deleted(None)
+                }
+                told => Outcome::Told(Some(open), told.err()),
+            }
         }));
     }
 
@@ -287,15 +309,8 @@ impl ImapSession {
         let open = self.open.take();
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
             let ended = append::end(&tools, random.as_mut(), filing, now).await;
-            let (answer, error) = answered(ended);
-            let mut open = open;
-            if let Some(open) = &mut open
-                && error.is_none()
-            {
-                // RFC 3501 §6.3.11: if the mailbox is the selected one, its client is told.
-                let _next_time = open.sync(&tools, Expunges::Tell, None).await;
-            }
-            Outcome::Done(open, answer, error)
+            // RFC 3501 §6.3.11: if the mailbox is the selected one, its client is told.
+            settle(tools, open, true, ended).await
         }));
     }
 
@@ -334,6 +349,9 @@ impl ImapSession {
     fn on_outcome(&mut self, outcome: Outcome, out: &mut Outbox) {
         match outcome {
             Outcome::Done(open, answer, error) => {
+                if open.is_none() {
+                    self.imap.deselect();
+                }
                 self.open = open;
                 self.log_failure(error.as_ref());
                 self.finish(&answer, out);
@@ -341,6 +359,14 @@ impl ImapSession {
             Outcome::Told(open, error) => {
                 self.open = open;
                 self.log_failure(error.as_ref());
+            }
+            // RFC 2180 §3.3: a client that went on would ask for messages by numbers that mean
+            // nothing any more; one that comes again sees what mailboxes there are.
+            Outcome::Deleted(answer) => {
+                if let Some(answer) = answer {
+                    self.finish(&answer, out);
+                }
+                self.imap.close("the selected mailbox was deleted", out);
             }
             Outcome::AppendBegun(Ok(filing)) => {
                 self.filing = Some(filing);
@@ -432,15 +458,17 @@ impl ImapSession {
 }
 
 /// One command of a logged-in user, from its arguments to its tagged answer.
-async fn run(tools: Tools, open: Option<Open>, command: Command, changed: bool) -> Outcome {
+async fn run(
+    tools: Tools,
+    open: Option<Open>,
+    command: Command,
+    changed: bool,
+    now: UnixSeconds,
+) -> Outcome {
     match (command, open) {
-        (Command::List(pattern), open) => {
-            let (answer, error) = answered(commands::list(&tools, &pattern).await);
-            settle(&tools, open, changed, answer, error).await
-        }
         (Command::Status { mailbox, items }, open) => {
-            let (answer, error) = answered(commands::status(&tools, &mailbox, &items).await);
-            settle(&tools, open, changed, answer, error).await
+            let status = commands::status(&tools, &mailbox, &items).await;
+            settle(tools, open, changed, status).await
         }
         (Command::Select { mailbox, read_only }, open) => {
             if let Some(open) = open {
@@ -456,55 +484,73 @@ async fn run(tools: Tools, open: Option<Open>, command: Command, changed: bool) 
             let closed = if open.read_only {
                 Ok(Answer::ok("closed"))
             } else {
-                commands::expunge(&tools, &open).await
+                commands::expunge(&tools, &open, None).await
             };
             open.close(&tools);
             let (answer, error) = answered(closed);
             Outcome::Done(None, answer, error)
         }
-        (Command::Expunge, Some(mut open)) => {
-            let (answer, error) = match commands::expunge(&tools, &open).await {
-                Ok(answer) => {
-                    let told = open.sync(&tools, Expunges::Tell, None).await;
-                    (answer, told.err())
-                }
-                Err(error) => (Answer::failed(&error), Some(error)),
-            };
-            Outcome::Done(Some(open), answer, error)
+        (Command::Unselect, Some(open)) => {
+            open.close(&tools);
+            Outcome::Done(None, Answer::ok("closed"), None)
         }
-        (Command::Search { uid, key }, Some(mut open)) => {
-            let (answer, error) = answered(search::search(&tools, &open, uid, &key).await);
-            let error = error.or(catch_up(&tools, &mut open, changed, expunges(uid), None).await);
-            Outcome::Done(Some(open), answer, error)
+        (Command::Expunge, Some(open)) => {
+            let expunged = commands::expunge(&tools, &open, None).await;
+            settle(tools, Some(open), true, expunged).await
+        }
+        (Command::UidExpunge(set), Some(open)) => {
+            let expunged = commands::expunge(&tools, &open, Some(&set)).await;
+            settle(tools, Some(open), true, expunged).await
+        }
+        (Command::Copy { set, mailbox }, Some(open)) => {
+            let copied = copy::copy(&tools, &open, &set, &mailbox, now).await;
+            settle(tools, Some(open), true, copied).await
+        }
+        (Command::Move { set, mailbox }, Some(open)) => {
+            let moved = copy::relocate(&tools, &open, &set, &mailbox, now).await;
+            settle(tools, Some(open), true, moved).await
+        }
+        (Command::Search { uid, key }, Some(open)) => {
+            let found = search::search(&tools, &open, uid, &key).await;
+            let found = found.map(|answer| (answer, None));
+            wrap_up(tools, open, changed, expunges(uid), found).await
         }
         (Command::Fetch { set, items }, Some(mut open)) => {
             let fetched = fetch::fetch(&tools, &mut open, &set, &items).await;
-            changing(tools, open, fetched, changed, set.uid).await
+            wrap_up(tools, open, changed, expunges(set.uid), fetched).await
         }
         (Command::Store { set, mode, silent, flags }, Some(mut open)) => {
             let stored = commands::store(&tools, &mut open, &set, mode, silent, flags).await;
-            changing(tools, open, stored, changed, set.uid).await
+            wrap_up(tools, open, changed, expunges(set.uid), stored).await
         }
-        // NOOP; and what the machine lets through only in other states.
-        (_, open) => settle(&tools, open, changed, Answer::ok("done"), None).await,
+        (command, open) => run_naming(tools, open, command, changed, now).await,
     }
 }
 
-/// The end of a command that may have changed flags itself.
-async fn changing(
+/// The same for the commands that are about mailboxes as a whole.
+async fn run_naming(
     tools: Tools,
-    mut open: Open,
-    result: Result<(Answer, Option<u64>), StoreError>,
+    mut open: Option<Open>,
+    command: Command,
     changed: bool,
-    uid: bool,
+    now: UnixSeconds,
 ) -> Outcome {
-    let (answer, own, error) = match result {
-        Ok((answer, own)) => (answer, own, None),
-        Err(error) => (Answer::failed(&error), None, Some(error)),
+    let answer = match command {
+        Command::List(pattern) => mailboxes::list(&tools, &pattern).await,
+        Command::Lsub(pattern) => mailboxes::lsub(&tools, &pattern).await,
+        Command::Create(name) => mailboxes::create(&tools, &name, now).await,
+        Command::Delete(name) => mailboxes::delete(&tools, &name).await.map(|id| {
+            if let Some(open) = open.take_if(|open| open.id == id) {
+                open.close(&tools);
+            }
+            Answer::ok("deleted")
+        }),
+        Command::Rename { from, to } => mailboxes::rename(&tools, &from, &to, now).await,
+        Command::Subscribe { mailbox, on } => mailboxes::subscribe(&tools, &mailbox, on).await,
+        // NOOP; and what the machine lets through only in other states.
+        _ => Ok(Answer::ok("done")),
     };
-    let changed = changed || own.is_some();
-    let error = error.or(catch_up(&tools, &mut open, changed, expunges(uid), own).await);
-    Outcome::Done(Some(open), answer, error)
+    settle(tools, open, changed, answer).await
 }
 
 /// RFC 3501 §7.4.1: numbers must not move while a command uses them; UIDs stay what they are.
@@ -514,32 +560,49 @@ const fn expunges(uid: bool) -> Expunges {
 
 /// The end of a command that has nothing to do with numbers: all may be told.
 async fn settle(
-    tools: &Tools,
-    mut open: Option<Open>,
+    tools: Tools,
+    open: Option<Open>,
     changed: bool,
-    answer: Answer,
-    error: Option<StoreError>,
+    result: Result<Answer, StoreError>,
 ) -> Outcome {
-    let late = match &mut open {
-        Some(open) => catch_up(tools, open, changed, Expunges::Tell, None).await,
-        None => None,
-    };
-    Outcome::Done(open, answer, error.or(late))
+    let result = result.map(|answer| (answer, None));
+    match open {
+        Some(open) => wrap_up(tools, open, changed, Expunges::Tell, result).await,
+        None => {
+            let (answer, error) = answered(result.map(|(answer, _)| answer));
+            Outcome::Done(None, answer, error)
+        }
+    }
 }
 
-async fn catch_up(
-    tools: &Tools,
-    open: &mut Open,
+/// The end of a command with a mailbox open. Beside the answer comes the MODSEQ of what the command
+/// itself has changed and told.
+async fn wrap_up(
+    tools: Tools,
+    mut open: Open,
     changed: bool,
     expunges: Expunges,
-    own: Option<u64>,
-) -> Option<StoreError> {
-    if changed {
-        open.sync(tools, expunges, own).await.err()
+    result: Result<(Answer, Option<u64>), StoreError>,
+) -> Outcome {
+    let (answer, own, error) = match result {
+        Ok((answer, own)) => (answer, own, None),
+        Err(error) => (Answer::failed(&error), None, Some(error)),
+    };
+    // Whether it is this mailbox that does not exist, only a look at it can tell.
+    let look = changed || own.is_some() || error == Some(StoreError::NoSuchMailbox);
+    let late = if look {
+        open.sync(&tools, expunges, own).await
     } else {
         // What had to be held back before may be told now.
-        open.tell(tools, expunges).await;
-        None
+        open.tell(&tools, expunges).await;
+        Ok(())
+    };
+    match late {
+        Err(StoreError::NoSuchMailbox) => {
+            open.close(&tools);
+            Outcome::Deleted(Some(answer))
+        }
+        late => Outcome::Done(Some(open), answer, error.or_else(|| late.err())),
     }
 }
 

@@ -81,6 +81,14 @@ pub(super) fn astring(input: &[u8]) -> Read<'_, Text<'_>> {
     text(input, ASTRING, "a string")
 }
 
+/// `string` (RFC 3501 §9): with quotes, or a literal.
+pub(super) fn string(input: &[u8]) -> Read<'_, Text<'_>> {
+    match input.first() {
+        Some(b'{') => literal(input),
+        _ => quoted(input),
+    }
+}
+
 /// `list-mailbox` (RFC 3501 §9): as `astring`, with wildcards.
 pub(super) fn list_mailbox(input: &[u8]) -> Read<'_, Text<'_>> {
     text(input, LIST, "a mailbox pattern")

@@ -2,7 +2,8 @@
 
 use super::fetch::{Item, items};
 use super::primitive::{
-    Text, announced, astring, atom, byte, command_tag, date_time, end, list_mailbox, space, word,
+    Text, announced, astring, atom, byte, command_tag, date_time, end, list_mailbox, space, string,
+    word,
 };
 use super::search::{Key, program};
 use super::sequence::{SetRange, sequence_set};
@@ -25,14 +26,25 @@ pub struct Head<'a> {
 /// A command with its arguments, borrowed from the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// Those without arguments: CAPABILITY NOOP LOGOUT STARTTLS CLOSE EXPUNGE IDLE.
+    /// Those without arguments: CAPABILITY NOOP LOGOUT STARTTLS NAMESPACE CHECK CLOSE UNSELECT
+    /// EXPUNGE IDLE. Also ID and ENABLE, whose arguments change nothing here.
     Plain(Verb),
     /// `LOGIN user password`.
     Login(Text<'a>, Text<'a>),
-    /// `AUTHENTICATE mechanism`.
-    Authenticate(&'a str),
+    /// `AUTHENTICATE mechanism [initial-response]`: the response still in base64 (RFC 4959 §7).
+    Authenticate(&'a str, Option<&'a str>),
     /// `LIST reference pattern`.
     List(Text<'a>, Text<'a>),
+    /// `LSUB reference pattern`.
+    Lsub(Text<'a>, Text<'a>),
+    /// `CREATE mailbox`.
+    Create(Text<'a>),
+    /// `DELETE mailbox`.
+    Delete(Text<'a>),
+    /// `RENAME mailbox mailbox`.
+    Rename(Text<'a>, Text<'a>),
+    /// `SUBSCRIBE mailbox`, or `UNSUBSCRIBE` with `false`.
+    Subscribe(Text<'a>, bool),
     /// `STATUS mailbox (items)`.
     Status(Text<'a>, Vec<StatusItem>),
     /// `SELECT mailbox`.
@@ -70,6 +82,26 @@ pub enum Request<'a> {
         /// What of each.
         items: Vec<Item<'a>>,
     },
+    /// `COPY` and `UID COPY`.
+    Copy {
+        /// Whether the set holds UIDs.
+        uid: bool,
+        /// Which messages.
+        set: Vec<SetRange>,
+        /// To where.
+        mailbox: Text<'a>,
+    },
+    /// `MOVE` and `UID MOVE` (RFC 6851 §4).
+    Move {
+        /// Whether the set holds UIDs.
+        uid: bool,
+        /// Which messages.
+        set: Vec<SetRange>,
+        /// To where.
+        mailbox: Text<'a>,
+    },
+    /// `UID EXPUNGE` (RFC 4315 §2.1): the set holds UIDs.
+    UidExpunge(Vec<SetRange>),
     /// `STORE` and `UID STORE`.
     Store {
         /// Whether the set holds UIDs.
@@ -203,25 +235,26 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         | Verb::Noop
         | Verb::Logout
         | Verb::StartTls
+        | Verb::Namespace
+        | Verb::Check
         | Verb::Close
+        | Verb::Unselect
         | Verb::Expunge
         | Verb::Idle => Ok((input, Request::Plain(verb))),
-        Verb::Login => {
-            let (rest, user) = spaced(input, astring)?;
-            let (rest, password) = spaced(rest, astring)?;
-            Ok((rest, Request::Login(user, password)))
-        }
-        Verb::Authenticate => {
-            spaced(input, atom).map(|(rest, name)| (rest, Request::Authenticate(name)))
-        }
-        Verb::List => {
-            let (rest, reference) = spaced(input, astring)?;
-            let (rest, pattern) = spaced(rest, list_mailbox)?;
-            Ok((rest, Request::List(reference, pattern)))
-        }
+        Verb::Login => pair(input, astring, Request::Login),
+        Verb::Authenticate => authenticate(input),
+        Verb::Id => spaced(input, id_params),
+        Verb::Enable => enable(input),
+        Verb::List => pair(input, list_mailbox, Request::List),
+        Verb::Lsub => pair(input, list_mailbox, Request::Lsub),
+        Verb::Rename => pair(input, astring, Request::Rename),
+        Verb::Create => mailbox(input, Request::Create),
+        Verb::Delete => mailbox(input, Request::Delete),
+        Verb::Subscribe => mailbox(input, |name| Request::Subscribe(name, true)),
+        Verb::Unsubscribe => mailbox(input, |name| Request::Subscribe(name, false)),
         Verb::Status => status(input),
-        Verb::Select => spaced(input, astring).map(|(rest, name)| (rest, Request::Select(name))),
-        Verb::Examine => spaced(input, astring).map(|(rest, name)| (rest, Request::Examine(name))),
+        Verb::Select => mailbox(input, Request::Select),
+        Verb::Examine => mailbox(input, Request::Examine),
         Verb::Append => read_append(input),
         Verb::Search | Verb::UidSearch => {
             let (rest, (charset, key)) = spaced(input, program)?;
@@ -233,7 +266,88 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
             Ok((rest, Request::Fetch { uid: verb == Verb::UidFetch, set, items }))
         }
         Verb::Store | Verb::UidStore => store(input, verb == Verb::UidStore),
+        Verb::UidExpunge => {
+            spaced(input, sequence_set).map(|(rest, set)| (rest, Request::UidExpunge(set)))
+        }
+        Verb::Copy | Verb::UidCopy | Verb::Move | Verb::UidMove => {
+            let (rest, set) = spaced(input, sequence_set)?;
+            let uid = matches!(verb, Verb::UidCopy | Verb::UidMove);
+            mailbox(rest, |mailbox| match verb {
+                Verb::Copy | Verb::UidCopy => Request::Copy { uid, set, mailbox },
+                _ => Request::Move { uid, set, mailbox },
+            })
+        }
     }
+}
+
+fn mailbox<'a>(
+    input: &'a [u8],
+    make: impl FnOnce(Text<'a>) -> Request<'a>,
+) -> Read<'a, Request<'a>> {
+    spaced(input, astring).map(|(rest, name)| (rest, make(name)))
+}
+
+fn pair<'a>(
+    input: &'a [u8],
+    second: impl Fn(&'a [u8]) -> Read<'a, Text<'a>>,
+    make: impl FnOnce(Text<'a>, Text<'a>) -> Request<'a>,
+) -> Read<'a, Request<'a>> {
+    let (rest, first) = spaced(input, astring)?;
+    let (rest, second) = spaced(rest, second)?;
+    Ok((rest, make(first, second)))
+}
+
+fn authenticate(input: &[u8]) -> Read<'_, Request<'_>> {
+    let (rest, name) = spaced(input, atom)?;
+    if rest.is_empty() {
+        return Ok((rest, Request::Authenticate(name, None)));
+    }
+    // All of base64 may stand in an atom.
+    let (rest, initial) = spaced(rest, atom)?;
+    Ok((rest, Request::Authenticate(name, Some(initial))))
+}
+
+/// `enable` (RFC 5161 §5): names of capabilities.
+fn enable(input: &[u8]) -> Read<'_, Request<'_>> {
+    let (mut rest, _) = spaced(input, atom)?;
+    while !rest.is_empty() {
+        (rest, _) = spaced(rest, atom)?;
+    }
+    Ok((rest, Request::Plain(Verb::Enable)))
+}
+
+/// `id-params-list` (RFC 2971 §4): `NIL`, or fields and values within the limits of §3.3. They are
+/// for statistics, which nobody makes here, and nothing else may depend on them (§2): read and
+/// forgotten.
+fn id_params(input: &[u8]) -> Read<'_, Request<'_>> {
+    if let Ok((rest, ())) = word(input, "NIL") {
+        return Ok((rest, Request::Plain(Verb::Id)));
+    }
+    let (mut rest, ()) = byte(input, b'(', "NIL or an opening parenthesis")?;
+    for place in 0..ID_FIELDS_MAX {
+        if let Some((b')', after)) = rest.split_first() {
+            return Ok((after, Request::Plain(Verb::Id)));
+        }
+        if place > 0 {
+            (rest, ()) = space(rest)?;
+        }
+        let (after, field) = string(rest)?;
+        if field.len() > ID_FIELD_BYTES_MAX {
+            return Err(Miss::error(rest, "a field of at most 30 bytes"));
+        }
+        (rest, ()) = space(after)?;
+        if let Ok((after, ())) = word(rest, "NIL") {
+            rest = after;
+            continue;
+        }
+        let (after, value) = string(rest)?;
+        if value.len() > ID_VALUE_BYTES_MAX {
+            return Err(Miss::error(rest, "a value of at most 1024 bytes"));
+        }
+        rest = after;
+    }
+    let (rest, ()) = byte(rest, b')', "at most 30 fields")?;
+    Ok((rest, Request::Plain(Verb::Id)))
 }
 
 fn spaced<'a, T>(input: &'a [u8], then: impl Fn(&'a [u8]) -> Read<'a, T>) -> Read<'a, T> {
@@ -358,6 +472,10 @@ fn flag(input: &[u8]) -> Read<'_, FlagRef<'_>> {
     }
 }
 
+/// RFC 2971 §3.3.
+const ID_FIELDS_MAX: usize = 30;
+const ID_FIELD_BYTES_MAX: usize = 30;
+const ID_VALUE_BYTES_MAX: usize = 1024;
 /// No command's name comes near it.
 const WORD_BYTES_MAX: usize = 32;
 const STATUS_ITEMS: [(&str, StatusItem); 5] = [

@@ -145,10 +145,54 @@ fn part_numbers_have_a_limit() {
 }
 
 #[test]
+fn commands_beyond_the_first_ones() {
+    for (line, request) in [
+        ("a AUTHENTICATE plain", Request::Authenticate("plain", None)),
+        ("a AUTHENTICATE PLAIN AGEAYg==", Request::Authenticate("PLAIN", Some("AGEAYg=="))),
+        ("a AUTHENTICATE EXTERNAL =", Request::Authenticate("EXTERNAL", Some("="))),
+        ("a023 ID NIL", Request::Plain(Verb::Id)),
+        ("a ID ()", Request::Plain(Verb::Id)),
+        ("a id (\"name\" \"sodr\" \"os\" NIL {1}\r\nx {2}\r\nyz)", Request::Plain(Verb::Id)),
+        ("t1 ENABLE CONDSTORE X-GOOD", Request::Plain(Verb::Enable)),
+        ("a NAMESPACE", Request::Plain(Verb::Namespace)),
+        ("FXXZ CHECK", Request::Plain(Verb::Check)),
+        ("a UNSELECT", Request::Plain(Verb::Unselect)),
+        ("A003 CREATE owatagusiam/", Request::Create(text("owatagusiam/"))),
+        ("A683 DELETE {3}\r\na b", Request::Delete(text("a b"))),
+        ("A683 RENAME \"a\" b", Request::Rename(text("a"), text("b"))),
+        ("A002 SUBSCRIBE #news", Request::Subscribe(text("#news"), true)),
+        ("A002 UNSUBSCRIBE #news", Request::Subscribe(text("#news"), false)),
+        ("A002 LSUB \"\" \"%\"", Request::Lsub(text(""), text("%"))),
+        ("a UID EXPUNGE 3000:*", Request::UidExpunge(vec![SetRange(Some(3000), None)])),
+        (
+            "A003 COPY 2:4 MEETING",
+            Request::Copy {
+                uid: false,
+                set: vec![SetRange(Some(2), Some(4))],
+                mailbox: text("MEETING"),
+            },
+        ),
+        (
+            "a UID COPY 1 {1+}\r\nx",
+            Request::Copy { uid: true, set: vec![SetRange(ONE, ONE)], mailbox: text("x") },
+        ),
+        (
+            "a move * x",
+            Request::Move { uid: false, set: vec![SetRange(None, None)], mailbox: text("x") },
+        ),
+        (
+            "a UID MOVE 1 x",
+            Request::Move { uid: true, set: vec![SetRange(ONE, ONE)], mailbox: text("x") },
+        ),
+    ] {
+        assert_eq!(read(line), request, "{line}");
+    }
+}
+
+#[test]
 fn the_other_commands() {
     let all = StatusItem::Messages;
     for (line, request) in [
-        ("a AUTHENTICATE plain", Request::Authenticate("plain")),
         ("A101 LIST \"\" \"\"", Request::List(text(""), text(""))),
         ("A202 LIST ~/Mail/ %", Request::List(text("~/Mail/"), text("%"))),
         ("a LIST \"\" a*b]%", Request::List(text(""), text("a*b]%"))),
@@ -214,6 +258,29 @@ fn the_other_commands() {
 }
 
 #[test]
+fn an_id_within_its_limits_and_beyond() {
+    let fields = |count: usize| vec!["\"a\" NIL"; count].join(" ");
+    let sized = |field: usize, value: usize| {
+        format!("a ID (\"{}\" \"{}\")", "f".repeat(field), "v".repeat(value))
+    };
+    for (line, is_one) in [
+        (format!("a ID ({})", fields(30)), true),
+        (format!("a ID ({})", fields(31)), false),
+        (sized(30, 1024), true),
+        (sized(31, 1), false),
+        (sized(1, 1025), false),
+        ("a ID".to_owned(), false),
+        ("a ID (\"a\")".to_owned(), false),
+        ("a ID (NIL \"a\")".to_owned(), false),
+        ("a ID (\"a\" \"b\" )".to_owned(), false),
+        ("a ID (\"a\" \"b\"".to_owned(), false),
+        ("a ID NILS".to_owned(), false),
+    ] {
+        assert_eq!(command(line.as_bytes()).is_ok(), is_one, "{line}");
+    }
+}
+
+#[test]
 fn search_keys() {
     let day = Day(8_797); // 1 February 1994
     let seen = || Key::System(SEEN, true);
@@ -266,7 +333,7 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a", 1, "a space"),
         (b"a ", 2, "a command"),
         (b"a FROB", 2, "a command"),
-        (b"a UID EXPUNGE 1", 2, "a command"),
+        (b"a UID CHECK 1", 2, "a command"),
         (b"a UID", 5, "a space"),
         (b"a NOOP ", 6, "the end of the command"),
         (b"a  NOOP", 2, "a command"),
@@ -278,7 +345,7 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a LOGIN \"x\\y\" z", 11, "a quote or backslash after a backslash"),
         (b"a LOGIN {2}\r\n\0a b", 13, "a literal without NUL"),
         (b"a LOGIN {9}\r\nab", 13, "the bytes of the literal"),
-        (b"a AUTHENTICATE PLAIN AGEAYg==", 20, "the end of the command"),
+        (b"a AUTHENTICATE PLAIN A B", 22, "the end of the command"),
         (b"a FETCH 0 FLAGS", 8, "a number from 1 to 4294967295"),
         (b"a FETCH 4294967296 FLAGS", 8, "a number from 1 to 4294967295"),
         (b"a FETCH 1, FLAGS", 10, "a number or *"),

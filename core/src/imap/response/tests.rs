@@ -57,6 +57,7 @@ fn lines_about_mailboxes() {
         list(&["\\HasNoChildren", "\\Sent"], &name("Sent Mail"), out);
         list(&[], &name("台北"), out);
         list(&[], &name("a\"b\\"), out);
+        lsub(&["\\Noselect"], &name("#news"), out);
         list_delimiter(out);
         status(
             &name("blurdybloop"),
@@ -76,10 +77,24 @@ fn lines_about_mailboxes() {
     assert_eq!(
         text,
         "* LIST (\\HasNoChildren \\Sent) \"/\" \"Sent Mail\"\r\n* LIST () \"/\" &U,BTFw-\r\n\
-         * LIST () \"/\" \"a\\\"b\\\\\"\r\n* LIST (\\Noselect) \"/\" \"\"\r\n\
+         * LIST () \"/\" \"a\\\"b\\\\\"\r\n* LSUB (\\Noselect) \"/\" #news\r\n* LIST (\\Noselect) \"/\" \"\"\r\n\
          * STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292 RECENT 0 UIDVALIDITY 7 UNSEEN 1)\r\n\
          * SEARCH 2 84 882\r\n* SEARCH\r\n* 44 EXPUNGE\r\n"
     );
+}
+
+#[test]
+fn uids_of_what_was_copied_and_appended() {
+    let copied = |from: &[(u32, u32)], to: &[(u32, u32)]| {
+        written(|out| Code::CopyUid(CopyUid { uidvalidity: 38_505, from, to }).write(out))
+    };
+    // RFC 4315 §3
+    assert_eq!(
+        copied(&[(304, 304), (319, 320)], &[(3_956, 3_958)]),
+        "[COPYUID 38505 304,319:320 3956:3958] "
+    );
+    assert_eq!(copied(&[(1, 2), (4, u32::MAX)], &[(7, 7)]), "[COPYUID 38505 1:2,4:4294967295 7] ");
+    assert_eq!(written(|out| Code::AppendUid(38_505, 3_955).write(out)), "[APPENDUID 38505 3955] ");
 }
 
 #[test]

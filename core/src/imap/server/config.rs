@@ -5,6 +5,8 @@
 pub struct Config {
     /// The text of the greeting.
     pub greeting: String,
+    /// What the program is called, as ID tells it (RFC 2971).
+    pub software: String,
     /// Whether STARTTLS is offered.
     pub starttls: bool,
     /// Whether a password may come without TLS.
@@ -26,6 +28,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             greeting: "IMAP4rev1 at your service".to_owned(),
+            software: "Pillarbox".to_owned(),
             starttls: false,
             login_without_tls: false,
             mechanisms: vec!["PLAIN".to_owned()],

@@ -71,7 +71,7 @@ pub struct Done<'a> {
     /// How it went.
     pub status: Status,
     /// What a program should know.
-    pub code: Option<Code>,
+    pub code: Option<Code<'a>>,
     /// What a person should know, in ASCII.
     pub text: &'a str,
 }
@@ -108,7 +108,7 @@ impl<'a> Done<'a> {
 
     /// The same with a response code.
     #[must_use]
-    pub const fn with(mut self, code: Code) -> Self {
+    pub const fn with(mut self, code: Code<'a>) -> Self {
         self.code = Some(code);
         self
     }

@@ -1,0 +1,110 @@
+//! What came after RFC 3501, and mailboxes that are made and go.
+
+use super::*;
+
+#[test]
+fn what_the_machine_answers_alone_after_login() {
+    greeted(
+        "C: a ID (\"name\" {3}
+        S: + go on
+        C: xyz)
+        S: * ID (\"name\" \"Pillarbox\")
+        S: a OK ID completed
+        C: b ENABLE CONDSTORE
+        S: b BAD log in first (id7)
+        C: c NAMESPACE
+        S: c BAD log in first (id7)",
+    );
+    logged_in(
+        "C: a ENABLE CONDSTORE UTF8=ACCEPT
+        S: * ENABLED
+        S: a OK ENABLE completed
+        C: b ENABLE
+        S: b BAD expected a space at byte 8 (id7)
+        C: c NAMESPACE
+        S: * NAMESPACE ((\"\" \"/\")) NIL NIL
+        S: c OK NAMESPACE completed
+        C: d ID NIL
+        S: * ID (\"name\" \"Pillarbox\")
+        S: d OK ID completed",
+    );
+}
+
+#[test]
+fn a_first_message_comes_with_authenticate() {
+    let (events, _) = converse(config(), &[b"a AUTHENTICATE PLAIN AHUAc2VjcmV0\r\n"]);
+    // What is in it is not printed.
+    let told = "Command(Authenticate { mechanism: \"PLAIN\", initial: Some(Initial) })";
+    assert_eq!(events, [told]);
+    for (sent, bytes) in [("AHUAcw==", &b"\0u\0s"[..]), ("=", b"")] {
+        let line = format!("a AUTHENTICATE PLAIN {sent}");
+        let (_, request) = grammar::command(line.as_bytes()).unwrap();
+        let Ok(Some(Command::Authenticate { initial: Some(initial), .. })) =
+            Command::from_request(request)
+        else {
+            panic!("{line}")
+        };
+        assert_eq!(initial.0, bytes);
+    }
+    // As long as an answer to a challenge may be, and four more.
+    let longest = "QUFB".repeat(10);
+    greeted(&format!(
+        "C: a AUTHENTICATE PLAIN {longest}QUFB
+        S: a BAD the command is too long (id7)
+        C: b AUTHENTICATE PLAIN AHU
+        S: b BAD expected base64 (id7)
+        C: c AUTHENTICATE NONE AHUA
+        S: c NO this mechanism is not offered (id7)
+        C: d AUTHENTICATE PLAIN {longest}
+        S: + \n        C: *
+        S: d BAD authentication cancelled (id7)"
+    ));
+}
+
+#[test]
+fn a_mailbox_is_closed_by_unselect_and_by_its_end() {
+    logged_in(
+        "C: a SELECT INBOX
+        S: a OK [READ-WRITE] done
+        C: b CHECK
+        S: b OK done
+        C: c UNSELECT
+        S: c OK done
+        C: d CHECK
+        S: d BAD select a mailbox first (id7)",
+    );
+    let mut server = Server::new(Arc::new(config()), "id7");
+    let mut out = Outbox::new(1 << 20);
+    server.greet(&mut out);
+    for line in [&b"a LOGIN u secret\r\n"[..], b"b SELECT INBOX\r\n", b"c DELETE x\r\n"] {
+        let Step { next: Next::Event(event), .. } = server.next(line, &mut out) else { panic!() };
+        if server.selected().is_some() {
+            server.deselect();
+        }
+        answer(&mut server, &event, &mut out);
+    }
+    assert_eq!(server.selected(), None);
+}
+
+#[test]
+fn names_beyond_their_limits() {
+    let config = Config { command_bytes_max: 1_000, ..config() };
+    let deep = |levels: usize| vec!["d"; levels].join("/");
+    let long = "x".repeat(513);
+    transcript(
+        config,
+        &format!(
+            "{GREETING}{LOGIN}
+            C: a CREATE {}
+            S: a NO [LIMIT] a mailbox name has at most 32 levels (id7)
+            C: b CREATE {}/
+            S: b OK done
+            C: c RENAME x {long}
+            S: c NO [LIMIT] a mailbox name has at most 512 bytes (id7)
+            C: d SUBSCRIBE a//b
+            S: d NO [CANNOT] no level of a mailbox name is empty, . or .. (id7)",
+            deep(33),
+            deep(32),
+        ),
+    );
+}
