@@ -121,7 +121,10 @@ fn serve(stream: &UnixStream, office: &Office) -> io::Result<()> {
         return Ok(());
     }
     if !line.ends_with('\n') {
-        let text = format!("the request is longer than {REQUEST_MAX} bytes: ask for less at once");
+        let text = format!(
+            "the request is longer than {REQUEST_MAX} bytes, which is too much for a running \
+             server: stop it first, or do it in parts"
+        );
         return say(stream, &Reply::Error(text));
     }
     let request = match wire::parse_request(line.trim_end()) {

@@ -212,7 +212,7 @@ fn remove(login: &str, yes: bool, place: &Place) -> Result<(), Trouble> {
     let mut told: Option<Instant> = None;
     let mut progress = |left: u64| {
         if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            eprintln!("{} left", count(left, "message"));
+            table::note(&format!("{} left", count(left, "message")));
             told = Some(Instant::now());
         }
     };

@@ -68,12 +68,12 @@ pub(super) fn export(args: &ExportArgs) -> Result<(), Trouble> {
     let text = directory::to_text(&present);
     let Some(file) = &args.file else { return Ok(table::print(&text)?) };
     write_private(file, &text).map_err(|error| format!("{}: {error}", file.display()))?;
-    eprintln!(
+    table::note(&format!(
         "{} and {} written to {}: it holds secrets, keep it as safe as the mail",
         count(present.domains.len() as u64, "domain"),
         count(present.accounts.len() as u64, "account"),
         file.display()
-    );
+    ));
     Ok(())
 }
 
