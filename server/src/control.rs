@@ -2,7 +2,7 @@
 //!
 //! One request a connection, see [`wire`]. Only the owner of the folder can connect. What a
 //! request asks of the store is done by the [`clerk`], a machine among the others; where no server
-//! runs, [`reach`] opens the store and does the same.
+//! runs, the command opens the store (`reach`) and does the same.
 
 pub mod clerk;
 pub(crate) mod reach;

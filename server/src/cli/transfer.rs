@@ -56,7 +56,7 @@ A file written by hand:
   [[account]]
   name = \"alice\"
   addresses = [\"alice@example.org\"]
-  secrets = []                      # then: pillarbox account password alice
+  # without `secrets`; afterwards: pillarbox account password alice
 
 Examples:
   pillarbox import accounts.toml

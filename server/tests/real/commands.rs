@@ -151,10 +151,20 @@ fn manages_a_running_server(runtime: &'static str) {
     // The account goes only if it is said twice; its mail with it, the others' stays.
     refused(&dir, &["account", "remove", "alice"], "2 messages");
     assert_eq!(enter(&place, "alice", "first secret").unwrap().inbox().len(), 2);
+    let mut late = Talk::smtp(place.smtp()).unwrap();
+    assert!(late.say("MAIL FROM:<ann@client.example>").unwrap().starts_with("250"));
+    for to in ["alice@example.org", "friend@localhost"] {
+        assert!(late.say(&format!("RCPT TO:<{to}>")).unwrap().starts_with("250"));
+    }
     let said = done(&dir, &["account", "remove", "info@example.org", "--yes"]);
     assert!(said.contains("account `alice` removed, with 2 messages"), "{said}");
     assert!(enter(&place, "alice", "first secret").is_err());
     assert!(rcpt(&place, "alice@example.org").starts_with("550"));
+    // What was promised to nobody yet is put off as a whole; with the next try she is unknown.
+    assert!(late.say("DATA").unwrap().starts_with("354"));
+    late.send(b"Subject: late\r\n\r\n.\r\n").unwrap();
+    assert!(late.reply().unwrap().starts_with("451"));
+    assert_eq!(Imap::login(place.imap(), "friend").inbox().len(), 0);
     assert!(!done(&dir, &["account", "list"]).contains("alice"));
     assert_eq!(Imap::login(place.imap(), "user").inbox().len(), 1);
     done(&dir, &["domain", "remove", "example.org"]);
