@@ -123,7 +123,7 @@ pub fn run() -> ExitCode {
     match carry_out(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            eprintln!("pillarbox: {trouble}");
+            table::note(&format!("pillarbox: {trouble}"));
             match trouble {
                 Trouble::Failed(_) => ExitCode::FAILURE,
                 Trouble::Usage(_) => ExitCode::from(2),

@@ -2,7 +2,7 @@
 //!
 //! One request a connection, see [`wire`]. Only the owner of the folder can connect. What a
 //! request asks of the store is done by the [`clerk`], a machine among the others; where no server
-//! runs, [`reach`] opens the store and does the same.
+//! runs, the command opens the store (`reach`) and does the same.
 
 pub mod clerk;
 pub(crate) mod reach;
@@ -121,7 +121,10 @@ fn serve(stream: &UnixStream, office: &Office) -> io::Result<()> {
         return Ok(());
     }
     if !line.ends_with('\n') {
-        let text = format!("the request is longer than {REQUEST_MAX} bytes: ask for less at once");
+        let text = format!(
+            "the request is longer than {REQUEST_MAX} bytes, which is too much for a running \
+             server: stop it first, or do it in parts"
+        );
         return say(stream, &Reply::Error(text));
     }
     let request = match wire::parse_request(line.trim_end()) {

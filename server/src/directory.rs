@@ -263,7 +263,10 @@ fn plan_account(
     let name = &account.name;
     match known.accounts.get(name.as_str()) {
         None => plan.additions.accounts.push((name.clone(), account.secrets.clone())),
-        Some(row) if row.secrets == account.secrets => plan.known += 1,
+        // A file without secrets, written by hand, claims nothing about them.
+        Some(row) if account.secrets.is_empty() || row.secrets == account.secrets => {
+            plan.known += 1;
+        }
         Some(_) => flaws.push(
             &account.at,
             format!(

@@ -81,8 +81,7 @@ Examples:
   pillarbox account add alice@example.org --address info@example.org --address sales@example.org
   pillarbox account add alice@example.com --name alice.com
   pillarbox account add alice --address alice@example.org
-  head -c 18 /dev/urandom | base64 | tee bot.password |
-    pillarbox account add bot@example.org --password-stdin --config /etc/pillarbox.toml";
+  pillarbox account add bot@example.org --password-stdin --config /etc/pillarbox.toml < secret";
 
 const PASSWORD_HELP: &str = "\
 Examples:
@@ -212,7 +211,7 @@ fn remove(login: &str, yes: bool, place: &Place) -> Result<(), Trouble> {
     let mut told: Option<Instant> = None;
     let mut progress = |left: u64| {
         if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            eprintln!("{} left", count(left, "message"));
+            table::note(&format!("{} left", count(left, "message")));
             told = Some(Instant::now());
         }
     };

@@ -1,5 +1,7 @@
 //! Which server a command is about.
 
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -48,11 +50,18 @@ impl Place {
     pub(super) fn reach(&self) -> Result<Hand, String> {
         let dir = self.data()?;
         // A configuration says where a store is to be; a folder given by hand may be a mistake.
-        if self.config.is_none() && !dir.join("pillarbox.db").is_file() {
-            return Err(format!(
-                "{} holds no mail: name a server's own folder, or its configuration with --config",
-                dir.display()
-            ));
+        if self.config.is_none()
+            && let Err(error) = fs::metadata(dir.join("pillarbox.db"))
+        {
+            return Err(if error.kind() == io::ErrorKind::NotFound {
+                format!(
+                    "{} holds no mail: name a server's own folder, or its configuration with \
+                     --config",
+                    dir.display()
+                )
+            } else {
+                format!("cannot look into {}: {error}", dir.display())
+            });
         }
         Hand::reach(&dir)
     }

@@ -59,6 +59,11 @@ pub(super) fn print(text: &str) -> Result<(), String> {
     }
 }
 
+/// A line on standard error. That nobody reads it is no failure.
+pub(super) fn note(line: &str) {
+    let _nobody_reads = writeln!(io::stderr(), "{line}");
+}
+
 /// A size as people say it.
 pub(super) fn size(bytes: u64) -> String {
     let mut rest = bytes;

@@ -56,7 +56,7 @@ A file written by hand:
   [[account]]
   name = \"alice\"
   addresses = [\"alice@example.org\"]
-  secrets = []                      # then: pillarbox account password alice
+  # without `secrets`; afterwards: pillarbox account password alice
 
 Examples:
   pillarbox import accounts.toml
@@ -68,12 +68,12 @@ pub(super) fn export(args: &ExportArgs) -> Result<(), Trouble> {
     let text = directory::to_text(&present);
     let Some(file) = &args.file else { return Ok(table::print(&text)?) };
     write_private(file, &text).map_err(|error| format!("{}: {error}", file.display()))?;
-    eprintln!(
+    table::note(&format!(
         "{} and {} written to {}: it holds secrets, keep it as safe as the mail",
         count(present.domains.len() as u64, "domain"),
         count(present.accounts.len() as u64, "account"),
         file.display()
-    );
+    ));
     Ok(())
 }
 

@@ -106,7 +106,11 @@ impl Clerk {
         self.listening = Some(Flow::new(async move {
             match desk.job("command", Job::Listen(inlet)).await {
                 Ok(Answer::Heard(asked)) => asked,
-                Ok(_) | Err(_) => None,
+                Ok(_) => None,
+                Err(fault) => {
+                    log::error!(why:% = fault; "commands are not heard any more");
+                    None
+                }
             }
         }));
     }
@@ -193,3 +197,6 @@ impl fmt::Debug for Clerk {
         write!(f, "Clerk({} under way)", self.under_way.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,8 +84,8 @@ fn check_owner(dir: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{dir} belongs to the user with number {owner} and no server runs there: run this as that \
-         user (sudo -u '#{owner}' pillarbox …)",
+        "{dir} belongs to the user with number {owner}: run this as that user (sudo -u '#{owner}' \
+         pillarbox …)",
         dir = dir.display(),
         owner = found.uid()
     ))

@@ -98,7 +98,11 @@ fn what_contradicts_the_store_is_told_with_its_place() {
          addresses = [\"ann@a.org\"]\nsecrets = [\"{ARGON}\"]\n"
     ));
     for (text, flaw) in [
-        ("[[account]]\nname = \"ann\"", "f:2:8: there is an account `ann` with other secrets"),
+        (
+            "[[account]]\nname = \"ann\"\nsecrets = [\"$argon2id$v=19$m=8,t=1,p=1$AQEBAQEBAQE$\
+             AQEBAQEBAQEBAQEBAQEBAQ\"]",
+            "f:2:8: there is an account `ann` with other secrets",
+        ),
         (
             "[[account]]\nname = \"bob\"\naddresses = [\"ann@a.org\"]",
             "f:3:14: ann@a.org belongs to the account `ann`",
@@ -132,6 +136,11 @@ fn what_is_there_is_completed() {
     let listed = read(Path::new("f"), &text).unwrap();
     let plan = plan(Path::new("f"), &text, &listed, &there).unwrap();
     assert_eq!(plan.known, 2);
+    // Written by hand, and the password set since.
+    let by_hand = "[[account]]\nname = \"ann\"";
+    let listed = read(Path::new("f"), by_hand).unwrap();
+    let again = super::plan(Path::new("f"), by_hand, &listed, &there).unwrap();
+    assert_eq!(again, Plan { additions: Additions::default(), known: 1 });
     let expected = Additions {
         addresses: vec![("info@a.org".into(), "ann".into())],
         catch_alls: vec![("a.org".into(), "ann".into())],

@@ -10,6 +10,7 @@
 )]
 
 mod clients;
+mod commands;
 mod contract;
 mod disk;
 mod durable;

@@ -95,10 +95,29 @@ pub(crate) struct Imap {
 
 impl Imap {
     pub(crate) fn login(port: u16, user: &str) -> Self {
+        Self::enter(port, &format!("{user}@localhost"), PASSWORD).unwrap()
+    }
+
+    /// A session of anybody's; the server's refusal where it does not let them in.
+    pub(crate) fn enter(port: u16, login: &str, password: &str) -> Result<Self, String> {
         let mut imap = Self { talk: Talk::to(port).unwrap() };
         assert!(imap.talk.line().unwrap().starts_with("* OK"));
-        imap.command(&format!("LOGIN {user}@localhost {PASSWORD}"));
-        imap
+        imap.talk.send(format!("a LOGIN {login} {password}\r\n").as_bytes()).unwrap();
+        let line = imap.talk.line().unwrap();
+        if line.starts_with("a OK") { Ok(imap) } else { Err(line) }
+    }
+
+    /// Begins to wait for news.
+    pub(crate) fn idle(&mut self) {
+        self.talk.send(b"i IDLE\r\n").unwrap();
+        let line = self.talk.line().unwrap();
+        assert!(line.starts_with('+'), "{line}");
+    }
+
+    /// Whether the server says goodbye now, and closes.
+    pub(crate) fn is_dismissed(&mut self) -> bool {
+        let line = self.talk.line().unwrap();
+        line.starts_with("* BYE") && self.talk.at_end()
     }
 
     /// A command that must succeed; all that came before its tagged answer: lines without their
