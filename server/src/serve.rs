@@ -92,6 +92,8 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     }
     let ended = match config.runtime {
         RuntimeKind::Smol => pillarbox_runtime_smol::run(setup, &stopper),
+        #[cfg(target_os = "linux")]
+        RuntimeKind::Glommio => pillarbox_runtime_glommio::run(setup, &stopper),
         RuntimeKind::Std => pillarbox_runtime_std::run(setup, &stopper),
     };
     log::info!("stopped");
@@ -131,8 +133,8 @@ fn bind(
     acceptor: Option<&Acceptor>,
 ) -> Result<Vec<Listener<Job>>, String> {
     let shards = match config.runtime {
-        RuntimeKind::Smol => config.threads,
         RuntimeKind::Std => 1,
+        _ => config.threads,
     };
     let mut listeners = Vec::new();
     for listener in &config.listeners {
