@@ -28,8 +28,10 @@
 #![cfg(target_os = "linux")]
 
 mod executor;
+mod probe;
 mod server;
 mod socket;
 mod task;
 
+pub use probe::{NoRing, probe};
 pub use server::run;

@@ -60,6 +60,10 @@ pub struct FirstAccounts {
 /// One clear line with what to do.
 pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     logging::start(config.log);
+    #[cfg(target_os = "linux")]
+    if config.runtime == RuntimeKind::Glommio {
+        pillarbox_runtime_glommio::probe().map_err(|why| why.to_string())?;
+    }
     let acceptor = config.tls.as_ref().map(acceptor).transpose()?;
     let store = open(config)?;
     let mut writer = store.writer().map_err(|error| error.to_string())?;
