@@ -29,6 +29,9 @@ pub enum Runtime {
     Std,
     /// Connections share threads.
     Smol,
+    /// The same, on io_uring.
+    #[cfg(target_os = "linux")]
+    Glommio,
 }
 
 /// Runs it and says what was heard. `expected` tells how much to wait for; what comes beyond that
@@ -115,6 +118,8 @@ impl Server {
             match runtime {
                 Runtime::Std => pillarbox_runtime_std::run(setup, &stop),
                 Runtime::Smol => pillarbox_runtime_smol::run(setup, &stop),
+                #[cfg(target_os = "linux")]
+                Runtime::Glommio => pillarbox_runtime_glommio::run(setup, &stop),
             }
             .unwrap();
         });

@@ -91,6 +91,12 @@ fn on_smol() {
     on_sockets(Runtime::Smol);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn on_glommio() {
+    on_sockets(Runtime::Glommio);
+}
+
 fn on_sockets(runtime: Runtime) {
     let mold = Mold::new();
     let mut faults = Vec::new();

@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
-use std::io;
-use std::net::TcpStream;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use async_executor::LocalExecutor;
 use async_io::{Async, Timer};
 use pillarbox_core::Moment;
-use pillarbox_core::effect::Job;
+use pillarbox_core::effect::{Connected, Job};
 use pillarbox_runtime_std::Socket;
 use pillarbox_runtime_std::conversation::{Birth, Conversation, Ready, Turn, Wait};
 use pillarbox_runtime_std::mailbox::Mailbox;
@@ -26,8 +26,24 @@ impl Socket for Registered {
         Async::new_nonblocking(stream).map(Self)
     }
 
-    fn tcp(&self) -> &TcpStream {
-        self.0.get_ref()
+    fn receive(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        self.0.get_ref().read(space)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.get_ref().write(bytes)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.0.get_ref().shutdown(Shutdown::Write)
+    }
+
+    fn take_error(&mut self) -> io::Result<Option<io::Error>> {
+        self.0.get_ref().take_error()
+    }
+
+    fn ends(&self) -> io::Result<Connected> {
+        self.0.get_ref().ends()
     }
 }
 

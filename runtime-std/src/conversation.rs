@@ -171,6 +171,16 @@ impl<J: Job, S: Socket> Conversation<J, S> {
         }
     }
 
+    /// The same, where to wait changes it.
+    pub fn socket_mut(&mut self) -> Option<&mut S> {
+        match &mut self.link {
+            Link::None => None,
+            Link::Connecting(connecting) => Some(&mut connecting.socket),
+            Link::Open(open) => Some(&mut open.socket),
+            Link::Closing(closing) => Some(&mut closing.socket),
+        }
+    }
+
     /// The machines that this one has started since the last call. To be taken after each turn,
     /// the last included.
     pub fn births(&mut self) -> Vec<Birth<J>> {
@@ -248,7 +258,7 @@ impl<J: Job, S: Socket> Conversation<J, S> {
             Link::None => {}
             Link::Connecting(connecting) => {
                 if ready.writable || ready.broken {
-                    match finish_connect(connecting.socket.tcp()) {
+                    match finish_connect(&mut connecting.socket) {
                         Ok(None) => {}
                         Ok(Some(connected)) => self.connected(now, connected),
                         Err(error) => {

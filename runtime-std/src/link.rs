@@ -9,8 +9,8 @@ use socket2::{Domain, Protocol, Type};
 
 use crate::conversation::Ready;
 
-/// What a runtime makes of a stream so that it can wait for it. The stream is non-blocking: reads
-/// and writes go straight to it.
+/// What a runtime makes of a stream so that it can wait for it. Nothing here waits: what cannot be
+/// done at once is [`ErrorKind::WouldBlock`].
 pub trait Socket: Sized {
     /// Takes a non-blocking stream over.
     ///
@@ -18,8 +18,35 @@ pub trait Socket: Sized {
     /// The runtime cannot wait for it.
     fn adopt(stream: TcpStream) -> io::Result<Self>;
 
-    /// The stream itself.
-    fn tcp(&self) -> &TcpStream;
+    /// Reads what has come; nothing where the peer has ended its side.
+    ///
+    /// # Errors
+    /// The stream is gone.
+    fn receive(&mut self, space: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes what the peer takes.
+    ///
+    /// # Errors
+    /// The stream is gone.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Ends our side.
+    ///
+    /// # Errors
+    /// The stream is gone.
+    fn end(&mut self) -> io::Result<()>;
+
+    /// The error that lies on it, if there is one, which is then forgotten.
+    ///
+    /// # Errors
+    /// There is no telling.
+    fn take_error(&mut self) -> io::Result<Option<io::Error>>;
+
+    /// Its two ends.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotConnected`] where it has only one.
+    fn ends(&self) -> io::Result<Connected>;
 }
 
 impl Socket for TcpStream {
@@ -27,8 +54,25 @@ impl Socket for TcpStream {
         Ok(stream)
     }
 
-    fn tcp(&self) -> &TcpStream {
-        self
+    fn receive(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        self.read(space)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(bytes)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn take_error(&mut self) -> io::Result<Option<io::Error>> {
+        Self::take_error(self)
+    }
+
+    fn ends(&self) -> io::Result<Connected> {
+        let peer = self.peer_addr()?;
+        Ok(Connected { local: self.local_addr()?, peer })
     }
 }
 
@@ -103,8 +147,7 @@ impl<S: Socket> Open<S> {
     /// One read.
     pub(crate) fn receive(&mut self, inbox: &mut Inbox) -> Received {
         let asked = self.appetite.min(inbox.room());
-        let mut tcp = self.socket.tcp();
-        match inbox.fill(asked, |space| tcp.read(space)) {
+        match inbox.fill(asked, |space| self.socket.receive(space)) {
             Ok(0) => {
                 self.receiving = Receiving::Ended;
                 Received::Eof
@@ -135,7 +178,7 @@ impl<S: Socket> Open<S> {
     /// The stream is gone.
     pub(crate) fn send(&mut self, outbox: &mut Outbox, now: Moment) -> io::Result<usize> {
         let waiting = outbox.unsent().len();
-        let count = write(self.socket.tcp(), outbox)?;
+        let count = write(&mut self.socket, outbox)?;
         if count == waiting {
             self.stalled = None;
         } else if count > 0 || self.stalled.is_none() {
@@ -151,7 +194,7 @@ impl<S: Socket> Open<S> {
             self.receiving = Receiving::Unheard;
         }
         let unheard = matches!(self.receiving, Receiving::Unheard | Receiving::Ended);
-        ready.broken || (unheard && !matches!(self.socket.tcp().take_error(), Ok(None)))
+        ready.broken || (unheard && !matches!(self.socket.take_error(), Ok(None)))
     }
 }
 
@@ -192,14 +235,14 @@ impl<S: Socket> Closing<S> {
         linger_until: Moment,
     ) -> io::Result<Step> {
         if self.phase == Phase::Sending {
-            let sent = if outbox.is_empty() { 0 } else { write(self.socket.tcp(), outbox)? };
+            let sent = if outbox.is_empty() { 0 } else { write(&mut self.socket, outbox)? };
             if !outbox.is_empty() {
                 return Ok(Step::Wait(sent));
             }
             if self.ended {
                 return Ok(Step::Over(sent));
             }
-            self.socket.tcp().shutdown(Shutdown::Write)?;
+            self.socket.end()?;
             self.phase = Phase::Discarding { left: DISCARD_MAX };
             self.until = linger_until;
             return Ok(Step::Wait(sent));
@@ -210,7 +253,7 @@ impl<S: Socket> Closing<S> {
     fn discard(&mut self) -> io::Result<Step> {
         let mut waste = [0; 4096];
         while let Phase::Discarding { left } = self.phase {
-            match self.socket.tcp().read(&mut waste) {
+            match self.socket.receive(&mut waste) {
                 Ok(0) => break,
                 Ok(count) if count < left => {
                     self.phase = Phase::Discarding { left: left - count };
@@ -248,19 +291,19 @@ pub(crate) fn begin_connect(to: SocketAddr, from: Option<SocketAddr>) -> io::Res
 }
 
 /// Whether it is connected by now.
-pub(crate) fn finish_connect(stream: &TcpStream) -> io::Result<Option<Connected>> {
+pub(crate) fn finish_connect(stream: &mut impl Socket) -> io::Result<Option<Connected>> {
     if let Some(error) = stream.take_error()? {
         return Err(error);
     }
-    match stream.peer_addr() {
-        Ok(peer) => Ok(Some(Connected { local: stream.local_addr()?, peer })),
+    match stream.ends() {
+        Ok(connected) => Ok(Some(connected)),
         Err(error) if error.kind() == ErrorKind::NotConnected => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn write(mut tcp: &TcpStream, outbox: &mut Outbox) -> io::Result<usize> {
-    match tcp.write(outbox.unsent()) {
+fn write(socket: &mut impl Socket, outbox: &mut Outbox) -> io::Result<usize> {
+    match socket.send(outbox.unsent()) {
         Ok(count) => {
             outbox.sent(count);
             Ok(count)

@@ -73,7 +73,8 @@ struct LocalserveArgs {
     /// among your user's data].
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// What drives the connections: smol (a few threads for all) or std (one thread for each).
+    /// What drives the connections: smol (a few threads for all), glommio (the same on io_uring;
+    /// Linux only) or std (one thread for each).
     #[arg(long, default_value = "smol", value_parser = RuntimeKind::from_name)]
     runtime: RuntimeKind,
     /// The address to listen on. Others than loopback ones let strangers in: the passwords are

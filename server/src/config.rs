@@ -37,6 +37,9 @@ pub struct Config {
 pub enum RuntimeKind {
     /// smol: a few threads share all connections.
     Smol,
+    /// glommio: the same on io_uring. On Linux only.
+    #[cfg(target_os = "linux")]
+    Glommio,
     /// One blocking thread for each connection.
     Std,
 }
@@ -47,6 +50,8 @@ impl RuntimeKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Smol => "smol",
+            #[cfg(target_os = "linux")]
+            Self::Glommio => "glommio",
             Self::Std => "std",
         }
     }
@@ -59,10 +64,11 @@ impl RuntimeKind {
         match name {
             "smol" => Ok(Self::Smol),
             "std" => Ok(Self::Std),
-            "glommio" => {
-                Err("the glommio runtime is not in this version yet: use smol or std".into())
-            }
-            other => Err(format!("there is no runtime `{other}`: use smol or std")),
+            #[cfg(target_os = "linux")]
+            "glommio" => Ok(Self::Glommio),
+            #[cfg(not(target_os = "linux"))]
+            "glommio" => Err("the glommio runtime needs Linux: use smol or std".into()),
+            other => Err(format!("there is no runtime `{other}`: use smol, glommio or std")),
         }
     }
 }

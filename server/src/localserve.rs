@@ -130,7 +130,9 @@ fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String 
          data = \".\"\n\
          \n\
          [runtime]\n\
-         kind = \"{}\" # or \"smol\": a few threads for all connections; \"std\": a thread for each\n\
+         # \"smol\": a few threads for all connections; \"glommio\": the same on io_uring, on Linux\n\
+         # only; \"std\": a thread for each.\n\
+         kind = \"{}\"\n\
          \n\
          [tls]\n\
          certificate = \"tls/cert.pem\"\n\

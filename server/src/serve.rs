@@ -61,6 +61,10 @@ pub struct FirstAccounts {
 /// One clear line with what to do.
 pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     logging::start(config.log);
+    #[cfg(target_os = "linux")]
+    if config.runtime == RuntimeKind::Glommio {
+        pillarbox_runtime_glommio::probe().map_err(|why| why.to_string())?;
+    }
     let acceptor = config.tls.as_ref().map(acceptor).transpose()?;
     let store = open(config)?;
     let mut writer = store.writer().map_err(|error| error.to_string())?;
@@ -94,6 +98,8 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     }
     let ended = match config.runtime {
         RuntimeKind::Smol => pillarbox_runtime_smol::run(setup, &stopper),
+        #[cfg(target_os = "linux")]
+        RuntimeKind::Glommio => pillarbox_runtime_glommio::run(setup, &stopper),
         RuntimeKind::Std => pillarbox_runtime_std::run(setup, &stopper),
     };
     log::info!("stopped");
@@ -133,8 +139,8 @@ fn bind(
     acceptor: Option<&Acceptor>,
 ) -> Result<Vec<Listener<Job>>, String> {
     let shards = match config.runtime {
-        RuntimeKind::Smol => config.threads,
         RuntimeKind::Std => 1,
+        _ => config.threads,
     };
     let mut listeners = Vec::new();
     for listener in &config.listeners {

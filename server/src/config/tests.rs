@@ -55,7 +55,7 @@ fn every_flaw_is_told_with_its_place() {
             "1:12: `mail_example` is not a host name such as mail.example.org",
             "2:1: there is no `dta` here: known are data, hostname, limits, listener, log, \
              runtime, sync, tls",
-            "4:8: there is no runtime `tokio`: use smol or std",
+            "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
             &format!("7:12: there is no protocol `pop3`: use one of {all}"),
             "8:11: `localhost:25` is no address such as 192.0.2.1:25 or [2001:db8::1]:25",
@@ -82,7 +82,11 @@ fn a_certificate_is_needed_and_must_be_there() {
 }
 
 #[test]
-fn glommio_is_refused_with_a_reason() {
-    let error = parse(&GOOD.replace("\"std\"", "\"glommio\"")).unwrap_err();
-    assert_eq!(error, "5:8: the glommio runtime is not in this version yet: use smol or std");
+fn a_runtime_is_one_of_three() {
+    for name in ["smol", "glommio", "std"] {
+        let config = parse(&GOOD.replace("\"std\"", &format!("{name:?}"))).unwrap();
+        assert_eq!(config.runtime.name(), name);
+    }
+    let error = parse(&GOOD.replace("\"std\"", "\"tokio\"")).unwrap_err();
+    assert_eq!(error, "5:8: there is no runtime `tokio`: use smol, glommio or std");
 }

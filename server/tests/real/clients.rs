@@ -5,11 +5,11 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::on_both_runtimes;
+use crate::on_each_runtime;
 use crate::server::{PASSWORD, Place, exists, run, succeed};
 use crate::talk::{Imap, letter};
 
-on_both_runtimes!(
+on_each_runtime!(
     swaks_sends_in_every_way,
     swaks_is_refused_where_it_must_be,
     curl_reads_back_what_it_sent,

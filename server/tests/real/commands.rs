@@ -12,11 +12,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pillarbox_store::{Found, Options, Read, Store};
 
-use crate::on_both_runtimes;
+use crate::on_each_runtime;
 use crate::server::{PASSWORD, PATIENCE, Place, Server, pillarbox, run};
 use crate::talk::{Imap, Talk, letter};
 
-on_both_runtimes!(
+on_each_runtime!(
     manages_a_running_server,
     ends_the_sessions_of_a_changed_account,
     a_removal_that_is_killed_is_finished_at_the_next_start,

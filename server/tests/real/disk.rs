@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::on_both_runtimes;
+use crate::on_each_runtime;
 use crate::server::{Place, Server, succeed};
 use crate::talk::{Imap, Talk, letter};
 use crate::trace::{Strace, Threads};
 
-on_both_runtimes!(
+on_each_runtime!(
     a_failed_sync_ends_all_writing,
     a_failed_write_of_the_wal_puts_off,
     no_room_puts_off_until_there_is_room,

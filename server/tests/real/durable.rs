@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::on_both_runtimes;
+use crate::on_each_runtime;
 use crate::server::Place;
 use crate::talk::{Imap, Talk, letter};
 
-on_both_runtimes!(loses_and_doubles_nothing_when_killed);
+on_each_runtime!(loses_and_doubles_nothing_when_killed);
 
 const KILLS: u32 = 20;
 const CONNECTIONS: u32 = 10;

@@ -11,11 +11,11 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::sasl::Secret;
 use pillarbox_store::{Options, Store};
 
-use crate::on_both_runtimes;
+use crate::on_each_runtime;
 use crate::server::{Place, Server, run};
 use crate::talk::Talk;
 
-on_both_runtimes!(tell_no_secret_and_no_text, name_the_connection);
+on_each_runtime!(tell_no_secret_and_no_text, name_the_connection);
 
 const GOOD: &str = "Zaunkoenig-4711";
 const WRONG: &str = "Nachtigall-0815";

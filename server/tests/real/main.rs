@@ -15,20 +15,24 @@ mod contract;
 mod disk;
 mod durable;
 mod logs;
+mod ring;
 mod server;
 mod sync;
 mod talk;
 mod trace;
 
 /// Each of these functions becomes a test on each runtime.
-macro_rules! on_both_runtimes {
+macro_rules! on_each_runtime {
     ($($name:ident),* $(,)?) => {
         mod smol {
             $(#[test] fn $name() { super::$name("smol"); })*
+        }
+        mod glommio {
+            $(#[test] fn $name() { super::$name("glommio"); })*
         }
         mod threads {
             $(#[test] fn $name() { super::$name("std"); })*
         }
     };
 }
-use on_both_runtimes;
+use on_each_runtime;

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::on_both_runtimes;
+use crate::on_each_runtime;
 use crate::server::{Place, Server};
 use crate::talk::{Imap, Talk, letter};
 use crate::trace::{Call, Strace, Threads, calls};
 
-on_both_runtimes!(syncs_before_it_accepts, a_missing_sync_is_noticed);
+on_each_runtime!(syncs_before_it_accepts, a_missing_sync_is_noticed);
 
 /// All by which bytes come in, go out, and become durable.
 const WATCHED: &str = "trace=read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,\
