@@ -14,6 +14,7 @@ mod contract;
 mod disk;
 mod durable;
 mod logs;
+mod parts;
 mod server;
 mod sync;
 mod talk;
