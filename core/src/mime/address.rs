@@ -63,7 +63,7 @@ impl<'a> Addresses<'a> {
     #[must_use]
     pub const fn new(value: &'a [u8]) -> Self {
         Self {
-            lexer: Lexer::new(value, ADDRESS),
+            lexer: Lexer::new(value, &ADDRESS),
             in_group: false,
             group_ends: false,
             words: Vec::new(),

@@ -1,13 +1,13 @@
 //! The day that a Date field names (RFC 5322 §3.3, §4.3).
 
-use super::lexer::{Lexer, Token};
+use super::lexer::{DATE, Lexer, Token};
 use crate::wire::date::{Civil, MONTHS};
 
 /// The day of a Date field as it is written there, at midnight: the time of day and the zone are
 /// not looked at. `None` if no day can be made out.
 #[must_use]
 pub fn day(value: &[u8]) -> Option<Civil> {
-    let mut words = Lexer::new(value, b",").filter_map(|token| match token {
+    let mut words = Lexer::new(value, &DATE).filter_map(|token| match token {
         Token::Atom(atom) => Some(atom),
         _ => None,
     });

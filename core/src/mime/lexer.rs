@@ -19,17 +19,52 @@ pub(super) enum Token<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Lexer<'a> {
     rest: &'a [u8],
-    /// Which bytes are tokens by themselves.
-    specials: &'static [u8],
+    specials: &'static Specials,
+}
+
+/// Which bytes are tokens by themselves, and which end an atom.
+#[derive(Debug)]
+pub(super) struct Specials([Class; 256]);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Atom,
+    Special,
+    /// Blanks, and what opens a token of its own.
+    End,
 }
 
 /// RFC 5322 §3.2.3, without the dot: display names have always had dots in them (§4.1).
-pub(super) const ADDRESS: &[u8] = b"<>:;@,";
+pub(super) static ADDRESS: Specials = Specials::new(b"<>:;@,");
 /// RFC 2045 §5.1, without those that no value is known to mean something by.
-pub(super) const PARAMETER: &[u8] = b"/;=,";
+pub(super) static PARAMETER: Specials = Specials::new(b"/;=,");
+/// What a date has between its words (RFC 5322 §3.3).
+pub(super) static DATE: Specials = Specials::new(b",");
+
+impl Specials {
+    #[expect(clippy::indexing_slicing, reason = "the table has an entry for every byte")]
+    const fn new(mut specials: &[u8]) -> Self {
+        let mut classes = [Class::Atom; 256];
+        let mut ends: &[u8] = b" \t\r\n\0\"([";
+        while let [byte, rest @ ..] = ends {
+            classes[*byte as usize] = Class::End;
+            ends = rest;
+        }
+        while let [byte, rest @ ..] = specials {
+            classes[*byte as usize] = Class::Special;
+            specials = rest;
+        }
+        Self(classes)
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "the table has an entry for every byte")]
+    const fn class(&self, byte: u8) -> Class {
+        self.0[byte as usize]
+    }
+}
 
 impl<'a> Lexer<'a> {
-    pub(super) const fn new(rest: &'a [u8], specials: &'static [u8]) -> Self {
+    pub(super) const fn new(rest: &'a [u8], specials: &'static Specials) -> Self {
         Self { rest, specials }
     }
 
@@ -87,16 +122,12 @@ impl<'a> Iterator for Lexer<'a> {
                 let _inner = self.enclosed(b']');
                 Token::Literal(whole.get(..whole.len() - self.rest.len()).unwrap_or_default())
             }
-            special if self.specials.contains(&special) => {
+            special if self.specials.class(special) == Class::Special => {
                 self.rest = self.rest.get(1..).unwrap_or_default();
                 Token::Special(special)
             }
             _ => {
-                let ends = |byte: &u8| {
-                    blank(*byte)
-                        || matches!(byte, b'"' | b'(' | b'[')
-                        || self.specials.contains(byte)
-                };
+                let ends = |byte: &u8| self.specials.class(*byte) != Class::Atom;
                 let length = self.rest.iter().position(ends).unwrap_or(self.rest.len());
                 let (atom, rest) = self.rest.split_at_checked(length)?;
                 self.rest = rest;

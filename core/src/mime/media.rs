@@ -20,7 +20,7 @@ impl<'a> Described<'a> {
     /// §5.2).
     #[must_use]
     pub fn content_type(value: &'a [u8]) -> Option<Self> {
-        let mut lexer = Lexer::new(value, PARAMETER);
+        let mut lexer = Lexer::new(value, &PARAMETER);
         let Some(Token::Atom(kind)) = lexer.word() else { return None };
         let Some(Token::Special(b'/')) = lexer.word() else { return None };
         let Some(Token::Atom(subtype)) = lexer.word() else { return None };
@@ -30,7 +30,7 @@ impl<'a> Described<'a> {
     /// Reads a Content-Disposition.
     #[must_use]
     pub fn disposition(value: &'a [u8]) -> Option<Self> {
-        let mut lexer = Lexer::new(value, PARAMETER);
+        let mut lexer = Lexer::new(value, &PARAMETER);
         let Some(Token::Atom(kind)) = lexer.word() else { return None };
         Some(Self { kind, subtype: &[], rest: lexer.rest() })
     }
@@ -50,7 +50,7 @@ impl<'a> Described<'a> {
     /// Its parameters in their order, those of RFC 2231 as they stand there.
     #[must_use]
     pub const fn parameters(&self) -> Parameters<'a> {
-        Parameters { lexer: Lexer::new(self.rest, PARAMETER) }
+        Parameters { lexer: Lexer::new(self.rest, &PARAMETER) }
     }
 
     /// The first parameter of this name; else one written in the ways of RFC 2231, in pieces
@@ -119,7 +119,7 @@ fn value<'a>(lexer: &mut Lexer<'a>) -> Cow<'a, [u8]> {
             let ends = |byte: &u8| blank(*byte) || *byte == b';';
             let length = rest.iter().position(ends).unwrap_or(rest.len());
             let (text, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-            *lexer = Lexer::new(after, PARAMETER);
+            *lexer = Lexer::new(after, &PARAMETER);
             Cow::Borrowed(text)
         }
     }
@@ -185,7 +185,7 @@ impl Encoding {
 /// The first word of a field, such as the name of an encoding.
 #[must_use]
 pub fn word(value: &[u8]) -> Option<&[u8]> {
-    match Lexer::new(value, PARAMETER).word() {
+    match Lexer::new(value, &PARAMETER).word() {
         Some(Token::Atom(word) | Token::Quoted(word)) if !word.is_empty() => Some(word),
         _ => None,
     }
@@ -193,7 +193,7 @@ pub fn word(value: &[u8]) -> Option<&[u8]> {
 
 /// The words of a list with commas, such as Content-Language.
 pub fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    Lexer::new(value, PARAMETER).filter_map(|token| match token {
+    Lexer::new(value, &PARAMETER).filter_map(|token| match token {
         Token::Atom(word) => Some(word),
         _ => None,
     })

@@ -65,6 +65,8 @@ struct Open {
     lines_before: u64,
     /// Its boundary, if it is a multipart.
     boundary: Vec<u8>,
+    /// Whether its parts are messages where they do not say otherwise.
+    is_digest: bool,
     last_child: Option<PartId>,
 }
 
@@ -339,6 +341,7 @@ impl Parser {
             id,
             lines_before: self.lines,
             boundary: Vec::new(),
+            is_digest: false,
             last_child: None,
         });
         self.zone = Zone::Header;
@@ -391,44 +394,35 @@ impl Parser {
 
     /// Finds out whether a body has parts.
     fn look_inside(&mut self, id: PartId, at: u64) {
-        let is_part_of_digest = self.is_part_of_digest();
+        // RFC 2046 §5.1.5: in a digest a message is the default.
+        let around = self.open.len().checked_sub(2).and_then(|at| self.open.get(at));
+        let in_digest = around.is_some_and(|open| open.is_digest);
         let part = self.structure.part(id);
-        let (multipart, message, boundary) = match self.structure.media_type(part) {
-            Some(media) if media.is_kind(b"multipart") => {
-                (true, false, media.parameter(b"boundary").unwrap_or_default().into_owned())
-            }
-            Some(media) => (false, media.is(b"message", b"rfc822"), Vec::new()),
-            // RFC 2046 §5.1.5: in a digest that is the default.
-            None => (false, is_part_of_digest, Vec::new()),
-        };
-        if !multipart && !message {
-            return;
-        }
         let room = self.open.len() < DEPTH_MAX && self.structure.parts.len() < PARTS_MAX;
-        if multipart {
-            // Opaque until a part is found in it.
-            self.set_content(id, Content::Opaque);
-            let boundary = super::header::trim(&boundary);
-            if room && (1..=BOUNDARY_BYTES_MAX).contains(&boundary.len()) {
-                self.bounded.push(self.open.len() - 1);
-                if let Some(open) = self.open.last_mut() {
-                    open.boundary = boundary.to_vec();
+        match self.structure.media_type(part) {
+            Some(media) if media.is_kind(b"multipart") => {
+                let boundary = media.parameter(b"boundary").unwrap_or_default();
+                let boundary = super::header::trim(&boundary).to_vec();
+                let is_digest = media.is(b"multipart", b"digest");
+                // Opaque until a part is found in it.
+                self.set_content(id, Content::Opaque);
+                if room && (1..=BOUNDARY_BYTES_MAX).contains(&boundary.len()) {
+                    self.bounded.push(self.open.len() - 1);
+                    if let Some(open) = self.open.last_mut() {
+                        open.boundary = boundary;
+                        open.is_digest = is_digest;
+                    }
+                    self.measure();
                 }
-                self.measure();
             }
-        } else if room {
-            let child = self.begin_part(at);
-            self.set_content(id, Content::Message(child));
-        } else {
-            self.set_content(id, Content::Opaque);
+            Some(media) if !media.is(b"message", b"rfc822") => {}
+            None if !in_digest => {}
+            Some(_) | None if room => {
+                let child = self.begin_part(at);
+                self.set_content(id, Content::Message(child));
+            }
+            Some(_) | None => self.set_content(id, Content::Opaque),
         }
-    }
-
-    fn is_part_of_digest(&self) -> bool {
-        let parent = self.open.len().checked_sub(2).and_then(|at| self.open.get(at));
-        let Some(parent) = parent.filter(|open| !open.boundary.is_empty()) else { return false };
-        let media = self.structure.media_type(self.structure.part(parent.id));
-        media.is_some_and(|media| media.is(b"multipart", b"digest"))
     }
 
     /// Keeps bytes of the innermost header, as far as there is room.

@@ -15,6 +15,7 @@ mod contract;
 mod disk;
 mod durable;
 mod logs;
+mod parts;
 mod ring;
 mod server;
 mod sync;
