@@ -65,7 +65,7 @@ impl Chance {
 fn run(name: &str, target: Target, bytes: &[u8], what: &str) {
     let run = std::panic::AssertUnwindSafe(|| target(bytes));
     if std::panic::catch_unwind(run).is_err() {
-        let file = std::env::temp_dir().join(format!("pillarbox-fuzz-{name}"));
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}"));
         std::fs::write(&file, bytes).unwrap();
         panic!("{name} fails on {what}; the input lies in {}", file.display());
     }
