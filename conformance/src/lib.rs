@@ -8,6 +8,7 @@
 //! started by [`peers`].
 
 pub mod address;
+pub mod fuzz;
 pub mod memory;
 pub mod peers;
 pub mod sim;
