@@ -7,6 +7,7 @@
 //! simulator is [`sim`].
 
 pub mod memory;
+pub mod peers;
 pub mod sim;
 pub mod sockets;
 pub mod transcript;
