@@ -186,7 +186,7 @@ impl<'a> Domain<'a> {
                 return Err(cursor.expected_at(label_start, "no hyphen at a label's ends"));
             }
             // RFC 1035 §2.3.4; for other than ASCII the limit is on a form that is not this one.
-            if label.is_ascii() && label.len() > LABEL_MAX {
+            if label.len() > LABEL_MAX && label.is_ascii() {
                 return Err(cursor.expected_at(label_start, "a label of at most 63 bytes"));
             }
             if !cursor.eat(".") {
@@ -438,14 +438,18 @@ fn is_dot_string(text: &str) -> bool {
 }
 
 /// RFC 5322 §3.2.3, with RFC 6531 §3.3.
+#[inline]
 fn is_atext(char: char) -> bool {
-    char.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(char) || is_international(char)
+    matches!(char, 'a'..='z' | 'A'..='Z' | '0'..='9' | '!' | '#'..='\'' | '*' | '+' | '-' | '/')
+        || matches!(char, '=' | '?' | '^'..='`' | '{'..='~')
+        || is_international(char)
 }
 
 fn is_quoted_text(char: char) -> bool {
     matches!(char, ' '..='~') || is_international(char)
 }
 
+#[inline]
 fn is_label_char(char: char, grammar: Grammar) -> bool {
     char.is_ascii_alphanumeric()
         || char == '-'

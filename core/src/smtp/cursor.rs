@@ -36,36 +36,43 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// Before the byte `at`; at the end where no character begins there.
+    #[inline]
     pub(super) fn new(line: &'a str, at: usize) -> Self {
         let at = if line.is_char_boundary(at) { at } else { line.len() };
         Self { line, at }
     }
 
+    #[inline]
     pub(super) fn rest(&self) -> &'a str {
         self.line.get(self.at..).unwrap_or_default()
     }
 
+    #[inline]
     pub(super) const fn at(&self) -> usize {
         self.at
     }
 
+    #[inline]
     pub(super) fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }
 
+    #[inline]
     pub(super) fn is_at_end(&self) -> bool {
         self.rest().is_empty()
     }
 
     /// What has been passed since `start`.
+    #[inline]
     pub(super) fn since(&self, start: usize) -> &'a str {
         self.line.get(start..self.at).unwrap_or_default()
     }
 
     /// Passes `text`, whatever its case, if it comes next.
+    #[inline]
     pub(super) fn eat(&mut self, text: &str) -> bool {
-        let next = self.rest().get(..text.len());
-        let comes = next.is_some_and(|next| next.eq_ignore_ascii_case(text));
+        let next = self.line.as_bytes().get(self.at..self.at + text.len());
+        let comes = next.is_some_and(|next| next.eq_ignore_ascii_case(text.as_bytes()));
         if comes {
             self.at += text.len();
         }
@@ -79,18 +86,31 @@ impl<'a> Cursor<'a> {
         Some(next)
     }
 
+    #[inline]
     pub(super) fn take_while(&mut self, mut wanted: impl FnMut(char) -> bool) -> &'a str {
         let start = self.at;
         let rest = self.rest();
-        self.at += rest.find(|char| !wanted(char)).unwrap_or(rest.len());
+        // Nearly all is ASCII, which need not be decoded.
+        let plain = |byte: &u8| byte.is_ascii() && wanted(char::from(*byte));
+        let ascii = rest.bytes().take_while(plain).count();
+        self.at += ascii;
+        if self.line.as_bytes().get(self.at).is_some_and(|byte| !byte.is_ascii()) {
+            let rest = self.rest();
+            self.at += rest.find(|char| !wanted(char)).unwrap_or(rest.len());
+        }
         self.since(start)
     }
 
     /// Passes spaces and says how many.
+    #[inline]
     pub(super) fn spaces(&mut self) -> usize {
-        self.take_while(|char| char == ' ').len()
+        let count =
+            self.line.as_bytes().iter().skip(self.at).take_while(|byte| **byte == b' ').count();
+        self.at += count;
+        count
     }
 
+    #[inline]
     pub(super) fn expect(&mut self, text: &str, expected: &'static str) -> Result<(), At> {
         if self.eat(text) { Ok(()) } else { Err(self.expected(expected)) }
     }
