@@ -1,11 +1,11 @@
 //! Looking into messages that are too large to be held: what is told of them must be what is told
 //! of small ones.
 
-use crate::on_both_runtimes;
+use crate::on_each_runtime;
 use crate::server::Place;
 use crate::talk::Imap;
 
-on_both_runtimes!(parts_of_a_large_message_are_told_and_searched);
+on_each_runtime!(parts_of_a_large_message_are_told_and_searched);
 
 /// How much of a large message is read at once (`server/src/imap/fetch.rs`).
 const PIECE: usize = 256 << 10;
