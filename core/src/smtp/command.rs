@@ -128,6 +128,7 @@ impl Verb {
             b"MAIL" => Self::Mail,
             b"RCPT" => Self::Rcpt,
             b"DATA" => Self::Data,
+            b"BDAT" => Self::Bdat,
             b"RSET" => Self::Rset,
             b"NOOP" => Self::Noop,
             b"VRFY" => Self::Vrfy,
