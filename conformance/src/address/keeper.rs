@@ -55,7 +55,8 @@ impl Keeper {
         &self.server
     }
 
-    /// Empties all mailboxes, and takes away those that transcripts have made.
+    /// Empties all mailboxes, takes away those that transcripts have made, and makes those again that
+    /// they have deleted.
     ///
     /// # Errors
     /// What the server refuses.
@@ -68,7 +69,14 @@ impl Keeper {
                 let _not_subscribed = session.ask("k", &format!("UNSUBSCRIBE {}", quoted(name)))?;
                 succeed(session, &format!("DELETE {}", quoted(name)))?;
             }
-            for name in now.intersection(first) {
+            for name in first.difference(&now) {
+                succeed(session, &format!("CREATE {}", quoted(name)))?;
+            }
+            for name in first {
+                let _subscribed_already =
+                    session.ask("k", &format!("SUBSCRIBE {}", quoted(name)))?;
+            }
+            for name in first {
                 let uid_next = empty(session, name)?;
                 let base = uid_next.saturating_sub(1);
                 self.server.bases.insert((*is_friend, name.clone()), base);
