@@ -6,7 +6,8 @@
 //!
 //! Four layers, each with one rule:
 //!
-//! - *codec*: bytes to values and back, no state ([`wire`], `smtp::command`, `imap::grammar`).
+//! - *codec*: bytes to values and back, no state ([`wire`], [`mime`], `smtp::command`,
+//!   `imap::grammar`).
 //! - *protocol machine*: the order of one standard ([`smtp`], [`imap`], [`sasl`]). Bytes in,
 //!   events out; the replies told to it become bytes.
 //! - *connection machine*: what a runtime drives ([`machine`]): TLS ([`tls`]), a protocol machine

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use place::Place;
+use rustix::fs::Mode;
 
 use crate::config::{Config, RuntimeKind};
 use crate::{control, localserve, serve, verify};
@@ -121,6 +122,8 @@ impl fmt::Display for Trouble {
 /// a command line that cannot be understood.
 #[must_use]
 pub fn run() -> ExitCode {
+    // What we make holds mail and keys: other users of the machine have no business with it.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     match carry_out(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {

@@ -39,16 +39,6 @@ pub enum Layout<'a> {
 }
 
 impl Layout<'_> {
-    /// The layout that must be known for a section.
-    #[must_use]
-    pub const fn needed(section: &BodySection) -> Needs {
-        match (section.part.is_empty(), &section.text) {
-            (true, SectionText::Whole) => Needs::Nothing,
-            (true, _) => Needs::Header,
-            (false, _) => Needs::Structure,
-        }
-    }
-
     /// Where a section lies; of `HEADER.FIELDS` the header that has the fields.
     ///
     /// `None` for a part that there is not, and for `HEADER` and its kin of a part that is no
@@ -94,6 +84,18 @@ pub enum Needs {
     Header,
     /// Its parts.
     Structure,
+}
+
+impl Needs {
+    /// What must be known to find a section.
+    #[must_use]
+    pub const fn of(section: &BodySection) -> Self {
+        match (section.part.is_empty(), &section.text) {
+            (true, SectionText::Whole) => Self::Nothing,
+            (true, _) => Self::Header,
+            (false, _) => Self::Structure,
+        }
+    }
 }
 
 /// The part with these numbers (RFC 3501 §6.4.5): a multipart counts its parts; a message that is

@@ -318,7 +318,7 @@ impl Parser {
     fn close(&mut self, keep: usize, end: u64, lines: u64) {
         for open in self.open.drain(keep.min(self.open.len())..).rev() {
             let Some(part) = self.structure.parts.get_mut(open.id.index()) else { continue };
-            part.body.end = end.max(part.body.start);
+            part.body.end = end;
             part.lines = lines.saturating_sub(open.lines_before);
         }
         self.bounded.retain(|index| *index < keep);

@@ -153,7 +153,7 @@ fn needs(item: &FetchItem) -> Option<Needs> {
         FetchItem::Field(_) => None,
         FetchItem::Envelope => Some(Needs::Header),
         FetchItem::Structure { .. } => Some(Needs::Structure),
-        FetchItem::Body(item) => Some(Layout::needed(&item.section)),
+        FetchItem::Body(item) => Some(Needs::of(&item.section)),
     }
 }
 
@@ -264,7 +264,12 @@ async fn in_pieces(
     let length = place.end - place.start;
     if matches!(item.section.text, SectionText::Fields(..)) {
         let count = usize::try_from(length).unwrap_or(usize::MAX).min(FIELDS_BYTES_MAX);
-        let header = bytes(tools, open, uid, place.start, count).await?;
+        let mut header = bytes(tools, open, uid, place.start, count).await?;
+        if (header.len() as u64) < length {
+            // Half a field would tell something else than the whole.
+            let whole = header.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            header.truncate(whole);
+        }
         whole(tools, fetch, item, &header);
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::on_each_runtime;
 use crate::server::{Place, Server, exists, pillarbox, run};
@@ -37,8 +38,11 @@ fn says_what_it_offers_and_leaves_its_files(runtime: &'static str) {
         assert!(table.contains(&wanted), "no {wanted} in {table}");
     }
     assert!(table.ends_with("\nready"), "{table}");
-    for file in ["tls/ca.pem", "tls/cert.pem", "tls/key.pem", "pillarbox.toml"] {
-        assert!(exists(&place.dir().join(file)), "no {file}");
+    for file in ["tls/ca.pem", "tls/cert.pem", "tls/key.pem", "pillarbox.toml", "pillarbox.db"] {
+        let file = place.dir().join(file);
+        assert!(exists(&file), "no {}", file.display());
+        // Mail and keys are nobody else's.
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0);
     }
     // The certificate is made once: who trusts the CA goes on to do so.
     let ca = fs::read(place.ca()).unwrap();

@@ -5,7 +5,10 @@ use crate::on_each_runtime;
 use crate::server::Place;
 use crate::talk::Imap;
 
-on_each_runtime!(parts_of_a_large_message_are_told_and_searched);
+on_each_runtime!(
+    parts_of_a_large_message_are_told_and_searched,
+    fields_of_an_endless_header_are_found_up_to_a_limit,
+);
 
 /// How much of a large message is read at once (`server/src/imap/fetch.rs`).
 const PIECE: usize = 256 << 10;
@@ -122,4 +125,28 @@ fn searched(imap: &mut Imap) {
         let told = imap.command(&format!("SEARCH {keys}"));
         assert_eq!(String::from_utf8_lossy(&told[0]), found, "{keys}");
     }
+}
+
+/// 1 MiB of a header is looked through for single fields; how long it is, is told exactly.
+fn fields_of_an_endless_header_are_found_up_to_a_limit(runtime: &'static str) {
+    let place = Place::new(runtime);
+    let server = place.localserve();
+    let mut imap = Imap::login(place.imap(), "user");
+    let filling = format!("X: {}\r\n", "a".repeat(1_019)).repeat(1_023);
+    let early = format!("Early: {}\r\n", "b".repeat(1_015));
+    let header = format!("{filling}{early}Late: c\r\n\r\n");
+    assert_eq!(filling.len() + early.len(), 1 << 20);
+    for before in ["", "A: 1\r\n"] {
+        let message = format!("{before}{header}text");
+        assert!(imap.append("INBOX", message.as_bytes()).starts_with("OK"));
+    }
+    imap.command("EXAMINE INBOX");
+    assert_eq!(imap.command("FETCH 1 BODY.PEEK[HEADER]")[1], header.as_bytes());
+    assert_eq!(imap.command("FETCH 1 BODY.PEEK[TEXT]")[1], b"text");
+    let found = imap.command("FETCH 1 BODY.PEEK[HEADER.FIELDS (EARLY LATE)]");
+    assert_eq!(found[1], early.as_bytes());
+    // A little later, and it is not whole any more.
+    let found = imap.command("FETCH 2 BODY.PEEK[HEADER.FIELDS (A EARLY LATE)]");
+    assert_eq!(found[1], b"A: 1\r\n");
+    server.stop();
 }

@@ -161,6 +161,9 @@ fn what_stands_in_a_message_is_found() {
         ("TEXT \"jürgen\"", true),
         ("TEXT \"schöner\"", true),
         ("TEXT secret", false),
+        // Across two fields, and two texts.
+        ("TEXT afarX-Empty", false),
+        ("TEXT \"</p>nested\"", false),
         ("NOT TEXT secret", true),
         ("NOT BODY nested", false),
         ("OR BODY secret SUBJECT afar", true),
