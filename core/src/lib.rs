@@ -22,6 +22,7 @@ mod io;
 pub mod machine;
 pub mod mime;
 mod now;
+pub mod proxy;
 mod random;
 pub mod sasl;
 pub mod smtp;
