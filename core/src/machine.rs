@@ -114,3 +114,17 @@ pub trait Machine {
         io: &mut Io<'_, Self::Effect>,
     ) -> Want;
 }
+
+impl<M: Machine + ?Sized> Machine for Box<M> {
+    type Effect = M::Effect;
+    type Completion = M::Completion;
+
+    fn step(
+        &mut self,
+        now: Now,
+        input: Input<Self::Completion>,
+        io: &mut Io<'_, Self::Effect>,
+    ) -> Want {
+        (**self).step(now, input, io)
+    }
+}

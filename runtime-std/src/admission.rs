@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
+use pillarbox_core::wire::network::Network;
+
 use crate::lock::lock;
 use crate::setup::{Crowded, Limits};
 use crate::statistics::Statistics;
@@ -13,7 +15,7 @@ use crate::statistics::Statistics;
 pub struct Admission {
     connections_max: usize,
     per_address_max: usize,
-    loopback_exempt: bool,
+    uncounted: Vec<Network>,
     statistics: Arc<Statistics>,
     counts: Mutex<Counts>,
 }
@@ -40,7 +42,7 @@ impl Admission {
         Self {
             connections_max: limits.connections_max,
             per_address_max: limits.connections_per_address_max,
-            loopback_exempt: limits.loopback_exempt,
+            uncounted: limits.uncounted.clone(),
             statistics,
             counts: Mutex::default(),
         }
@@ -93,7 +95,7 @@ impl Admission {
     fn key(&self, peer: IpAddr) -> Option<IpAddr> {
         let peer = peer.to_canonical();
         match peer {
-            _ if peer.is_loopback() && self.loopback_exempt => None,
+            _ if self.uncounted.iter().any(|network| network.contains(peer)) => None,
             IpAddr::V4(_) => Some(peer),
             IpAddr::V6(peer) => {
                 let [a, b, c, d, ..] = peer.segments();
@@ -130,11 +132,11 @@ const fn hard_max(max: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn admission(total: usize, per_address: usize, loopback_exempt: bool) -> Arc<Admission> {
+    fn admission(total: usize, per_address: usize, uncounted: &[Network]) -> Arc<Admission> {
         let limits = Limits {
             connections_max: total,
             connections_per_address_max: per_address,
-            loopback_exempt,
+            uncounted: uncounted.to_vec(),
             ..Limits::default()
         };
         Arc::new(Admission::new(&limits, Arc::default()))
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn limits_hold_at_the_limit_and_one_past_it() {
-        let admission = admission(3, 2, false);
+        let admission = admission(3, 2, &[]);
         let come = |from: &str| {
             admission.admit(SocketAddr::new(from.parse().unwrap(), 1)).map(|permit| {
                 let crowded = permit.crowded;
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn far_above_a_limit_nobody_is_let_in() {
-        let admission = admission(1000, 8, true);
+        let admission = admission(1000, 8, &Network::LOOPBACK);
         let peer = "192.0.2.1:1".parse().unwrap();
         let permits: Vec<Permit> = (0..25).filter_map(|_| admission.admit(peer)).collect();
         assert_eq!(permits.len(), 8 + 1 + 16);
@@ -176,7 +178,7 @@ mod tests {
 
     #[test]
     fn loopback_is_exempt_per_address_but_not_in_all() {
-        let admission = admission(2, 1, true);
+        let admission = admission(2, 1, &Network::LOOPBACK);
         let peer = "127.0.0.1:1".parse().unwrap();
         let permits: Vec<_> = (0..3).filter_map(|_| admission.admit(peer)).collect();
         let crowded: Vec<_> = permits.iter().map(|permit| permit.crowded).collect();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pillarbox_core::effect::{BoxMachine, Crew, Factory, Job};
+use pillarbox_core::wire::network::Network;
 
 use crate::statistics::Statistics;
 
@@ -69,8 +70,8 @@ pub struct Limits {
     /// The same for one IPv4 address or one IPv6 /64: the rest of an IPv6 address is its host's to
     /// choose (RFC 4291 §2.5.1).
     pub connections_per_address_max: usize,
-    /// Loopback addresses are not counted per address.
-    pub loopback_exempt: bool,
+    /// Addresses in these networks are not counted per address: by default this machine's own.
+    pub uncounted: Vec<Network>,
     /// The most that a connection's inbox holds, in bytes.
     pub inbox_bytes: usize,
     /// A connection's outbox is to stay near this many bytes.
@@ -95,7 +96,7 @@ impl Default for Limits {
         Self {
             connections_max: 10_000,
             connections_per_address_max: 50,
-            loopback_exempt: true,
+            uncounted: Network::LOOPBACK.to_vec(),
             inbox_bytes: 64 * 1024,
             outbox_mark: 64 * 1024,
             stop_grace: Duration::from_secs(10),

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pillarbox_core::wire::network::Network;
 use reader::Reader;
 
 /// All that a server needs to know before it starts.
@@ -91,6 +92,9 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Whether a password may come in clear.
     pub login_without_tls: bool,
+    /// The networks of the proxies in front of it, which say with the PROXY protocol whose
+    /// connection it is; nobody else may connect then. Empty: there is no proxy.
+    pub proxies: Vec<Network>,
 }
 
 /// What a listener speaks.
@@ -310,7 +314,19 @@ fn read_listener(table: &mut Reader<'_, '_>) -> Option<Listener> {
         address
     });
     let login_without_tls = table.boolean("login_without_tls").unwrap_or(false);
-    Some(Listener { protocol: protocol?, address: address?, login_without_tls })
+    let proxies = read_networks(table, "proxies");
+    Some(Listener { protocol: protocol?, address: address?, login_without_tls, proxies })
+}
+
+fn read_networks(table: &mut Reader<'_, '_>, key: &'static str) -> Vec<Network> {
+    let mut networks = Vec::new();
+    for (text, place) in table.strings(key) {
+        match text.parse() {
+            Ok(network) => networks.push(network),
+            Err(error) => table.flaw_in(&place, format!("`{text}` is {error}")),
+        }
+    }
+    networks
 }
 
 fn read_limits(table: &mut Reader<'_, '_>) -> Limits {

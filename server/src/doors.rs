@@ -1,15 +1,17 @@
 //! From a listener in the configuration to the sessions behind it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use pillarbox_core::connection::{Connection, Limits, Security};
 use pillarbox_core::effect::BoxMachine;
 use pillarbox_core::imap::Config as ImapConfig;
+use pillarbox_core::proxy::Behind;
 use pillarbox_core::sasl::Mechanism;
 use pillarbox_core::smtp::config::{Capabilities, Config as SmtpConfig, ConfigFault, Strictness};
 use pillarbox_core::smtp::limits::Limits as SmtpLimits;
 use pillarbox_core::tls::Acceptor;
+use pillarbox_core::wire::network::Network;
 
 use crate::config::{Config, Listener, Protocol};
 use crate::context::Context;
@@ -23,6 +25,7 @@ pub struct Entrance {
     context: Arc<Context>,
     security: Security,
     spoken: Spoken,
+    proxies: Arc<[Network]>,
 }
 
 #[derive(Debug, Clone)]
@@ -58,10 +61,33 @@ impl Entrance {
                 Spoken::Imap(Arc::new(imap_door(config, listener, starttls)))
             }
         };
-        Ok(Self { context: Arc::clone(context), security, spoken })
+        let proxies = listener.proxies.as_slice().into();
+        Ok(Self { context: Arc::clone(context), security, spoken, proxies })
     }
 
-    /// A machine for a connection from `peer`; with `full` it only says that there is no room.
+    /// A machine for a connection that was accepted from `peer`, be it a client or the proxy in
+    /// front of it; with `full` it only says that there is no room.
+    #[must_use]
+    pub fn accept(&self, peer: SocketAddr, full: bool) -> BoxMachine<Job> {
+        if self.proxies.is_empty() {
+            return self.machine(peer.ip(), full);
+        }
+        if !self.proxies.iter().any(|network| network.contains(peer.ip())) {
+            log::warn!(peer:% = peer; "refused: not one of the proxies of this listener");
+            return Box::new(Behind::<BoxMachine<Job>>::refused());
+        }
+        let entrance = self.clone();
+        Box::new(Behind::new(Box::new(move |header| match header {
+            Ok(source) => Some(entrance.machine(source.client(peer).ip(), full)),
+            Err(wrong) => {
+                log::warn!(peer:% = peer, why:% = wrong; "proxied connection refused");
+                None
+            }
+        })))
+    }
+
+    /// A machine for a connection of the client `peer`; with `full` it only says that there is no
+    /// room.
     #[must_use]
     pub fn machine(&self, peer: IpAddr, full: bool) -> BoxMachine<Job> {
         let id = self.context.next_id();

@@ -11,6 +11,7 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Crew;
 use pillarbox_core::sasl::Secret as Password;
 use pillarbox_core::tls::{Acceptor, Identity};
+use pillarbox_core::wire::network::Network;
 use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper, listen};
 use pillarbox_store::{Options, Store, Sync};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -88,7 +89,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
         tasks: vec![Box::new(move || Clerk::machine(inlet))],
         crew,
         bodies,
-        limits: limits(&config.limits),
+        limits: limits(config),
         threads: config.threads,
         statistics,
     };
@@ -147,16 +148,19 @@ fn bind(
         let sockets = listen::bind(listener.address, shards).map_err(|error| error.to_string())?;
         let entrance = Entrance::new(context, config, listener, acceptor)
             .map_err(|fault| format!("hostname `{}`: {fault}", config.hostname))?;
-        let accept = move |accepted: Accepted| {
-            entrance.machine(accepted.peer.ip(), accepted.crowded.is_some())
-        };
+        let accept =
+            move |accepted: Accepted| entrance.accept(accepted.peer, accepted.crowded.is_some());
         listeners.push(Listener { sockets, accept: Arc::new(accept) });
     }
     Ok(listeners)
 }
 
-fn limits(limits: &config::Limits) -> Limits {
+fn limits(config: &Config) -> Limits {
+    let limits = &config.limits;
+    // A proxy brings everybody's connections from its one address.
+    let proxies = config.listeners.iter().flat_map(|listener| &listener.proxies);
     Limits {
+        uncounted: Network::LOOPBACK.iter().chain(proxies).copied().collect(),
         connections_max: limits.connections_max,
         connections_per_address_max: limits.connections_per_address_max,
         stop_grace: limits.stop_within,

@@ -29,6 +29,12 @@ impl<M: Machine> Behind<M> {
         Self(State::Header { make, until: Moment::START })
     }
 
+    /// A connection that did not come from a proxy of ours: closed at once, unread.
+    #[must_use]
+    pub const fn refused() -> Self {
+        Self(State::Ended)
+    }
+
     fn header(
         &mut self,
         now: Now,
@@ -174,6 +180,14 @@ mod tests {
     #[test]
     fn without_a_header_nothing_is_said() {
         assert_eq!(said(&[b"EHLO client.example\r\n"]), (String::new(), Want::ABORT));
+    }
+
+    #[test]
+    fn a_stranger_is_not_heard() {
+        let mut machine = Behind::<Echo>::refused();
+        let (mut inbox, mut outbox, mut effects) = (Inbox::new(99), Outbox::new(99), Vec::new());
+        let mut io = Io { inbox: &mut inbox, outbox: &mut outbox, effects: &mut effects };
+        assert_eq!(machine.step(at(1), Input::Start, &mut io), Want::ABORT);
     }
 
     #[test]

@@ -375,7 +375,7 @@ fn too_many_are_refused_in_the_machines_own_words() {
 #[test]
 fn too_many_from_one_address_are_refused_too() {
     let limits =
-        Limits { connections_per_address_max: 1, loopback_exempt: false, ..Limits::default() };
+        Limits { connections_per_address_max: 1, uncounted: Vec::new(), ..Limits::default() };
     let server = Server::limited(limits, |accepted| doorkeeper(accepted.crowded));
     let mut client = server.connect();
     assert_eq!(client.line(), "None\n");

@@ -65,6 +65,19 @@ fn every_flaw_is_told_with_its_place() {
 }
 
 #[test]
+fn proxies_are_networks() {
+    let with = |proxies: &str| {
+        parse(&GOOD.replace("[::1]:25\"", &format!("[::1]:25\"\nproxies = {proxies}")))
+    };
+    let config = with(r#"["192.0.2.0/24", "::1"]"#).unwrap();
+    assert_eq!(config.listeners[0].proxies.len(), 2);
+    assert!(config.listeners[1].proxies.is_empty());
+    let flaws = with(r#"["192.0.2.0/24", "192.0.2.1/24", "lb.example.org"]"#).unwrap_err();
+    let network = "is no network such as 192.0.2.0/24 or 2001:db8::/32";
+    assert_eq!(flaws, format!("9:28: `192.0.2.1/24` {network}\n9:44: `lb.example.org` {network}"));
+}
+
+#[test]
 fn broken_toml_is_told_with_its_place() {
     let error = parse("hostname = \"a\"\ndata = \nlistener = 3 4\n").unwrap_err();
     assert!(error.starts_with("2:"), "{error}");

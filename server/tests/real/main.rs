@@ -16,6 +16,7 @@ mod disk;
 mod durable;
 mod logs;
 mod parts;
+mod proxy;
 mod ring;
 mod server;
 mod sync;
