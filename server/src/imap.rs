@@ -11,6 +11,7 @@ mod fetch;
 mod mailboxes;
 mod open;
 pub(crate) mod pins;
+pub(crate) mod recents;
 mod session;
 
 pub use session::{ImapDoor, ImapSession};

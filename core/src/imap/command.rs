@@ -354,6 +354,8 @@ pub enum SearchKey {
     All,
     /// To be in this set.
     In(MessageSet),
+    /// To be recent.
+    Recent,
     /// To have this system flag set, or not.
     System(u64, bool),
     /// To have this keyword set, or not.
@@ -385,6 +387,7 @@ impl SearchKey {
             Key::All => Self::All,
             Key::Sequence(ranges) => Self::In(MessageSet { uid: false, ranges }),
             Key::Uid(ranges) => Self::In(MessageSet { uid: true, ranges }),
+            Key::Recent => Self::Recent,
             Key::System(bit, set) => Self::System(bit, set),
             Key::Keyword(name, set) => Self::Keyword(name.into(), set),
             Key::Before(day) => Self::Before(day),

@@ -4,7 +4,7 @@
 use super::command::{MessageSet, SearchKey};
 use super::flags::{FlagBits, Keywords};
 use super::grammar::Day;
-use super::view::{View, resolve_ranges};
+use super::view::{View, contains, resolve_ranges};
 
 /// What a search needs to know of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,7 @@ impl Node {
             SearchKey::In(MessageSet { uid: true, ranges }) => {
                 Self::Uids(resolve_ranges(ranges, view.last_uid()))
             }
+            SearchKey::Recent => Self::Uids(view.recent().to_vec()),
             SearchKey::System(bit, set) => Self::Flag(*bit, *set),
             // No message has a keyword that the mailbox does not know.
             SearchKey::Keyword(name, set) => match keywords.bit(name) {
@@ -109,11 +110,6 @@ impl Node {
     }
 }
 
-fn contains(ranges: &[(u32, u32)], number: u32) -> bool {
-    let index = ranges.partition_point(|(_, to)| *to < number);
-    ranges.get(index).is_some_and(|(from, _)| *from <= number)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +119,7 @@ mod tests {
 
     /// Which of four messages a search finds, by sequence number.
     fn found(keys: &str) -> Result<Vec<u32>, &'static str> {
-        let view = View::new([2, 3, 10, 11], 1);
+        let view = View::new([2, 3, 10, 11], 1).with_recent_above(9);
         let keywords = Keywords::new(["$Junk"]);
         let line = format!("a SEARCH {keys}");
         let (_, request) = grammar::command(line.as_bytes()).unwrap();
@@ -172,6 +168,10 @@ mod tests {
             ("SINCE 5-Oct-2024", &[2, 3, 4]),
             ("LARGER 20", &[3, 4]),
             ("SMALLER 20", &[1]),
+            ("RECENT", &[3, 4]),
+            ("OLD", &[1, 2]),
+            ("NEW", &[3]),
+            ("NOT NEW", &[1, 2, 4]),
             ("NOT SEEN", &[2, 3]),
             ("OR ANSWERED KEYWORD $Junk", &[3, 4]),
             ("NOT (SEEN LARGER 15)", &[1, 2, 3]),
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn what_is_not_supported_is_named() {
         for (keys, name) in
-            [("SUBJECT x", "SUBJECT"), ("OR ALL NOT (SEEN NEW)", "NEW"), ("HEADER a b", "HEADER")]
+            [("SUBJECT x", "SUBJECT"), ("OR ALL NOT (SEEN TO x)", "TO"), ("HEADER a b", "HEADER")]
         {
             assert_eq!(found(keys), Err(name));
         }

@@ -17,7 +17,7 @@
 //! One command is under way at a time; those behind it wait in the inbox. Each
 //! [`Event::Command`] is ended by [`Server::finish`], which also says what follows from it: after
 //! OK to LOGIN the session is logged in, after OK to SELECT a mailbox is open, after anything else
-//! to SELECT none is (RFC 3501 §6.3.1). Untagged responses ([`response`](super::response)) go into
+//! to SELECT none is (RFC 3501 §6.3.1). Untagged responses ([`response`]) go into
 //! the outbox before that.
 //!
 //! - STARTTLS: after `finish` with OK nothing is read until [`Server::tls_started`].

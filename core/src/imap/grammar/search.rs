@@ -18,6 +18,8 @@ pub enum Key<'a> {
     Sequence(Vec<SetRange>),
     /// `UID …`.
     Uid(Vec<SetRange>),
+    /// `RECENT`; `NEW` and `OLD` are made from it (RFC 3501 §6.4.4).
+    Recent,
     /// `SEEN` and its kin: bit of a system flag ([`crate::imap::flags`]), and whether it is to be
     /// set.
     System(u64, bool),
@@ -139,9 +141,9 @@ fn plain(upper: &[u8]) -> Option<Key<'static>> {
         b"UNDRAFT" => Key::System(DRAFT, false),
         b"UNFLAGGED" => Key::System(FLAGGED, false),
         b"UNSEEN" => Key::System(SEEN, false),
-        b"NEW" => Key::Unsupported("NEW"),
-        b"OLD" => Key::Unsupported("OLD"),
-        b"RECENT" => Key::Unsupported("RECENT"),
+        b"NEW" => Key::And(vec![Key::Recent, Key::System(SEEN, false)]),
+        b"OLD" => Key::Not(Box::new(Key::Recent)),
+        b"RECENT" => Key::Recent,
         _ => return None,
     })
 }

@@ -285,7 +285,9 @@ fn search_keys() {
         ("TEXT {2}\r\n()", Key::Unsupported("TEXT")),
         ("HEADER X-A \"\"", Key::Unsupported("HEADER")),
         ("SENTSINCE 1-Feb-1994", Key::Unsupported("SENTSINCE")),
-        ("RECENT", Key::Unsupported("RECENT")),
+        ("RECENT", Key::Recent),
+        ("OLD", Key::Not(Box::new(Key::Recent))),
+        ("new", Key::And(vec![Key::Recent, Key::System(SEEN, false)])),
     ] {
         let line = format!("a SEARCH {keys}");
         assert_eq!(read(&line), Request::Search { uid: false, charset: None, key: expected });
