@@ -8,6 +8,7 @@ use pillarbox_core::Random;
 
 use crate::counters::Counters;
 use crate::imap::pins::Pins;
+use crate::imap::recents::Recents;
 
 /// What all sessions of a server share; made once, before the first connection.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Context {
     pub counters: Counters,
     /// Which expunged messages are still numbered by somebody.
     pub(crate) pins: Arc<Pins>,
+    /// Which messages somebody has claimed as recent.
+    pub(crate) recents: Arc<Recents>,
     /// The next connection's id.
     next_id: AtomicU64,
     /// Makes a source of random bytes for one session.
@@ -32,6 +35,7 @@ impl Context {
             hostname,
             counters: Counters::default(),
             pins: Arc::default(),
+            recents: Arc::default(),
             next_id: AtomicU64::new(first_id),
             randomness,
         }

@@ -12,6 +12,7 @@ mod fetch;
 mod mailboxes;
 mod open;
 pub(crate) mod pins;
+pub(crate) mod recents;
 mod search;
 mod session;
 

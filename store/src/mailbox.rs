@@ -122,21 +122,20 @@ fn next_uidvalidity(conn: &Connection, now: UnixSeconds) -> Result<u32, StoreErr
     next.ok_or_else(|| StoreError::corrupt("the table meta is empty"))
 }
 
-/// Claims the messages up to a UID as recent for one session; says up to where they had been
-/// claimed before.
+/// Remembers that the messages up to a UID were told as recent.
 pub(crate) fn claim(
     conn: &Connection,
     by: AccountId,
     mailbox: MailboxId,
     up_to: u32,
-) -> Result<u32, StoreError> {
+) -> Result<(), StoreError> {
     let opened = may(conn, Principal::Account(by), Right::Read, mailbox)?;
     // A UID that was not given yet cannot have been told.
     let up_to = up_to.min(opened.status.uidnext.saturating_sub(1));
     if up_to > opened.claimed {
         sql::run(conn, "UPDATE mailbox SET claimed = ?2 WHERE id = ?1", params![mailbox.0, up_to])?;
     }
-    Ok(opened.claimed)
+    Ok(())
 }
 
 /// How many messages above a UID are still to be told as recent.

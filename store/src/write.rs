@@ -177,8 +177,8 @@ pub enum Write {
         /// Whether it is to be subscribed to.
         on: bool,
     },
-    /// Claim new messages as recent for one session (RFC 3501 §2.3.2).
-    /// Answer: [`Written::Claimed`].
+    /// Remember up to which UID messages were told as recent (RFC 3501 §2.3.2); never back.
+    /// Answer: [`Written::Done`].
     Claim {
         /// Who does it.
         by: AccountId,
@@ -345,8 +345,6 @@ pub enum Written {
     Mailbox(MailboxId),
     /// INBOX and what was taken out of it, if it was INBOX that was renamed.
     Renamed(Option<(MailboxId, Expunged)>),
-    /// Up to which UID messages had been claimed before.
-    Claimed(u32),
     /// The flags as they are now.
     Flagged(Flagged),
     /// What was taken out.

@@ -147,7 +147,7 @@ impl Writer {
                 expunge::purge(conn, *mailbox, *up_to_modseq, gone).map(Written::Purged)
             }
             Write::Claim { by, mailbox, up_to } => {
-                mailbox::claim(conn, *by, *mailbox, *up_to).map(Written::Claimed)
+                mailbox::claim(conn, *by, *mailbox, *up_to).map(|()| Written::Done)
             }
             Write::CreateMailbox { .. }
             | Write::RenameMailbox { .. }

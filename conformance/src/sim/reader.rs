@@ -312,7 +312,9 @@ impl ImapReader {
         seen.uid = uid.or(seen.uid);
         if let Some((_, rest)) = items.split_once("FLAGS (") {
             let flags = rest.split(')').next().unwrap_or_default();
-            let mut flags: Vec<&str> = flags.split_whitespace().collect();
+            // What is recent to one session need not be to another (RFC 3501 §2.3.2).
+            let flags = flags.split_whitespace().filter(|flag| *flag != "\\Recent");
+            let mut flags: Vec<&str> = flags.collect();
             flags.sort_unstable();
             seen.flags = Some(flags.join(" "));
         }

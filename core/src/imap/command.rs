@@ -193,16 +193,6 @@ impl Command {
         }))
     }
 
-    /// The first thing asked for that IMAP knows and we do not yet; such a command is refused as a
-    /// whole.
-    #[must_use]
-    pub fn unsupported(&self) -> Option<&'static str> {
-        match self {
-            Self::Search { key, .. } => key.unsupported(),
-            _ => None,
-        }
-    }
-
     const fn plain(verb: Verb) -> Option<Self> {
         match verb {
             Verb::Noop | Verb::Check => Some(Self::Noop),
@@ -351,6 +341,8 @@ pub enum SearchKey {
     All,
     /// To be in this set.
     In(MessageSet),
+    /// To be recent.
+    Recent,
     /// To have this system flag set, or not.
     System(u64, bool),
     /// To have this keyword set, or not.
@@ -384,8 +376,6 @@ pub enum SearchKey {
     Or(Box<Self>, Box<Self>),
     /// To satisfy each.
     And(Vec<Self>),
-    /// Known to IMAP and not to us yet.
-    Unsupported(&'static str),
 }
 
 impl SearchKey {
@@ -400,6 +390,7 @@ impl SearchKey {
             Key::All => Self::All,
             Key::Sequence(ranges) => Self::In(MessageSet { uid: false, ranges }),
             Key::Uid(ranges) => Self::In(MessageSet { uid: true, ranges }),
+            Key::Recent => Self::Recent,
             Key::System(bit, set) => Self::System(bit, set),
             Key::Keyword(name, set) => Self::Keyword(name.into(), set),
             Key::Before(day) => Self::Before(day),
@@ -418,18 +409,7 @@ impl SearchKey {
                 Self::Or(Box::new(Self::own(*one)?), Box::new(Self::own(*other)?))
             }
             Key::And(keys) => Self::And(keys.into_iter().map(Self::own).collect::<Result<_, _>>()?),
-            Key::Unsupported(name) => Self::Unsupported(name),
         })
-    }
-
-    fn unsupported(&self) -> Option<&'static str> {
-        match self {
-            Self::Unsupported(name) => Some(name),
-            Self::Not(key) => key.unsupported(),
-            Self::Or(one, other) => one.unsupported().or_else(|| other.unsupported()),
-            Self::And(keys) => keys.iter().find_map(Self::unsupported),
-            _ => None,
-        }
     }
 }
 

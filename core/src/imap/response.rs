@@ -182,9 +182,9 @@ pub fn expunge(sequence: u32, out: &mut impl Sink) {
 
 /// `* FLAGS (…)`: all flags that messages of this mailbox may have.
 pub fn flags(keywords: &Keywords, out: &mut impl Sink) {
-    out.put(b"* FLAGS ");
-    flag_list(FlagBits(u64::MAX), keywords, out);
-    out.put(b"\r\n");
+    out.put(b"* FLAGS (");
+    flag_names(false, FlagBits(u64::MAX), keywords, out);
+    out.put(b")\r\n");
 }
 
 /// `* OK [PERMANENTFLAGS (…)] …`: which flags the client may change for good: none, or all;
@@ -195,7 +195,7 @@ pub fn permanent_flags(keywords: Option<&Keywords>, out: &mut impl Sink) {
         None => out.put(b"()] read-only"),
         Some(keywords) => {
             out.put(b"(");
-            flag_names(FlagBits(u64::MAX), keywords, out);
+            flag_names(false, FlagBits(u64::MAX), keywords, out);
             if keywords.len() < super::flags::KEYWORDS_MAX {
                 out.put(b" \\*");
             }
@@ -309,10 +309,17 @@ impl Fetch {
         Self { follows: false }
     }
 
-    /// `FLAGS (…)`.
-    pub fn flags(&mut self, flags: FlagBits, keywords: &Keywords, out: &mut impl Sink) {
-        self.name(b"FLAGS ", out);
-        flag_list(flags, keywords, out);
+    /// `FLAGS (…)`, with `\Recent` if the message is recent to this session.
+    pub fn flags(
+        &mut self,
+        flags: FlagBits,
+        recent: bool,
+        keywords: &Keywords,
+        out: &mut impl Sink,
+    ) {
+        self.name(if recent { b"FLAGS (\\Recent" } else { b"FLAGS (" }, out);
+        flag_names(recent, flags, keywords, out);
+        out.put(b")");
     }
 
     /// `UID n`.
@@ -467,14 +474,8 @@ fn section_name(item: &BodyItem, out: &mut impl Sink) {
     }
 }
 
-fn flag_list(flags: FlagBits, keywords: &Keywords, out: &mut impl Sink) {
-    out.put(b"(");
-    flag_names(flags, keywords, out);
-    out.put(b")");
-}
-
-fn flag_names(flags: FlagBits, keywords: &Keywords, out: &mut impl Sink) {
-    let mut follows = false;
+/// The names of flags; `follows` says that one stands before them.
+fn flag_names(mut follows: bool, flags: FlagBits, keywords: &Keywords, out: &mut impl Sink) {
     let mut name = |before: &[u8], name: &str| {
         if follows {
             out.put(b" ");

@@ -8,7 +8,7 @@ use super::command::{MessageSet, SearchKey};
 use super::flags::{FlagBits, Keywords};
 use super::grammar::Day;
 use super::section::header_end;
-use super::view::{View, resolve_ranges};
+use super::view::{View, contains, resolve_ranges};
 use crate::mime::header::{Field, fields};
 use crate::mime::{Structure, TextReader, date, words};
 use needle::{Needle, Window};
@@ -81,19 +81,17 @@ enum Question {
 }
 
 impl Search {
-    /// A search in the mailbox of this view. `Err` names what is not supported.
-    ///
-    /// # Errors
-    /// The name of the first key that IMAP knows and we do not yet.
-    pub fn new(key: &SearchKey, view: &View, keywords: &Keywords) -> Result<Self, &'static str> {
+    /// A search in the mailbox of this view.
+    #[must_use]
+    pub fn new(key: &SearchKey, view: &View, keywords: &Keywords) -> Self {
         let mut questions = Vec::new();
-        let root = Node::new(key, view, keywords, &mut questions)?;
+        let root = Node::new(key, view, keywords, &mut questions);
         let lengths = questions.iter().map(|question| match question {
             Question::Body(needle) | Question::Text(needle) => needle.length(),
             _ => 0,
         });
         let longest = lengths.max().unwrap_or(0);
-        Ok(Self { root, questions, longest })
+        Self { root, questions, longest }
     }
 
     /// Whether anything is looked for in the texts of messages.
@@ -128,9 +126,9 @@ impl Node {
         view: &View,
         keywords: &Keywords,
         questions: &mut Vec<Question>,
-    ) -> Result<Self, &'static str> {
+    ) -> Self {
         let mut inner = |key: &SearchKey| Self::new(key, view, keywords, &mut *questions);
-        Ok(match key {
+        match key {
             SearchKey::All => Self::Constant(true),
             SearchKey::In(MessageSet { uid: false, ranges }) => {
                 Self::Sequences(resolve_ranges(ranges, view.count()))
@@ -138,6 +136,7 @@ impl Node {
             SearchKey::In(MessageSet { uid: true, ranges }) => {
                 Self::Uids(resolve_ranges(ranges, view.last_uid()))
             }
+            SearchKey::Recent => Self::Uids(view.recent().to_vec()),
             SearchKey::System(bit, set) => Self::Flag(*bit, *set),
             // No message has a keyword that the mailbox does not know.
             SearchKey::Keyword(name, set) => match keywords.bit(name) {
@@ -162,11 +161,10 @@ impl Node {
             }
             SearchKey::Body(text) => asked(questions, Question::Body(Needle::new(text))),
             SearchKey::Text(text) => asked(questions, Question::Text(Needle::new(text))),
-            SearchKey::Not(key) => Self::Not(Box::new(inner(key)?)),
-            SearchKey::Or(one, other) => Self::Or(Box::new(inner(one)?), Box::new(inner(other)?)),
-            SearchKey::And(keys) => Self::And(keys.iter().map(inner).collect::<Result<_, _>>()?),
-            SearchKey::Unsupported(name) => return Err(name),
-        })
+            SearchKey::Not(key) => Self::Not(Box::new(inner(key))),
+            SearchKey::Or(one, other) => Self::Or(Box::new(inner(one)), Box::new(inner(other))),
+            SearchKey::And(keys) => Self::And(keys.iter().map(inner).collect()),
+        }
     }
 
     /// `None` where an answer that decides is missing.
@@ -358,11 +356,6 @@ fn has(field: &Field<'_>, needle: Option<&Needle>, buffers: &mut (String, Vec<u8
     text.clear();
     words::decode(field.value, text);
     needle.is_in(text, folded)
-}
-
-fn contains(ranges: &[(u32, u32)], number: u32) -> bool {
-    let index = ranges.partition_point(|(_, to)| *to < number);
-    ranges.get(index).is_some_and(|(from, _)| *from <= number)
 }
 
 /// How many bytes of a text are decoded at once.

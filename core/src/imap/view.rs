@@ -22,6 +22,10 @@ pub struct View {
     flags: VecDeque<(u32, FlagBits)>,
     /// How many messages the client believes there are.
     told: u32,
+    /// Which UIDs are recent to this session: sorted; some may not be shown.
+    recent: Vec<(u32, u32)>,
+    /// How many of them the client believes to be shown.
+    told_recent: u32,
     modseq: u64,
 }
 
@@ -75,6 +79,41 @@ impl View {
         Self { shown, told, modseq, ..Self::default() }
     }
 
+    /// The same view of a mailbox in which those above this UID are recent (RFC 3501 §2.3.2). Tell
+    /// RECENT with [`recent_count`](Self::recent_count).
+    #[must_use]
+    pub fn with_recent_above(mut self, uid: u32) -> Self {
+        self.mark_recent(uid, self.last_uid());
+        self.told_recent = self.recent_count();
+        self
+    }
+
+    /// From here on, those above one UID and up to another are recent: to be said before they are
+    /// [noted](Self::note) as new.
+    pub fn mark_recent(&mut self, above: u32, up_to: u32) {
+        if above < up_to {
+            self.recent.push((above + 1, up_to));
+            self.recent = merge(std::mem::take(&mut self.recent));
+        }
+    }
+
+    /// How many of the messages shown are recent.
+    #[must_use]
+    pub fn recent_count(&self) -> u32 {
+        self.shown.within_uids(&self.recent).iter().map(|stretch| stretch.count).sum()
+    }
+
+    /// Whether this message is recent: `\Recent` belongs to its flags.
+    #[must_use]
+    pub fn is_recent(&self, uid: u32) -> bool {
+        contains(&self.recent, uid)
+    }
+
+    /// The UIDs that are recent, in sorted ranges with both ends in them; some may not be shown.
+    pub(super) fn recent(&self) -> &[(u32, u32)] {
+        &self.recent
+    }
+
     /// How many messages are shown.
     #[must_use]
     pub const fn count(&self) -> u32 {
@@ -113,8 +152,7 @@ impl View {
     /// Whether a message that is shown is gone: its bytes may be gone too.
     #[must_use]
     pub fn has_vanished(&self, uid: u32) -> bool {
-        let index = self.vanished.partition_point(|(_, to)| *to < uid);
-        self.vanished.get(index).is_some_and(|(from, _)| *from <= uid)
+        contains(&self.vanished, uid)
     }
 
     /// The messages of a set, ascending, each once. UIDs that are not shown are passed over
@@ -165,17 +203,28 @@ impl View {
         out: &mut S,
         room: impl Fn(&S) -> bool,
     ) -> bool {
+        let mut resized = false;
         if expunges == Expunges::Tell {
             while !self.vanished.is_empty() {
                 if !room(out) {
                     return true;
                 }
                 self.expunge(out);
+                resized = true;
             }
         }
-        if self.told < self.count() {
+        let grown = self.told < self.count();
+        if grown {
             self.told = self.count();
             response::exists(self.told, out);
+        }
+        // RFC 3501 §7.3.2: with the size of the mailbox.
+        if grown || resized {
+            let recent = self.recent_count();
+            if grown || recent != self.told_recent {
+                self.told_recent = recent;
+                response::recent(recent, out);
+            }
         }
         while let Some((uid, flags)) = self.flags.front().copied() {
             if !room(out) {
@@ -185,7 +234,7 @@ impl View {
             if let Some(sequence) = self.sequence_of(uid) {
                 let mut fetch = Fetch::begin(sequence, out);
                 fetch.uid(uid, out);
-                fetch.flags(flags, keywords, out);
+                fetch.flags(flags, self.is_recent(uid), keywords, out);
                 fetch.end(out);
             }
         }
@@ -344,6 +393,12 @@ pub(super) fn resolve_ranges(ranges: &[SetRange], last: u32) -> Vec<(u32, u32)> 
         (one.min(other), one.max(other))
     };
     merge(ranges.iter().map(both).collect())
+}
+
+/// Whether sorted ranges that do not touch have this number.
+pub(super) fn contains(ranges: &[(u32, u32)], number: u32) -> bool {
+    let index = ranges.partition_point(|(_, to)| *to < number);
+    ranges.get(index).is_some_and(|(from, _)| *from <= number)
 }
 
 fn merge(mut ranges: Vec<(u32, u32)>) -> Vec<(u32, u32)> {

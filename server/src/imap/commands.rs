@@ -92,12 +92,22 @@ pub(super) async fn status(
     let Found::Status(status) = tools.read("status", question).await? else {
         return Err(job::astray("status"));
     };
+    let recent = if items.contains(&StatusItem::Recent) {
+        let above = tools.recents.claimed(mailbox);
+        let question = Read::Recent { by: tools.account, mailbox, above };
+        match tools.read("recent", question).await? {
+            Found::Recent(count) => count,
+            _ => return Err(job::astray("recent")),
+        }
+    } else {
+        0
+    };
     let values: Vec<_> = items
         .iter()
         .map(|item| {
             let value = match item {
                 StatusItem::Messages => status.messages,
-                StatusItem::Recent => 0,
+                StatusItem::Recent => recent,
                 StatusItem::UidNext => status.uidnext.into(),
                 StatusItem::UidValidity => status.uidvalidity.into(),
                 StatusItem::Unseen => status.unseen,
@@ -127,14 +137,22 @@ pub(super) async fn select(
         }
     };
     let modseq = selected.status.highestmodseq;
-    let view = View::new(selected.uids.iter().flat_map(|r| r.first..=r.last), modseq);
-    let keywords = keywords(&selected.keywords);
     let pin = tools.pins.pin(id, modseq);
-    let open = Open { id, read_only, view, keywords, watch, pin, parsed: None };
+    let claims = tools.recents.open(id, selected.claimed);
+    let claimed = if read_only {
+        claims.claimed()
+    } else {
+        claims.claim(selected.status.uidnext.saturating_sub(1))
+    };
+    let view = View::new(selected.uids.iter().flat_map(|r| r.first..=r.last), modseq)
+        .with_recent_above(claimed);
+    let keywords = keywords(&selected.keywords);
+    let open = Open { id, read_only, view, keywords, watch, pin, claims, parsed: None };
+    open.store_claims(tools);
     tools.pen.write(|out| {
         response::flags(&open.keywords, out);
         response::exists(open.view.count(), out);
-        response::recent(0, out);
+        response::recent(open.view.recent_count(), out);
         if let Some(first) = selected.first_unseen.and_then(|uid| open.view.sequence_of(uid)) {
             response::ok(Code::Unseen(first), "first unseen", out);
         }
@@ -189,7 +207,8 @@ pub(super) async fn store(
                 if set.uid {
                     fetch.uid(state.uid, out);
                 }
-                fetch.flags(FlagBits(state.flags.0), &open.keywords, out);
+                let recent = open.view.is_recent(state.uid);
+                fetch.flags(FlagBits(state.flags.0), recent, &open.keywords, out);
                 fetch.end(out);
                 out.len()
             });

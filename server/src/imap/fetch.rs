@@ -105,11 +105,12 @@ async fn one(
     let facts = &message.facts;
     let Some(sequence) = open.view.sequence_of(facts.uid) else { return Ok(()) };
     let known = Known::of(tools, open, message, needs.unwrap_or(Needs::Nothing)).await?;
+    let (flags, recent) = (FlagBits(facts.flags.0), open.view.is_recent(facts.uid));
     let mut fetch = tools.pen.write(|out| Fetch::begin(sequence, out));
     for item in items {
         match item {
             FetchItem::Field(field) => tools.pen.write(|out| match field {
-                Field::Flags => fetch.flags(FlagBits(facts.flags.0), &open.keywords, out),
+                Field::Flags => fetch.flags(flags, recent, &open.keywords, out),
                 Field::Uid => fetch.uid(facts.uid, out),
                 Field::InternalDate => fetch.internal_date(facts.internaldate, out),
                 Field::Size => fetch.size(facts.size, out),
@@ -135,7 +136,7 @@ async fn one(
     // RFC 3501 §6.4.5: if `\Seen` was set by this, FLAGS belong to the response.
     let newly_seen = seen == Some(facts.modseq);
     if newly_seen && !items.contains(&FetchItem::Field(Field::Flags)) {
-        tools.pen.write(|out| fetch.flags(FlagBits(facts.flags.0), &open.keywords, out));
+        tools.pen.write(|out| fetch.flags(flags, recent, &open.keywords, out));
     }
     let gathered = tools.pen.write(|out| {
         fetch.end(out);

@@ -13,6 +13,7 @@ use pillarbox_core::mime::Structure;
 use pillarbox_store::{AccountId, Found, Keyword, MailboxId, Read, StoreError, UidRange, Write};
 
 use super::pins::{Pin, Pins};
+use super::recents::{Claims, Recents};
 use crate::job::{self, Job};
 
 /// Answers are poured out when this many bytes have gathered.
@@ -25,6 +26,7 @@ pub(super) struct Tools {
     pub(super) pen: Pen,
     pub(super) account: AccountId,
     pub(super) pins: Arc<Pins>,
+    pub(super) recents: Arc<Recents>,
 }
 
 /// A selected mailbox.
@@ -37,6 +39,7 @@ pub(super) struct Open {
     /// The watch that tells of changes.
     pub(super) watch: EffectId,
     pub(super) pin: Pin,
+    pub(super) claims: Claims,
     /// The parts of the large message that was looked into last, by UID: clients ask for such a
     /// message in many small pieces.
     pub(super) parsed: Option<(u32, Rc<Structure>)>,
@@ -75,6 +78,11 @@ impl Open {
             return Err(job::astray("changes"));
         };
         self.learn_keywords(&found.keywords, &tools.pen);
+        if let Some(last) = found.new.last().map(|state| state.uid) {
+            let claimed =
+                if self.read_only { self.claims.claimed() } else { self.claims.claim(last) };
+            self.view.mark_recent(claimed, last);
+        }
         let changed = found.changed.iter().filter(|state| Some(state.modseq) != own);
         self.view.note(&Changes {
             new: found.new.iter().map(|state| state.uid).collect(),
@@ -112,10 +120,19 @@ impl Open {
         }
     }
 
+    /// Has the store keep what was claimed as recent; nobody waits for it.
+    pub(super) fn store_claims(&self, tools: &Tools) {
+        if let Some(up_to) = self.claims.due() {
+            let claim = Write::Claim { by: tools.account, mailbox: self.id, up_to };
+            tools.desk.send(Effect::Job(Job::Write(claim)));
+        }
+    }
+
     /// Ends it: nothing is watched and nothing is numbered any more.
     pub(super) fn close(self, tools: &Tools) {
         tools.desk.send(Effect::Release(self.watch));
         let id = self.id;
+        self.store_claims(tools);
         drop(self);
         tools.purge(id);
     }

@@ -4,7 +4,7 @@
 use pillarbox_core::imap::command::SearchKey;
 use pillarbox_core::imap::flags::FlagBits;
 use pillarbox_core::imap::grammar::Day;
-use pillarbox_core::imap::response::{self, Code};
+use pillarbox_core::imap::response;
 use pillarbox_core::imap::search::{Facts, Matching, Search};
 use pillarbox_core::imap::section::Needs;
 use pillarbox_core::mime::TextReader;
@@ -29,10 +29,7 @@ pub(super) async fn search(
     uid: bool,
     key: &SearchKey,
 ) -> Result<Answer, StoreError> {
-    let search = match Search::new(key, &open.view, &open.keywords) {
-        Ok(search) => search,
-        Err(name) => return Ok(not_yet("SEARCH", name)),
-    };
+    let search = Search::new(key, &open.view, &open.keywords);
     let mut found = Vec::new();
     let mut after = Some(0);
     while let Some(start) = after {
@@ -167,9 +164,4 @@ fn runs(uids: &[u32]) -> Vec<UidRange> {
     uids.chunk_by(next_to)
         .filter_map(|run| Some(UidRange { first: *run.first()?, last: *run.last()? }))
         .collect()
-}
-
-/// What IMAP knows and this version does not do yet.
-fn not_yet(command: &str, name: &str) -> Answer {
-    Answer::no(Some(Code::Cannot), format!("{command} {name} is not in this version yet"))
 }

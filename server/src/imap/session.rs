@@ -256,6 +256,7 @@ impl ImapSession {
             pen: self.pen.clone(),
             account: self.user.as_ref()?.account,
             pins: Arc::clone(&self.context.pins),
+            recents: Arc::clone(&self.context.recents),
         })
     }
 

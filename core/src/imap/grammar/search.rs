@@ -18,6 +18,8 @@ pub enum Key<'a> {
     Sequence(Vec<SetRange>),
     /// `UID …`.
     Uid(Vec<SetRange>),
+    /// `RECENT`; `NEW` and `OLD` are made from it (RFC 3501 §6.4.4).
+    Recent,
     /// `SEEN` and its kin: bit of a system flag ([`crate::imap::flags`]), and whether it is to be
     /// set.
     System(u64, bool),
@@ -51,8 +53,6 @@ pub enum Key<'a> {
     Or(Box<Self>, Box<Self>),
     /// Several keys, all of which must hold: those of the whole search, or of parentheses.
     And(Vec<Self>),
-    /// Known to IMAP and not to us yet.
-    Unsupported(&'static str),
 }
 
 /// What follows `SEARCH`: `[CHARSET …] key …`. Comes with the charset, as written.
@@ -155,9 +155,9 @@ fn plain(upper: &[u8]) -> Option<Key<'static>> {
         b"UNDRAFT" => Key::System(DRAFT, false),
         b"UNFLAGGED" => Key::System(FLAGGED, false),
         b"UNSEEN" => Key::System(SEEN, false),
-        b"NEW" => Key::Unsupported("NEW"),
-        b"OLD" => Key::Unsupported("OLD"),
-        b"RECENT" => Key::Unsupported("RECENT"),
+        b"NEW" => Key::And(vec![Key::Recent, Key::System(SEEN, false)]),
+        b"OLD" => Key::Not(Box::new(Key::Recent)),
+        b"RECENT" => Key::Recent,
         _ => return None,
     })
 }

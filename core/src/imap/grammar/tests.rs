@@ -310,7 +310,9 @@ fn search_keys() {
         ("SENTBEFORE 1-Feb-1994", Key::SentBefore(Day(8_797))),
         ("SENTON 1-Feb-1994", Key::SentOn(Day(8_797))),
         ("SENTSINCE 1-Feb-1994", Key::SentSince(Day(8_797))),
-        ("RECENT", Key::Unsupported("RECENT")),
+        ("RECENT", Key::Recent),
+        ("OLD", Key::Not(Box::new(Key::Recent))),
+        ("new", Key::And(vec![Key::Recent, Key::System(SEEN, false)])),
     ] {
         let line = format!("a SEARCH {keys}");
         assert_eq!(read(&line), Request::Search { uid: false, charset: None, key: expected });

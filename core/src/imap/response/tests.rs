@@ -102,20 +102,21 @@ fn items_of_fetch() {
     let keywords = Keywords::new(["Work", "Play"]);
     let text = written(|out| {
         let mut fetch = Fetch::begin(12, out);
-        fetch.flags(FlagBits(SEEN | ANSWERED | DELETED | 64), &keywords, out);
+        fetch.flags(FlagBits(SEEN | ANSWERED | DELETED | 64), true, &keywords, out);
         fetch.internal_date(UnixSeconds(0), out);
         fetch.size(4_286, out);
         fetch.uid(u32::MAX, out);
         fetch.end(out);
         let mut fetch = Fetch::begin(1, out);
         // A bit whose name is not known, as of a keyword that another session has just made.
-        fetch.flags(FlagBits(1 << 60), &keywords, out);
+        fetch.flags(FlagBits(1 << 60), false, &keywords, out);
+        fetch.flags(FlagBits(0), true, &keywords, out);
         fetch.end(out);
     });
     assert_eq!(
         text,
-        "* 12 FETCH (FLAGS (\\Answered \\Deleted \\Seen Play) INTERNALDATE \" 1-Jan-1970 00:00:00 \
-         +0000\" RFC822.SIZE 4286 UID 4294967295)\r\n* 1 FETCH (FLAGS ())\r\n"
+        "* 12 FETCH (FLAGS (\\Recent \\Answered \\Deleted \\Seen Play) INTERNALDATE \" 1-Jan-1970 00:00:00 \
+         +0000\" RFC822.SIZE 4286 UID 4294967295)\r\n* 1 FETCH (FLAGS () FLAGS (\\Recent))\r\n"
     );
 }
 

@@ -32,8 +32,7 @@ pub enum Next<'b> {
 /// What the client wants.
 #[derive(PartialEq, Eq)]
 pub enum Event<'b> {
-    /// A command, complete. One with something [`unsupported`](Command::unsupported) in it is to be
-    /// refused.
+    /// A command, complete.
     Command(Command),
     /// APPEND, with its message still to come.
     AppendBegin(Append),

@@ -20,6 +20,45 @@ fn tell(view: &mut View, expunges: Expunges) -> String {
 }
 
 #[test]
+fn recent_messages_are_counted_and_told_with_the_size() {
+    let mut view = View::new([1, 2, 5, 9], 1).with_recent_above(4);
+    assert_eq!(view.recent_count(), 2);
+    assert!(view.is_recent(5) && view.is_recent(9) && !view.is_recent(2));
+    // Somebody else has claimed 10; 12 came and is not there any more.
+    view.mark_recent(10, 12);
+    view.note(&Changes {
+        new: vec![10, 11],
+        flags: vec![(11, FlagBits(1), 2), (10, FlagBits(1), 2)],
+        modseq: 2,
+        ..Changes::default()
+    });
+    assert_eq!(
+        tell(&mut view, Expunges::Hold),
+        "* 6 EXISTS\r\n* 3 RECENT\r\n* 6 FETCH (UID 11 FLAGS (\\Recent \\Seen))\r\n\
+         * 5 FETCH (UID 10 FLAGS (\\Seen))\r\n"
+    );
+    view.note(&Changes { vanished: vec![(5, 5)], modseq: 3, ..Changes::default() });
+    assert_eq!(tell(&mut view, Expunges::Hold), "");
+    assert_eq!(tell(&mut view, Expunges::Tell), "* 3 EXPUNGE\r\n* 2 RECENT\r\n");
+    view.note(&Changes { vanished: vec![(1, 2)], modseq: 4, ..Changes::default() });
+    assert_eq!(tell(&mut view, Expunges::Tell), "* 1 EXPUNGE\r\n* 1 EXPUNGE\r\n");
+    // The number that stays the same is told with new messages none the less.
+    view.note(&Changes { new: vec![13], modseq: 5, ..Changes::default() });
+    assert_eq!(tell(&mut view, Expunges::Tell), "* 4 EXISTS\r\n* 2 RECENT\r\n");
+}
+
+#[test]
+fn the_edges_of_what_is_recent() {
+    assert_eq!(View::new([], 1).with_recent_above(0).recent_count(), 0);
+    assert_eq!(View::new([1, u32::MAX], 1).with_recent_above(0).recent_count(), 2);
+    let view = View::new([1, u32::MAX], 1).with_recent_above(u32::MAX);
+    assert_eq!((view.recent_count(), view.is_recent(u32::MAX)), (0, false));
+    let mut view = View::new(1..5, 1).with_recent_above(4);
+    view.mark_recent(9, 3);
+    assert_eq!(view.recent, []);
+}
+
+#[test]
 fn a_mailbox_without_gaps_is_one_run() {
     let view = View::new(7..5_007, 1);
     assert_eq!(view.shown.runs, [(7, 1)]);
@@ -93,7 +132,7 @@ fn numbers_stay_while_expunge_is_held_back() {
     });
     assert_eq!(
         tell(&mut view, Expunges::Hold),
-        "* 4 EXISTS\r\n* 3 FETCH (UID 3 FLAGS (\\Seen))\r\n* 4 FETCH (UID 6 FLAGS ())\r\n"
+        "* 4 EXISTS\r\n* 0 RECENT\r\n* 3 FETCH (UID 3 FLAGS (\\Seen))\r\n* 4 FETCH (UID 6 FLAGS ())\r\n"
     );
     assert_eq!(view.sequence_of(3), Some(3));
     assert_eq!(tell(&mut view, Expunges::Tell), "* 2 EXPUNGE\r\n");
@@ -106,7 +145,7 @@ fn a_message_that_was_never_told_is_not_expunged_aloud() {
     let mut view = View::new([1], 1);
     view.note(&Changes { new: vec![2, 3], ..Changes::default() });
     view.note(&Changes { vanished: vec![(2, 2)], ..Changes::default() });
-    assert_eq!(tell(&mut view, Expunges::Tell), "* 2 EXISTS\r\n");
+    assert_eq!(tell(&mut view, Expunges::Tell), "* 2 EXISTS\r\n* 0 RECENT\r\n");
     assert_eq!(view.uid_at(2), Some(3));
 }
 
@@ -147,6 +186,7 @@ fn the_last_uid_of_all_can_be_removed() {
 #[derive(Default)]
 struct Client {
     uids: Vec<u32>,
+    recent: usize,
 }
 
 impl Client {
@@ -164,6 +204,7 @@ impl Client {
                         self.uids.push(view.uid_at(u32::try_from(sequence).unwrap()).unwrap());
                     }
                 }
+                "RECENT" => self.recent = number,
                 "FETCH" => {
                     let uid: u32 = line
                         .split("UID ")
@@ -208,7 +249,7 @@ proptest! {
     fn a_client_that_listens_knows_the_mailbox(steps in steps(), gaps in any::<bool>()) {
         let first: Vec<u32> = if gaps { vec![1, 3, 4, 9] } else { vec![1, 2, 3] };
         let mut view = View::new(first.iter().copied(), 0);
-        let mut client = Client { uids: first.clone() };
+        let mut client = Client { uids: first.clone(), recent: 0 };
         let (mut truth, mut next, mut changes) = (first, 10, Changes::default());
         for step in steps.into_iter().chain([Step::Note, Step::Tell(true)]) {
             match step {
@@ -226,7 +267,13 @@ proptest! {
                     }
                 }
                 Step::Flags(uid) => changes.flags.push((uid, FlagBits(1), 1)),
-                Step::Note => view.note(&std::mem::take(&mut changes)),
+                Step::Note => {
+                    // The others were claimed by somebody else.
+                    for uid in changes.new.iter().filter(|uid| **uid % 2 == 1) {
+                        view.mark_recent(uid - 1, *uid);
+                    }
+                    view.note(&std::mem::take(&mut changes));
+                }
                 Step::Tell(expunges) => {
                     let held = view.count();
                     let when = if expunges { Expunges::Tell } else { Expunges::Hold };
@@ -244,6 +291,8 @@ proptest! {
                 }
             }
         }
+        let recent = truth.iter().filter(|uid| **uid > 10 && **uid % 2 == 1).count();
+        prop_assert_eq!(client.recent, recent);
         prop_assert_eq!(client.uids, truth);
     }
 
