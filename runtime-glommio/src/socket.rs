@@ -22,7 +22,8 @@ pub(crate) struct Watched {
     stream: glommio::net::TcpStream,
     /// Of the task that owns it.
     waker: Waker,
-    /// A write of this turn found no room: the ring watches for it.
+    /// A write of this turn found no room: the ring watches for it. One of an earlier turn says
+    /// nothing: the ring tells once, and may have told together with somebody else.
     refused: bool,
     /// An error that was met while waiting. The kernel tells it once only.
     failed: Option<io::Error>,
