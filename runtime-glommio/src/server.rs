@@ -19,7 +19,7 @@ use pillarbox_runtime_std::services::{Seat, Services};
 use pillarbox_runtime_std::{Accept, RunError, Setup, Stopper};
 
 use crate::executor::{Breath, Household, anything, make};
-use crate::socket::{plain, somebody_comes};
+use crate::socket::{door, plain, somebody_comes};
 use crate::task::spawn_machine;
 
 /// Runs a server until it is stopped and all has ended. Jobs that are queued by then are carried
@@ -112,9 +112,7 @@ fn keep_house<J: Job>(executor: &LocalExecutor, seat: Seat<J>, share: Share<J>) 
             let seat = Seat::take(&services);
             let home = Rc::clone(&household);
             household.spawn(async move {
-                if let Err(error) = accept_all(&seat, &socket, &machine, &home).await {
-                    log::error!(reason:% = error; "a listener has failed");
-                }
+                accept_all(&seat, &socket, &machine, &home).await;
             });
         }
         anything(&seat.mailbox).await;
@@ -131,17 +129,13 @@ async fn accept_all<J: Job>(
     socket: &TcpListener,
     machine: &Accept<J>,
     household: &Rc<Household>,
-) -> io::Result<()> {
-    let stopped = async {
-        anything(&seat.mailbox).await;
-        Ok(())
-    };
-    or(stopped, async {
+) {
+    or(anything(&seat.mailbox), async {
         loop {
-            accept_waiting(seat, socket, machine, household).await?;
+            accept_waiting(seat, socket, machine, household).await;
         }
     })
-    .await
+    .await;
 }
 
 /// Waits, and accepts what has come, up to a bound.
@@ -150,7 +144,7 @@ async fn accept_waiting<J: Job>(
     socket: &TcpListener,
     machine: &Accept<J>,
     household: &Rc<Household>,
-) -> io::Result<()> {
+) {
     for _ in 0..ACCEPTED_AT_ONCE_MAX {
         match accept(socket, &seat.services) {
             Arrival::Guest(guest) => {
@@ -158,15 +152,17 @@ async fn accept_waiting<J: Job>(
                 spawn_machine(household, Conversation::accepted(seat, guest, machine));
             }
             Arrival::Nobody => {}
-            Arrival::Empty => return somebody_comes(socket).await,
-            Arrival::Shortage => {
-                sleep(SHORTAGE_PAUSE).await;
-                return Ok(());
-            }
+            Arrival::Empty => match door(socket) {
+                Ok(door) => return somebody_comes(door).await,
+                Err(error) => {
+                    log::warn!(reason:% = error; "cannot wait for connections");
+                    return sleep(SHORTAGE_PAUSE).await;
+                }
+            },
+            Arrival::Shortage => return sleep(SHORTAGE_PAUSE).await,
         }
     }
     Breath::new().await;
-    Ok(())
 }
 
 /// Connections accepted at one socket before others have their turn.

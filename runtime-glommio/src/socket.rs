@@ -22,7 +22,8 @@ pub(crate) struct Watched {
     stream: glommio::net::TcpStream,
     /// Of the task that owns it.
     waker: Waker,
-    /// A write of this turn found no room: the ring watches for it.
+    /// A write of this turn found no room: the ring watches for it. One of an earlier turn says
+    /// nothing: the ring tells once, and may have told together with somebody else.
     refused: bool,
     /// An error that was met while waiting. The kernel tells it once only.
     failed: Option<io::Error>,
@@ -113,16 +114,22 @@ impl Socket for Watched {
     }
 }
 
-/// Waits until somebody may wait at the listener.
+/// A listener that the ring watches, once.
 ///
 /// glommio would accept by itself, but takes only listeners that it has bound. It takes any socket
 /// for a stream, though, has the ring watch it from the first moment, and looks at it no closer
 /// before the ring has told.
-pub(crate) async fn somebody_comes(listener: &TcpListener) -> io::Result<()> {
-    let socket = socket2_04::Socket::from(listener.try_clone()?);
-    let mut door = glommio::net::TcpStream::from(socket);
+///
+/// # Errors
+/// No descriptor is left.
+pub(crate) fn door(listener: &TcpListener) -> io::Result<glommio::net::TcpStream> {
+    Ok(socket2_04::Socket::from(listener.try_clone()?).into())
+}
+
+/// Waits until somebody may stand at the door.
+pub(crate) async fn somebody_comes(mut door: glommio::net::TcpStream) {
     // A listener cannot be read: the answer is an error, and says that the ring has told.
-    poll_fn(|context| Pin::new(&mut door).poll_read(context, &mut []).map(|_| Ok(()))).await
+    poll_fn(|context| Pin::new(&mut door).poll_read(context, &mut []).map(drop)).await;
 }
 
 fn at_once(polled: Poll<io::Result<usize>>) -> io::Result<usize> {

@@ -89,9 +89,7 @@ impl<J: Job> Task<J> {
         if let Some(socket) = self.conversation.socket_mut() {
             socket.begin_turn(context.waker());
         }
-        // A write that found no room is always tried again: the ring tells once that there is
-        // room, and that word may have come together with another.
-        let turn = self.conversation.turn(Ready { writable: true, ..ready });
+        let turn = self.conversation.turn(ready);
         for Birth { factory, report } in self.conversation.births() {
             let seat = Seat::take(self.conversation.services());
             let born = Conversation::task(seat, factory, Some(report));
