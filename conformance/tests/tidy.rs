@@ -106,6 +106,7 @@ fn arrows_between_crates_point_down() {
         ("store", &["core"]),
         ("server", &["core", "runtime-std", "runtime-smol", "store"]),
         ("conformance", &["core", "runtime-std", "runtime-smol", "store", "server"]),
+        ("benches", &["core", "runtime-std", "runtime-smol", "store", "server", "conformance"]),
     ]);
     for (folder, allowed) in allowed {
         let text = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
