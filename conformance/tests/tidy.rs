@@ -110,6 +110,10 @@ fn arrows_between_crates_point_down() {
             "conformance",
             &["core", "runtime-std", "runtime-smol", "runtime-glommio", "store", "server"],
         ),
+        (
+            "benches",
+            &["core", "runtime-std", "runtime-smol", "runtime-glommio", "store", "server", "conformance"],
+        ),
     ]);
     for (folder, allowed) in allowed {
         let text = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
