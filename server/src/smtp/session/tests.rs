@@ -6,7 +6,7 @@ use pillarbox_core::effect::{FileWork, Handle, Topic};
 use pillarbox_core::smtp::config::{Capabilities, Strictness};
 use pillarbox_core::smtp::limits::Limits;
 use pillarbox_core::{EffectId, Inbox, Random};
-use pillarbox_store::{AccountId, Delivered, Found, MailboxId, Write, Written};
+use pillarbox_store::{AccountId, Addressee, Delivered, Found, Holder, MailboxId, Write, Written};
 
 use super::*;
 use crate::job::Answer;
@@ -38,7 +38,11 @@ impl Rig {
             Capabilities::default(),
             Strictness::Lenient,
         );
-        let door = Door { smtp: Arc::new(config.unwrap()), submission: false };
+        let door = Door {
+            smtp: Arc::new(config.unwrap()),
+            submission: false,
+            delivery: Delivery::default(),
+        };
         let context = Arc::new(Context::new("localhost".into(), 1, || Box::new(Sevens)));
         let id = context.next_id();
         let peer = "127.0.0.1".parse().unwrap();
@@ -52,9 +56,13 @@ impl Rig {
         rig.step(Input::Start);
         rig.say(b"EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@localhost>\r\nDATA\r\n");
         let (id, _) = rig.effects.remove(0);
+        let ann = Holder { account: AccountId(1), disabled: false, room: None };
         rig.step(Input::Done(
             id,
-            Completion::Answer(Ok(Answer::Found(Ok(Found::Account(AccountId(1)))))),
+            Completion::Answer(Ok(Answer::Found(Ok(Found::Addressee(
+                Addressee::Account(ann),
+                None,
+            ))))),
         ));
         assert!(String::from_utf8_lossy(rig.outbox.unsent()).contains("\r\n354 "));
         rig
