@@ -6,7 +6,8 @@ use std::path::Path;
 use pillarbox::job::{Answer, Job};
 use pillarbox_core::effect::Hands as _;
 use pillarbox_store::{
-    Address, Addressee, Flags, Found, Holder, Message, Read, Routing, Status, UidRange, What, verify,
+    Address, Addressee, Flags, Found, Holder, Message, Read, Routing, Status, UidRange, What,
+    verify,
 };
 
 use super::ledger::{ACCOUNTS, Kind, Ledger};
