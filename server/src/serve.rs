@@ -131,8 +131,11 @@ fn acceptor(files: &config::TlsFiles) -> Result<Acceptor, String> {
 
 fn open(config: &Config) -> Result<Store, String> {
     let sync = if config.sync { Sync::Full } else { Sync::Off };
-    Store::open(&config.data, &Options { sync, ..Options::default() })
-        .map_err(|error| error.to_string())
+    Store::open(
+        &config.data,
+        &Options { sync, quota: config.limits.account_bytes_max, ..Options::default() },
+    )
+    .map_err(|error| error.to_string())
 }
 
 fn bind(

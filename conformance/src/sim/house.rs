@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use pillarbox::config::{Config, Limits, Listener, Protocol, RuntimeKind};
+use pillarbox::config::{Config, Delivery, Limits, Listener, Protocol, RuntimeKind};
 use pillarbox::context::Context;
 use pillarbox::doors::Entrance;
 use pillarbox::job::{Answer, Job, Worker};
@@ -140,6 +140,7 @@ fn config() -> Config {
         threads: 1,
         tls: None,
         listeners: Vec::new(),
+        delivery: Delivery::default(),
         limits: Limits { stop_within: Duration::ZERO, ..Limits::default() },
         rates: Allowances::default(),
         log: log::LevelFilter::Off,

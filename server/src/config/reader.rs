@@ -171,6 +171,16 @@ impl<'a, 't> Reader<'a, 't> {
         rising
     }
 
+    /// A text, or a whole number up to `max`.
+    pub(crate) fn text_or_integer(
+        &mut self,
+        key: &'static str,
+        max: u64,
+    ) -> Option<Result<String, u64>> {
+        let is_text = self.table.get(key).is_some_and(|value| value.get_ref().is_str());
+        if is_text { self.string(key).map(Ok) } else { self.integer(key, 0, max).map(Err) }
+    }
+
     pub(crate) fn table<T>(
         &mut self,
         key: &'static str,

@@ -53,7 +53,7 @@ fn every_flaw_is_told_with_its_place() {
         [
             "1:1: `data` is missing",
             "1:12: `mail_example` is not a host name such as mail.example.org",
-            "2:1: there is no `dta` here: known are data, hostname, limits, listener, log, \
+            "2:1: there is no `dta` here: known are data, delivery, hostname, limits, listener, log, \
              rates, runtime, sync, tls",
             "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
@@ -104,6 +104,25 @@ fn a_certificate_is_needed_and_must_be_there() {
     let error = parse(&text).unwrap_err();
     assert!(error.contains("/nowhere/cert.pem cannot be read"), "{error}");
     assert!(error.contains("`key` is missing"), "{error}");
+}
+
+#[test]
+fn who_gets_the_mail_is_configured() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!((config.delivery, config.limits.account_bytes_max), (Delivery::default(), None));
+    let with = |delivery: &str| {
+        let quota = "[limits]\naccount_bytes_max = 5_000_000_000";
+        parse(&format!("{}[delivery]\n{delivery}\n", GOOD.replace("[limits]", quota)))
+    };
+    let config = with("separators = \"-+\"").unwrap();
+    assert_eq!(config.delivery, Delivery { separators: "-+".into(), trouble: false });
+    assert_eq!(config.limits.account_bytes_max, Some(5_000_000_000));
+    assert_eq!(with("separators = \"\"").unwrap().delivery.separators, "");
+    for wrong in ["a", "@", " ", "ä", "\\\""] {
+        let flaws = with(&format!("separators = \"+{wrong}\"")).unwrap_err();
+        assert!(flaws.contains("more than signs"), "{flaws}");
+    }
+    assert!(with("trouble = true").unwrap().delivery.trouble);
 }
 
 #[test]

@@ -8,17 +8,21 @@ use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault as WorldFault};
 use pillarbox_core::flow::Desk;
 use pillarbox_core::sasl::{Exchange, Login, Mechanism, Step as SaslStep};
+use pillarbox_core::smtp::address::ForwardPath;
 use pillarbox_core::smtp::command::{Mail, Rcpt};
 use pillarbox_core::smtp::config::Config;
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::smtp::{Event, Fault, Next, Secret, Server};
 use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
+use pillarbox_store::Routing;
 
 use super::letter::{Client, Letter, Recipient};
 use super::receive::{self, Received};
-use super::recipient;
+use super::recipient::{self, Asking};
 use super::spool::Spool;
+use super::trouble::{self, Stage, Trouble};
+use crate::config::Delivery;
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{self, Denied, User};
@@ -35,6 +39,8 @@ pub struct Door {
     pub smtp: Arc<Config>,
     /// Whether it is for our own people, who must log in (RFC 6409 §4.3).
     pub submission: bool,
+    /// Whose mail an address is.
+    pub delivery: Delivery,
 }
 
 /// One session.
@@ -152,6 +158,14 @@ impl SmtpSession {
                     }
                 },
                 Next::NeedBytes => {}
+                // A silence that was asked for (`trouble`): nobody waits for its end.
+                Next::AwaitReply
+                    if self.flow.is_none()
+                        && self.smtp.is_busy()
+                        && matches!(self.ending, Ending::Eof | Ending::Stop) =>
+                {
+                    return self.end();
+                }
                 Next::AwaitReply => break,
                 Next::Closed => return self.end(),
             }
@@ -183,14 +197,14 @@ impl SmtpSession {
                 self.reply(&Reply::hello(text), out);
             }
             Event::Mail(mail) => self.on_mail(mail, out),
-            Event::Rcpt(rcpt) => self.on_rcpt(rcpt),
+            Event::Rcpt(rcpt) => self.on_rcpt(rcpt, out),
             Event::Data => self.reply(&Reply::start_mail(), out),
             Event::Body(text) => {
                 if let Some(letter) = &mut self.letter {
                     letter.spool.push(text);
                 }
             }
-            Event::BodyEnd => self.on_body_end(now),
+            Event::BodyEnd => self.on_body_end(now, out),
             Event::BodyRefused(fault) => self.on_body_refused(fault),
             Event::Reset => self.drop_letter(),
             Event::Auth { mechanism, initial } => self.on_auth(mechanism, initial.as_ref(), out),
@@ -222,7 +236,14 @@ impl SmtpSession {
             self.reply(&Reply::new(Code::MAILBOX_BUSY, Enhanced::new(7, 1), text), out);
             return;
         }
-        self.letter = Some(Letter::new(mail.sender.into_owned(), mail.smtp_utf8));
+        let localpart = mail.sender.mailbox().map_or("", |mailbox| mailbox.localpart.as_str());
+        if let Some(trouble) = self.trouble(Stage::Mail, [localpart]) {
+            self.make(trouble, &mail.sender.to_string(), "", out);
+            return;
+        }
+        let declared = mail.size.unwrap_or(0);
+        let letter = Letter::new(mail.sender.into_owned(), mail.smtp_utf8);
+        self.letter = Some(Letter { declared, ..letter });
         self.reply(&Reply::sender_ok(), out);
     }
 
@@ -235,25 +256,95 @@ impl SmtpSession {
 
     fn count_refusal(&self, what: &str, refused: Refused) {
         self.context.counters.rate_refusals.count();
-        log::warn!(cid = self.client.id.as_str(), peer:% = self.client.peer, why:% = refused; "{what}");
+        let cid = self.client.id.as_str();
+        log::warn!(cid, peer:% = self.client.peer, why:% = refused; "{what}");
     }
 
-    fn on_rcpt(&mut self, rcpt: Rcpt<'_>) {
+    fn on_rcpt(&mut self, rcpt: Rcpt<'_>, out: &mut Outbox) {
+        let Some(letter) = &self.letter else { return };
         let path = rcpt.recipient.into_owned();
-        let (desk, host) = (self.desk.clone(), self.context.hostname.clone());
-        let login = self.user.is_some();
+        let address = path.to_string();
+        if let Err(reply) = recipient::another(letter, self.door.submission) {
+            self.refuse_recipient(&reply, &address, out);
+            return;
+        }
+        let asking = Asking {
+            login: self.user.as_ref().map(|user| user.account),
+            from: letter.sender.mailbox().and_then(recipient::address),
+            size: letter.declared,
+            routing: Routing {
+                hostname: self.context.hostname.clone(),
+                separators: self.door.delivery.separators.clone(),
+            },
+        };
+        if let ForwardPath::Mailbox(mailbox) = &path
+            && let Some(trouble) = self.trouble(Stage::Rcpt, [mailbox.localpart.as_str()])
+        {
+            let from = self.letter.as_ref().map(Letter::sender_text).unwrap_or_default();
+            self.make(trouble, &from, &address, out);
+            return;
+        }
+        let desk = self.desk.clone();
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            let address = path.to_string();
-            Outcome::Recipient(recipient::look_up(desk, path, host, login).await, address)
+            Outcome::Recipient(recipient::look_up(desk, path, asking).await, address)
         }));
     }
 
+    fn refuse_recipient(&mut self, reply: &Reply, address: &str, out: &mut Outbox) {
+        self.context.counters.recipients_refused.count();
+        log::info!(
+            cid = self.client.id.as_str(),
+            from:% = self.letter.as_ref().map(Letter::sender_text).unwrap_or_default(),
+            to:% = address,
+            code = reply.code().number(),
+            why = reply.text();
+            "recipient refused"
+        );
+        self.reply(reply, out);
+    }
+
+    /// The first trouble that one of these local parts asks for, where that is allowed.
+    fn trouble<'a>(
+        &self,
+        stage: Stage,
+        localparts: impl IntoIterator<Item = &'a str>,
+    ) -> Option<Trouble> {
+        if !self.door.delivery.trouble {
+            return None;
+        }
+        localparts.into_iter().find_map(|localpart| trouble::asked_for(stage, localpart))
+    }
+
+    fn make(&mut self, trouble: Trouble, from: &str, to: &str, out: &mut Outbox) {
+        let cid = self.client.id.as_str();
+        match trouble {
+            // Nobody answers; the deadline runs on.
+            Trouble::Silence => log::info!(cid, from, to; "no answer, as asked for"),
+            Trouble::Refuse(reply) => {
+                log::info!(cid, from, to, code = reply.code().number(); "refused, as asked for");
+                if reply.code() == Code::SHUTTING_DOWN {
+                    self.drop_letter();
+                    self.smtp.close(&reply, out);
+                } else {
+                    self.reply(&reply, out);
+                }
+            }
+        }
+    }
+
     /// The body is whole: it becomes durable before its `250`.
-    fn on_body_end(&mut self, now: Now) {
+    fn on_body_end(&mut self, now: Now, out: &mut Outbox) {
         let Some(letter) = self.letter.take() else { return };
         if self.user.is_none() {
             let (peer, bytes) = (self.client.peer, letter.spool.size());
             self.context.rates.charge(What::Bytes, self.present, peer, bytes);
+        }
+        let localparts = letter.recipients.iter().filter_map(|r| r.address.rsplit_once('@'));
+        if let Some(trouble) = self.trouble(Stage::Message, localparts.map(|(local, _)| local)) {
+            self.context.counters.messages_refused.count();
+            self.make(trouble, &letter.sender_text(), &letter.recipients_text(), out);
+            letter.discard(&self.desk);
+            return;
         }
         let (desk, random) = (self.desk.clone(), self.context.random());
         let (client, host) = (self.client.clone(), self.context.hostname.clone());
@@ -341,16 +432,7 @@ impl SmtpSession {
                 self.reply(&Reply::recipient_ok(), out);
             }
             Outcome::Recipient(Err(reply), address) => {
-                self.context.counters.recipients_refused.count();
-                log::info!(
-                    cid = self.client.id.as_str(),
-                    from:% = self.letter.as_ref().map(Letter::sender_text).unwrap_or_default(),
-                    to:% = address,
-                    code = reply.code().number(),
-                    why = reply.text();
-                    "recipient refused"
-                );
-                self.reply(&reply, out);
+                self.refuse_recipient(&reply, &address, out);
             }
             Outcome::Received(received) => self.on_received(&received, out),
             Outcome::Spooled(spool, result) => match (&mut self.letter, result) {

@@ -6,7 +6,7 @@ use pillarbox_core::effect::{FileWork, Handle, Topic};
 use pillarbox_core::smtp::config::{Capabilities, Strictness};
 use pillarbox_core::smtp::limits::Limits;
 use pillarbox_core::{EffectId, Inbox, Random};
-use pillarbox_store::{AccountId, Delivered, Found, MailboxId, Write, Written};
+use pillarbox_store::{AccountId, Addressee, Delivered, Found, Holder, MailboxId, Write, Written};
 
 use super::*;
 use crate::job::Answer;
@@ -36,7 +36,7 @@ impl Rig {
         let capabilities = Capabilities { auth: vec!["PLAIN".into()], ..Capabilities::default() };
         let config =
             Config::new("localhost", Limits::default(), capabilities, Strictness::Lenient).unwrap();
-        let door = Door { smtp: Arc::new(config), submission };
+        let door = Door { smtp: Arc::new(config), submission, delivery: Delivery::default() };
         let (id, peer, context) = (context.next_id(), peer.parse().unwrap(), Arc::clone(context));
         let mut rig = Self {
             session: SmtpSession::new(context, Arc::new(door), peer, id, false),
@@ -54,9 +54,13 @@ impl Rig {
         let mut rig = Self::new(&context(&Allowances::default()), false, "127.0.0.1");
         rig.say(b"EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@localhost>\r\nDATA\r\n");
         let (id, _) = rig.effects.remove(0);
+        let ann = Holder { account: AccountId(1), disabled: false, room: None };
         rig.step(Input::Done(
             id,
-            Completion::Answer(Ok(Answer::Found(Ok(Found::Account(AccountId(1)))))),
+            Completion::Answer(Ok(Answer::Found(Ok(Found::Addressee(
+                Addressee::Account(ann),
+                None,
+            ))))),
         ));
         assert!(String::from_utf8_lossy(rig.outbox.unsent()).contains("\r\n354 "));
         rig
