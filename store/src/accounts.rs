@@ -238,7 +238,8 @@ pub(crate) fn domain_row(
     .ok_or(StoreError::NotOurDomain)
 }
 
-fn address(
+/// Whose exactly this address is.
+pub(crate) fn address(
     conn: &Connection,
     localpart: &str,
     domain: DomainId,

@@ -31,6 +31,7 @@ mod reader;
 mod removal;
 mod rights;
 mod schema;
+mod sender;
 mod sql;
 mod store;
 mod sweep;

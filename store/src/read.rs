@@ -19,6 +19,17 @@ pub enum Read {
         /// ASCII case is no difference.
         domain: String,
     },
+    /// As which of these addresses may an account not send? It may as its own addresses, with or
+    /// without what follows a separator, and as what is nobody's in a domain whose catch-all it is.
+    /// Answer: [`Found::Foreign`].
+    Foreign {
+        /// Who wants to.
+        account: AccountId,
+        /// Local part and domain of each. ASCII case is no difference.
+        addresses: Vec<(String, String)>,
+        /// Each of these characters begins what is left out of a local part that is nobody's.
+        separators: String,
+    },
     /// Against what is a password checked? Answer: [`Found::Credentials`], or the error
     /// [`NoSuchAccount`](crate::StoreError::NoSuchAccount).
     Credentials {
@@ -153,6 +164,8 @@ pub enum What {
 pub enum Found {
     /// The account.
     Account(AccountId),
+    /// Those that are not its own, by their place in the question.
+    Foreign(Vec<usize>),
     /// An account and its secrets.
     Credentials(Credentials),
     /// Mailboxes.

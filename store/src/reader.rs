@@ -9,6 +9,7 @@ use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
     AccountId, Found, Read, StoreError, accounts, changes, directory, mailbox, messages, names,
+    sender,
 };
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
@@ -32,6 +33,9 @@ impl Reader {
         match job {
             Read::Resolve { localpart, domain } => {
                 accounts::resolve(&snapshot, &localpart, &domain).map(Found::Account)
+            }
+            Read::Foreign { account, addresses, separators } => {
+                sender::foreign(&snapshot, account, &addresses, &separators).map(Found::Foreign)
             }
             Read::Credentials { login } => {
                 accounts::credentials(&snapshot, &login).map(Found::Credentials)

@@ -18,7 +18,8 @@ pub struct Originator {
 
 impl fmt::Display for Originator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.localpart, self.domain)
+        let at = if self.domain.is_empty() { "" } else { "@" };
+        write!(f, "{}{at}{}", self.localpart, self.domain)
     }
 }
 
@@ -91,7 +92,7 @@ mod tests {
             ("From: a@x, \"B@c\" <b@x>\r\nSender: c@x\r\n", Ok("From a@x From b@x Sender c@x")),
             ("Sender: c@x\r\nFrom: Us: a@x, b@x;\r\n", Ok("From a@x From b@x Sender c@x")),
             ("From: a@x <b@y>\r\n", Ok("From b@y")),
-            ("From: root\r\n", Ok("From root@")),
+            ("From: root\r\n", Ok("From root")),
             ("From: \"a b\"@x\r\n", Ok("From a b@x")),
             ("", Err(OriginFault::Missing("From"))),
             ("Sender: a@x\r\n", Err(OriginFault::Missing("From"))),

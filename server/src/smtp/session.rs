@@ -7,6 +7,7 @@ use std::time::Duration;
 use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault as WorldFault};
 use pillarbox_core::flow::Desk;
+use pillarbox_core::message::HeadLimits;
 use pillarbox_core::sasl::{Exchange, Login, Mechanism, Step as SaslStep};
 use pillarbox_core::smtp::command::{Mail, Rcpt};
 use pillarbox_core::smtp::config::Config;
@@ -15,9 +16,11 @@ use pillarbox_core::smtp::{Event, Fault, Next, Secret, Server};
 use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
 
-use super::letter::{Client, Letter, Recipient};
-use super::receive::{self, Received};
+use super::head::Rules;
+use super::letter::{Client, Letter, Recipient, Whole};
+use super::receive::{self, NotReceived, Received};
 use super::recipient;
+use super::sender;
 use super::spool::Spool;
 use crate::context::{Context, Id};
 use crate::job::Job;
@@ -34,6 +37,11 @@ pub struct Door {
     pub smtp: Arc<Config>,
     /// Whether it is for our own people, who must log in (RFC 6409 §4.3).
     pub submission: bool,
+    /// Whether everybody may send as anybody: it is not looked at whose the sender's address is,
+    /// nor what the message says whom it is from.
+    pub any_sender: bool,
+    /// How much the header of a message may hold.
+    pub head: HeadLimits,
 }
 
 /// One session.
@@ -60,6 +68,7 @@ pub struct SmtpSession {
 /// What a flow has come to.
 #[derive(Debug)]
 enum Outcome {
+    Sender(Result<(), Reply>, Mail<'static>),
     Recipient(Result<Recipient, Reply>, String),
     Received(Received),
     /// A large body's piece was written; the letter comes back.
@@ -177,10 +186,10 @@ impl SmtpSession {
             Event::Data => self.reply(&Reply::start_mail(), out),
             Event::Body(text) => {
                 if let Some(letter) = &mut self.letter {
-                    letter.spool.push(text);
+                    letter.text.push(text, &rules(&self.door, &self.context, now));
                 }
             }
-            Event::BodyEnd => self.on_body_end(now),
+            Event::BodyEnd => self.on_body_end(now, out),
             Event::BodyRefused(fault) => self.on_body_refused(fault),
             Event::Reset => self.drop_letter(),
             Event::Auth { mechanism, initial } => self.on_auth(mechanism, initial.as_ref(), out),
@@ -203,7 +212,20 @@ impl SmtpSession {
             self.reply(&Reply::new(Code::AUTH_REQUIRED, Enhanced::new(7, 0), text), out);
             return;
         }
-        self.letter = Some(Letter::new(mail.sender.into_owned(), mail.smtp_utf8));
+        match self.user.as_ref().filter(|_| !self.door.any_sender) {
+            None => self.begin(mail.into_owned(), out),
+            Some(user) => {
+                let (desk, account, mail) = (self.desk.clone(), user.account, mail.into_owned());
+                self.flow = Some(Question::new(Fate::WithClient, async move {
+                    let result = sender::check_envelope(&desk, account, &mail.sender).await;
+                    Outcome::Sender(result, mail)
+                }));
+            }
+        }
+    }
+
+    fn begin(&mut self, mail: Mail<'static>, out: &mut Outbox) {
+        self.letter = Some(Letter::new(mail, &self.door.head));
         self.reply(&Reply::sender_ok(), out);
     }
 
@@ -218,13 +240,32 @@ impl SmtpSession {
     }
 
     /// The body is whole: it becomes durable before its `250`.
-    fn on_body_end(&mut self, now: Now) {
-        let Some(letter) = self.letter.take() else { return };
+    fn on_body_end(&mut self, now: Now, out: &mut Outbox) {
+        let Some(Letter { envelope, text }) = self.letter.take() else { return };
+        let (spool, facts) = match text.finish(&rules(&self.door, &self.context, now)) {
+            Ok(stored) => stored,
+            Err(reply) => {
+                let (from, to) = (envelope.sender_text(), envelope.recipients_text());
+                self.refuse_message(&reply, &from, &to, out);
+                return;
+            }
+        };
+        let letter = Whole { envelope, spool, facts };
         let (desk, random) = (self.desk.clone(), self.context.random());
         let (client, host) = (self.client.clone(), self.context.hostname.clone());
+        let account = self.user.as_ref().map(|user| user.account);
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            Outcome::Received(receive::receive(desk, random, letter, client, host, now.wall).await)
+            let received =
+                receive::receive(desk, random, letter, account, client, host, now.wall).await;
+            Outcome::Received(received)
         }));
+    }
+
+    fn refuse_message(&mut self, reply: &Reply, from: &str, to: &str, out: &mut Outbox) {
+        self.context.counters.messages_refused.count();
+        let (cid, code) = (self.client.id.as_str(), reply.code().number());
+        log::warn!(cid, from, to, code, why = reply.text(); "message refused");
+        self.reply(reply, out);
     }
 
     fn on_body_refused(&mut self, fault: Fault) {
@@ -235,8 +276,8 @@ impl SmtpSession {
         if let Some(letter) = &self.letter {
             log::warn!(
                 cid = self.client.id.as_str(),
-                from:% = letter.sender_text(),
-                to:% = letter.recipients_text(),
+                from:% = letter.envelope.sender_text(),
+                to:% = letter.envelope.recipients_text(),
                 why:% = fault;
                 "message refused"
             );
@@ -276,14 +317,17 @@ impl SmtpSession {
         }));
     }
 
-    fn spool_is_due(&self) -> bool {
-        self.letter.as_ref().is_some_and(|letter| letter.spool.is_due())
+    fn spool(&mut self) -> Option<&mut Spool> {
+        self.letter.as_mut().and_then(|letter| letter.text.spool_mut())
+    }
+
+    fn spool_is_due(&mut self) -> bool {
+        self.spool().is_some_and(|spool| spool.is_due())
     }
 
     /// Writes a piece of a large body out; nothing more of it is read meanwhile.
     fn write_out(&mut self) {
-        let Some(letter) = &mut self.letter else { return };
-        let spool = std::mem::take(&mut letter.spool);
+        let Some(spool) = self.spool().map(std::mem::take) else { return };
         let (desk, mut random) = (self.desk.clone(), self.context.random());
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
             let (spool, result) = spool.write_out(desk, random.as_mut()).await;
@@ -293,9 +337,15 @@ impl SmtpSession {
 
     fn on_outcome(&mut self, outcome: Outcome, out: &mut Outbox) {
         match outcome {
+            Outcome::Sender(Ok(()), mail) => self.begin(mail, out),
+            Outcome::Sender(Err(reply), mail) => {
+                let (cid, code) = (self.client.id.as_str(), reply.code().number());
+                log::info!(cid, from:% = mail.sender, code, why = reply.text(); "sender refused");
+                self.reply(&reply, out);
+            }
             Outcome::Recipient(Ok(recipient), _) => {
                 if let Some(letter) = &mut self.letter {
-                    letter.recipients.push(recipient);
+                    letter.envelope.recipients.push(recipient);
                 }
                 self.reply(&Reply::recipient_ok(), out);
             }
@@ -303,7 +353,7 @@ impl SmtpSession {
                 self.context.counters.recipients_refused.count();
                 log::info!(
                     cid = self.client.id.as_str(),
-                    from:% = self.letter.as_ref().map(Letter::sender_text).unwrap_or_default(),
+                    from:% = self.letter.as_ref().map(|l| l.envelope.sender_text()).unwrap_or_default(),
                     to:% = address,
                     code = reply.code().number(),
                     why = reply.text();
@@ -312,8 +362,8 @@ impl SmtpSession {
                 self.reply(&reply, out);
             }
             Outcome::Received(received) => self.on_received(&received, out),
-            Outcome::Spooled(spool, result) => match (&mut self.letter, result) {
-                (Some(letter), Ok(())) => letter.spool = spool,
+            Outcome::Spooled(spool, result) => match (self.spool(), result) {
+                (Some(slot), Ok(())) => *slot = spool,
                 (_, Err(fault)) => {
                     spool.discard(&self.desk);
                     self.give_up(&fault, out);
@@ -336,7 +386,11 @@ impl SmtpSession {
                 log::info!(cid, from, to, size; "message accepted");
                 Reply::accepted()
             }
-            Err(error) => {
+            Err(NotReceived::Refused(reply)) => {
+                self.refuse_message(reply, from, to, out);
+                return;
+            }
+            Err(NotReceived::Failed(error)) => {
                 counters.messages_put_off.count();
                 log::error!(cid, from, to, size, why:% = error; "message put off");
                 recipient::unavailable(error)
@@ -394,6 +448,18 @@ impl SmtpSession {
         self.drop_letter();
         log::debug!(cid = self.client.id.as_str(); "connection ended");
         Want::END
+    }
+}
+
+/// By what the head of a message is judged.
+fn rules<'a>(door: &'a Door, context: &'a Context, now: Now) -> Rules<'a> {
+    Rules {
+        limits: &door.head,
+        submission: door.submission,
+        any_sender: door.any_sender,
+        hostname: &context.hostname,
+        at: now.wall,
+        random: context.randomness(),
     }
 }
 

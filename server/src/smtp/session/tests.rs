@@ -38,7 +38,12 @@ impl Rig {
             Capabilities::default(),
             Strictness::Lenient,
         );
-        let door = Door { smtp: Arc::new(config.unwrap()), submission: false };
+        let door = Door {
+            smtp: Arc::new(config.unwrap()),
+            submission: false,
+            any_sender: true,
+            head: HeadLimits::default(),
+        };
         let context = Arc::new(Context::new("localhost".into(), 1, || Box::new(Sevens)));
         let id = context.next_id();
         let peer = "127.0.0.1".parse().unwrap();
@@ -79,6 +84,7 @@ impl Rig {
 #[test]
 fn the_file_of_a_body_that_stops_coming_is_removed() {
     let mut rig = Rig::in_body();
+    rig.say(b"Subject: x\r\n\r\n");
     rig.say(&[b'x'; 300 << 10]);
     let effects = rig.effects();
     let [(id, Effect::File(HANDLE, FileWork::Append(_)))] = &effects[..] else {
