@@ -18,6 +18,7 @@ use pillarbox::context::{Context, SystemRandom};
 use pillarbox::doors::Entrance;
 use pillarbox::job::{Job, Worker};
 use pillarbox::localserve::PASSWORD;
+use pillarbox::rates::Allowances;
 use pillarbox::serve::FirstAccounts;
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::{Crew, Hands};
@@ -84,7 +85,7 @@ impl Mold {
         World {
             store: Arc::new(open(dir.path())),
             _dir: dir,
-            context: Arc::new(Context::new("localhost".into(), 1, random)),
+            context: Arc::new(Context::new("localhost".into(), 1, &Allowances::default(), random)),
             config: self.config.clone(),
             acceptor: self.acceptor.clone(),
         }

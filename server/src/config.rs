@@ -11,6 +11,8 @@ use pillarbox_core::message::HeadLimits;
 use pillarbox_core::wire::network::Network;
 use reader::Reader;
 
+use crate::rates::Allowances;
+
 /// All that a server needs to know before it starts.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -28,6 +30,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Sizes and counts.
     pub limits: Limits,
+    /// How much may come from one network.
+    pub rates: Allowances,
     /// From which level on is logged.
     pub log: log::LevelFilter,
     /// Whether a commit waits for the disk.
@@ -253,9 +257,11 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
     let tls = root.table("tls", |table| read_tls(table, folder)).flatten();
     let listeners = root.tables("listener", read_listener).into_iter().flatten().collect();
     let limits = root.table("limits", read_limits).unwrap_or_default();
+    let rates = root.table("rates", read_rates).unwrap_or_default();
     let log = root.table("log", read_log).unwrap_or(log::LevelFilter::Info);
     let hostname = hostname.unwrap_or_default();
-    let config = Config { hostname, data, runtime, threads, tls, listeners, limits, log, sync };
+    let config =
+        Config { hostname, data, runtime, threads, tls, listeners, limits, rates, log, sync };
     check_listeners(root, &config);
     config
 }
@@ -373,6 +379,22 @@ fn read_limits(table: &mut Reader<'_, '_>) -> Limits {
         limits.stop_within = Duration::from_secs(seconds);
     }
     limits
+}
+
+fn read_rates(table: &mut Reader<'_, '_>) -> Allowances {
+    let mut rates = Allowances::default();
+    for (key, amounts) in [
+        ("connections_per_minute", &mut rates.connections),
+        ("messages_per_hour", &mut rates.messages),
+        ("megabytes_per_hour", &mut rates.megabytes),
+        ("failed_logins_per_ten_minutes", &mut rates.failed_logins),
+    ] {
+        if let Some(given) = table.three_integers(key, 0, 1 << 32) {
+            *amounts = given;
+        }
+    }
+    rates.exempt = read_networks(table, "exempt");
+    rates
 }
 
 fn read_log(table: &mut Reader<'_, '_>) -> log::LevelFilter {

@@ -54,7 +54,7 @@ fn every_flaw_is_told_with_its_place() {
             "1:1: `data` is missing",
             "1:12: `mail_example` is not a host name such as mail.example.org",
             "2:1: there is no `dta` here: known are data, hostname, limits, listener, log, \
-             runtime, sync, tls",
+             rates, runtime, sync, tls",
             "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
             &format!("7:12: there is no protocol `pop3`: use one of {all}"),
@@ -93,6 +93,18 @@ fn senders_and_headers() {
         flaws,
         "14:20: 4095 is not between 4096 and 1048576\n15:23: 29 is not between 30 and 1048576"
     );
+}
+
+#[test]
+fn rates_are_three_rising_numbers() {
+    let text = "\n[rates]\nmessages_per_hour = [1, 2, 2]\nexempt = [\"192.0.2.0/24\"]\n";
+    let config = parse(&format!("{GOOD}{text}")).unwrap();
+    assert_eq!(config.rates.messages, [1, 2, 2]);
+    assert_eq!(config.rates.exempt.len(), 1);
+    for wrong in ["[1, 2]", "[3, 2, 4]", "[1, 2, \"3\"]", "1", "[-1, 2, 3]"] {
+        let flaws = parse(&format!("{GOOD}\n[rates]\nmessages_per_hour = {wrong}\n")).unwrap_err();
+        assert!(flaws.contains("is three rising numbers"), "{flaws}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use pillarbox_core::smtp::command::Mail;
 use pillarbox_core::tls::Agreed;
 use pillarbox_store::AccountId;
 
-use super::head::{Facts, Text};
+use super::head::{Facts, Rules, Text};
 use super::spool::Spool;
 use crate::job::Job;
 
@@ -18,6 +18,8 @@ use crate::job::Job;
 pub(super) struct Letter {
     pub(super) envelope: Envelope,
     pub(super) text: Text,
+    /// How many bytes of it have come.
+    pub(super) size: u64,
 }
 
 /// From whom and to whom.
@@ -60,7 +62,14 @@ pub(super) struct Client {
 
 impl Letter {
     pub(super) const fn new(mail: Mail<'static>, limits: &HeadLimits) -> Self {
-        Self { envelope: Envelope { mail, recipients: Vec::new() }, text: Text::new(limits) }
+        let envelope = Envelope { mail, recipients: Vec::new() };
+        Self { envelope, text: Text::new(limits), size: 0 }
+    }
+
+    /// Takes the next bytes of its text.
+    pub(super) fn push(&mut self, bytes: &[u8], rules: &Rules<'_>) {
+        self.size += bytes.len() as u64;
+        self.text.push(bytes, rules);
     }
 
     /// Throws away what was spooled.

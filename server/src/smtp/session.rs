@@ -25,6 +25,7 @@ use super::spool::Spool;
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{self, Denied, User};
+use crate::rates::{Refused, What};
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 
 /// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
@@ -59,6 +60,8 @@ pub struct SmtpSession {
     user: Option<User>,
     /// The watch that tells of the user's account.
     account: Option<EffectId>,
+    /// The moment of the present step.
+    present: Moment,
     /// When the client has been silent for too long.
     deadline: Moment,
     ending: Ending,
@@ -93,6 +96,7 @@ impl SmtpSession {
             exchange: None,
             user: None,
             account: None,
+            present: Moment::START,
             deadline: Moment::START + IDLE_MAX,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
@@ -103,6 +107,12 @@ impl SmtpSession {
         log::info!(cid = self.client.id.as_str(), peer:% = self.client.peer; "connection");
         let reply = if self.ending == Ending::Full {
             let text = "too many connections, try again later";
+            Reply::new(Code::SHUTTING_DOWN, Enhanced::new(7, 0), text)
+        } else if let Err(refused) =
+            self.context.rates.take(What::Connection, self.present, self.client.peer, 1)
+        {
+            self.count_refusal("too many connections", refused);
+            let text = format!("too many connections {refused}");
             Reply::new(Code::SHUTTING_DOWN, Enhanced::new(7, 0), text)
         } else {
             // RFC 5321 §4.2: that we speak the extended protocol. The machine puts the name first.
@@ -186,7 +196,7 @@ impl SmtpSession {
             Event::Data => self.reply(&Reply::start_mail(), out),
             Event::Body(text) => {
                 if let Some(letter) = &mut self.letter {
-                    letter.text.push(text, &rules(&self.door, &self.context, now));
+                    letter.push(text, &rules(&self.door, &self.context, now));
                 }
             }
             Event::BodyEnd => self.on_body_end(now, out),
@@ -212,6 +222,15 @@ impl SmtpSession {
             self.reply(&Reply::new(Code::AUTH_REQUIRED, Enhanced::new(7, 0), text), out);
             return;
         }
+        if self.user.is_none()
+            && let Err(refused) = self.admit_message(mail.size.unwrap_or(1))
+        {
+            self.count_refusal("too much mail", refused);
+            // RFC 5321 §4.2.3 has 450 and 451 for what may be tried again.
+            let text = format!("too much mail {refused}");
+            self.reply(&Reply::new(Code::MAILBOX_BUSY, Enhanced::new(7, 1), text), out);
+            return;
+        }
         match self.user.as_ref().filter(|_| !self.door.any_sender) {
             None => self.begin(mail.into_owned(), out),
             Some(user) => {
@@ -229,6 +248,18 @@ impl SmtpSession {
         self.reply(&Reply::sender_ok(), out);
     }
 
+    /// A message counts when it begins, its bytes when they have come.
+    fn admit_message(&self, bytes: u64) -> Result<(), Refused> {
+        let (rates, peer, now) = (&self.context.rates, self.client.peer, self.present);
+        rates.allows(What::Bytes, now, peer, bytes)?;
+        rates.take(What::Message, now, peer, 1)
+    }
+
+    fn count_refusal(&self, what: &str, refused: Refused) {
+        self.context.counters.rate_refusals.count();
+        log::warn!(cid = self.client.id.as_str(), peer:% = self.client.peer, why:% = refused; "{what}");
+    }
+
     fn on_rcpt(&mut self, rcpt: Rcpt<'_>) {
         let path = rcpt.recipient.into_owned();
         let (desk, host) = (self.desk.clone(), self.context.hostname.clone());
@@ -241,7 +272,11 @@ impl SmtpSession {
 
     /// The body is whole: it becomes durable before its `250`.
     fn on_body_end(&mut self, now: Now, out: &mut Outbox) {
-        let Some(Letter { envelope, text }) = self.letter.take() else { return };
+        let Some(Letter { envelope, text, size }) = self.letter.take() else { return };
+        if self.user.is_none() {
+            let peer = self.client.peer;
+            self.context.rates.charge(What::Bytes, self.present, peer, size);
+        }
         let (spool, facts) = match text.finish(&rules(&self.door, &self.context, now)) {
             Ok(stored) => stored,
             Err(reply) => {
@@ -311,9 +346,15 @@ impl SmtpSession {
 
     fn check(&mut self, login: Login) {
         let desk = self.desk.clone();
+        let allowed =
+            self.context.rates.allows(What::FailedLogin, self.present, self.client.peer, 1);
         self.flow = Some(Question::new(Fate::WithClient, async move {
             let name = login.authcid.clone();
-            Outcome::Login(login::check(desk, login).await, name)
+            let result = match allowed {
+                Ok(()) => login::check(desk, login).await,
+                Err(refused) => Err(Denied::TooOften(refused)),
+            };
+            Outcome::Login(result, name)
         }));
     }
 
@@ -422,6 +463,10 @@ impl SmtpSession {
                 Reply::authenticated()
             }
             Err(denied) => {
+                if let Denied::Wrong = denied {
+                    let (rates, peer) = (&self.context.rates, self.client.peer);
+                    rates.charge(What::FailedLogin, self.present, peer, 1);
+                }
                 self.context.counters.logins_failed.count();
                 log::warn!(cid, login = name, why:? = denied; "login failed");
                 refusal(&denied)
@@ -471,6 +516,10 @@ fn refusal(denied: &Denied) -> Reply {
             let text = "you may only act as yourself";
             Reply::new(Code::AUTH_FAILED, Enhanced::new(7, 8), text)
         }
+        Denied::TooOften(refused) => {
+            let text = format!("too many failed logins {refused}");
+            Reply::new(Code::TEMPORARY_AUTH_FAILURE, Enhanced::new(7, 0), text)
+        }
         Denied::Failed(_) => {
             let text = "your login cannot be checked at the moment, try again later";
             Reply::new(Code::TEMPORARY_AUTH_FAILURE, Enhanced::new(7, 0), text)
@@ -488,6 +537,7 @@ impl Machine for SmtpSession {
         input: Input<Completion<Job>>,
         io: &mut Io<'_, Effect<Job>>,
     ) -> Want {
+        self.present = now.moment;
         match input {
             Input::Start => {
                 self.deadline = now.moment + IDLE_MAX;
