@@ -223,7 +223,8 @@ fn client(ca: &Path) -> Arc<rustls::ClientConfig> {
     Arc::new(config)
 }
 
-/// As `localserve` writes it; where it listens is for the runner to choose.
+/// As `localserve` writes it, but who submits does so as themselves; where it listens is for the
+/// runner to choose.
 const CONFIG: &str = r#"
 hostname = "localhost"
 data = "store"

@@ -55,6 +55,12 @@ impl Context {
         Id(self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// What makes a source of random bytes.
+    #[must_use]
+    pub fn randomness(&self) -> fn() -> Box<dyn Random> {
+        self.randomness
+    }
+
     /// A source of random bytes.
     #[must_use]
     pub fn random(&self) -> Box<dyn Random> {

@@ -80,8 +80,13 @@ impl House {
         let config = config();
         let entrance = |protocol| {
             let address = (Ipv4Addr::LOCALHOST, 0).into();
-            let listener =
-                Listener { protocol, address, login_without_tls: true, proxies: Vec::new() };
+            let listener = Listener {
+                protocol,
+                address,
+                login_without_tls: true,
+                any_sender: false,
+                proxies: Vec::new(),
+            };
             Entrance::new(&context, &config, &listener, None).map_err(|fault| fault.to_string())
         };
         Ok(Self {

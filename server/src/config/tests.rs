@@ -78,6 +78,24 @@ fn proxies_are_networks() {
 }
 
 #[test]
+fn senders_and_headers() {
+    let submission =
+        GOOD.replace("protocol = \"imap\"", "any_sender = true\nprotocol = \"submission\"");
+    let config = parse(&submission).unwrap();
+    assert!(config.listeners[1].any_sender && !config.listeners[0].any_sender);
+    let flaws = parse(&GOOD.replace("[::1]:25\"", "[::1]:25\"\nany_sender = true")).unwrap_err();
+    assert_eq!(flaws, "9:14: only for submission: elsewhere nobody is asked who they are");
+    let limits = |text: &str| parse(&GOOD.replace("[limits]", &format!("[limits]\n{text}")));
+    let head = limits("header_bytes_max = 4096\nheader_fields_max = 50").unwrap().limits.head;
+    assert_eq!((head.bytes_max, head.fields_max, head.received_max), (4_096, 50, 100));
+    let flaws = limits("header_bytes_max = 4095\nheader_received_max = 29").unwrap_err();
+    assert_eq!(
+        flaws,
+        "14:20: 4095 is not between 4096 and 1048576\n15:23: 29 is not between 30 and 1048576"
+    );
+}
+
+#[test]
 fn rates_are_three_rising_numbers() {
     let text = "\n[rates]\nmessages_per_hour = [1, 2, 2]\nexempt = [\"192.0.2.0/24\"]\n";
     let config = parse(&format!("{GOOD}{text}")).unwrap();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault as WorldFault};
 use pillarbox_core::flow::Desk;
+use pillarbox_core::message::HeadLimits;
 use pillarbox_core::sasl::{Exchange, Login, Mechanism, Step as SaslStep};
 use pillarbox_core::smtp::address::ForwardPath;
 use pillarbox_core::smtp::command::{Mail, Rcpt};
@@ -17,9 +18,12 @@ use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
 use pillarbox_store::Routing;
 
-use super::letter::{Client, Letter, Recipient};
-use super::receive::{self, Received};
+use super::denied::refusal;
+use super::head::Rules;
+use super::letter::{Client, Letter, Recipient, Whole};
+use super::receive::{self, NotReceived, Received};
 use super::recipient::{self, Asking};
+use super::sender;
 use super::spool::Spool;
 use super::trouble::{self, Stage, Trouble};
 use crate::config::Delivery;
@@ -41,6 +45,11 @@ pub struct Door {
     pub submission: bool,
     /// Whose mail an address is.
     pub delivery: Delivery,
+    /// Whether everybody may send as anybody: it is not looked at whose the sender's address is,
+    /// nor what the message says whom it is from.
+    pub any_sender: bool,
+    /// How much the header of a message may hold.
+    pub head: HeadLimits,
 }
 
 /// One session.
@@ -69,6 +78,7 @@ pub struct SmtpSession {
 /// What a flow has come to.
 #[derive(Debug)]
 enum Outcome {
+    Sender(Result<(), Reply>, Mail<'static>),
     Recipient(Result<Recipient, Reply>, String),
     Received(Received),
     /// A large body's piece was written; the letter comes back.
@@ -201,7 +211,7 @@ impl SmtpSession {
             Event::Data => self.reply(&Reply::start_mail(), out),
             Event::Body(text) => {
                 if let Some(letter) = &mut self.letter {
-                    letter.spool.push(text);
+                    letter.push(text, &rules(&self.door, &self.context, now));
                 }
             }
             Event::BodyEnd => self.on_body_end(now, out),
@@ -241,9 +251,20 @@ impl SmtpSession {
             self.make(trouble, &mail.sender.to_string(), "", out);
             return;
         }
-        let declared = mail.size.unwrap_or(0);
-        let letter = Letter::new(mail.sender.into_owned(), mail.smtp_utf8);
-        self.letter = Some(Letter { declared, ..letter });
+        match self.user.as_ref().filter(|_| !self.door.any_sender) {
+            None => self.begin(mail.into_owned(), out),
+            Some(user) => {
+                let (desk, account, mail) = (self.desk.clone(), user.account, mail.into_owned());
+                self.flow = Some(Question::new(Fate::WithClient, async move {
+                    let result = sender::check_envelope(&desk, account, &mail.sender).await;
+                    Outcome::Sender(result, mail)
+                }));
+            }
+        }
+    }
+
+    fn begin(&mut self, mail: Mail<'static>, out: &mut Outbox) {
+        self.letter = Some(Letter::new(mail, &self.door.head));
         self.reply(&Reply::sender_ok(), out);
     }
 
@@ -264,14 +285,14 @@ impl SmtpSession {
         let Some(letter) = &self.letter else { return };
         let path = rcpt.recipient.into_owned();
         let address = path.to_string();
-        if let Err(reply) = recipient::another(letter, self.door.submission) {
+        if let Err(reply) = recipient::another(&letter.envelope, self.door.submission) {
             self.refuse_recipient(&reply, &address, out);
             return;
         }
         let asking = Asking {
             login: self.user.as_ref().map(|user| user.account),
-            from: letter.sender.mailbox().and_then(recipient::address),
-            size: letter.declared,
+            from: letter.envelope.mail.sender.mailbox().and_then(recipient::address),
+            size: letter.envelope.mail.size.unwrap_or(0),
             routing: Routing {
                 hostname: self.context.hostname.clone(),
                 separators: self.door.delivery.separators.clone(),
@@ -280,7 +301,7 @@ impl SmtpSession {
         if let ForwardPath::Mailbox(mailbox) = &path
             && let Some(trouble) = self.trouble(Stage::Rcpt, [mailbox.localpart.as_str()])
         {
-            let from = self.letter.as_ref().map(Letter::sender_text).unwrap_or_default();
+            let from = self.sender_text();
             self.make(trouble, &from, &address, out);
             return;
         }
@@ -290,11 +311,16 @@ impl SmtpSession {
         }));
     }
 
+    /// For the log.
+    fn sender_text(&self) -> String {
+        self.letter.as_ref().map(|letter| letter.envelope.sender_text()).unwrap_or_default()
+    }
+
     fn refuse_recipient(&mut self, reply: &Reply, address: &str, out: &mut Outbox) {
         self.context.counters.recipients_refused.count();
         log::info!(
             cid = self.client.id.as_str(),
-            from:% = self.letter.as_ref().map(Letter::sender_text).unwrap_or_default(),
+            from:% = self.sender_text(),
             to:% = address,
             code = reply.code().number(),
             why = reply.text();
@@ -334,23 +360,42 @@ impl SmtpSession {
 
     /// The body is whole: it becomes durable before its `250`.
     fn on_body_end(&mut self, now: Now, out: &mut Outbox) {
-        let Some(letter) = self.letter.take() else { return };
+        let Some(Letter { envelope, text, size }) = self.letter.take() else { return };
         if self.user.is_none() {
-            let (peer, bytes) = (self.client.peer, letter.spool.size());
-            self.context.rates.charge(What::Bytes, self.present, peer, bytes);
+            let peer = self.client.peer;
+            self.context.rates.charge(What::Bytes, self.present, peer, size);
         }
-        let localparts = letter.recipients.iter().filter_map(|r| r.address.rsplit_once('@'));
+        let localparts = envelope.recipients.iter().filter_map(|r| r.address.rsplit_once('@'));
         if let Some(trouble) = self.trouble(Stage::Message, localparts.map(|(local, _)| local)) {
             self.context.counters.messages_refused.count();
-            self.make(trouble, &letter.sender_text(), &letter.recipients_text(), out);
-            letter.discard(&self.desk);
+            self.make(trouble, &envelope.sender_text(), &envelope.recipients_text(), out);
+            Letter { envelope, text, size }.discard(&self.desk);
             return;
         }
+        let (spool, facts) = match text.finish(&rules(&self.door, &self.context, now)) {
+            Ok(stored) => stored,
+            Err(reply) => {
+                let (from, to) = (envelope.sender_text(), envelope.recipients_text());
+                self.refuse_message(&reply, &from, &to, out);
+                return;
+            }
+        };
+        let letter = Whole { envelope, spool, facts };
         let (desk, random) = (self.desk.clone(), self.context.random());
         let (client, host) = (self.client.clone(), self.context.hostname.clone());
+        let account = self.user.as_ref().map(|user| user.account);
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            Outcome::Received(receive::receive(desk, random, letter, client, host, now.wall).await)
+            let received =
+                receive::receive(desk, random, letter, account, client, host, now.wall).await;
+            Outcome::Received(received)
         }));
+    }
+
+    fn refuse_message(&mut self, reply: &Reply, from: &str, to: &str, out: &mut Outbox) {
+        self.context.counters.messages_refused.count();
+        let (cid, code) = (self.client.id.as_str(), reply.code().number());
+        log::warn!(cid, from, to, code, why = reply.text(); "message refused");
+        self.reply(reply, out);
     }
 
     fn on_body_refused(&mut self, fault: Fault) {
@@ -361,8 +406,8 @@ impl SmtpSession {
         if let Some(letter) = &self.letter {
             log::warn!(
                 cid = self.client.id.as_str(),
-                from:% = letter.sender_text(),
-                to:% = letter.recipients_text(),
+                from:% = letter.envelope.sender_text(),
+                to:% = letter.envelope.recipients_text(),
                 why:% = fault;
                 "message refused"
             );
@@ -408,14 +453,17 @@ impl SmtpSession {
         }));
     }
 
-    fn spool_is_due(&self) -> bool {
-        self.letter.as_ref().is_some_and(|letter| letter.spool.is_due())
+    fn spool(&mut self) -> Option<&mut Spool> {
+        self.letter.as_mut().and_then(|letter| letter.text.spool_mut())
+    }
+
+    fn spool_is_due(&mut self) -> bool {
+        self.spool().is_some_and(|spool| spool.is_due())
     }
 
     /// Writes a piece of a large body out; nothing more of it is read meanwhile.
     fn write_out(&mut self) {
-        let Some(letter) = &mut self.letter else { return };
-        let spool = std::mem::take(&mut letter.spool);
+        let Some(spool) = self.spool().map(std::mem::take) else { return };
         let (desk, mut random) = (self.desk.clone(), self.context.random());
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
             let (spool, result) = spool.write_out(desk, random.as_mut()).await;
@@ -425,9 +473,15 @@ impl SmtpSession {
 
     fn on_outcome(&mut self, outcome: Outcome, out: &mut Outbox) {
         match outcome {
+            Outcome::Sender(Ok(()), mail) => self.begin(mail, out),
+            Outcome::Sender(Err(reply), mail) => {
+                let (cid, code) = (self.client.id.as_str(), reply.code().number());
+                log::info!(cid, from:% = mail.sender, code, why = reply.text(); "sender refused");
+                self.reply(&reply, out);
+            }
             Outcome::Recipient(Ok(recipient), _) => {
                 if let Some(letter) = &mut self.letter {
-                    letter.recipients.push(recipient);
+                    letter.envelope.recipients.push(recipient);
                 }
                 self.reply(&Reply::recipient_ok(), out);
             }
@@ -435,8 +489,8 @@ impl SmtpSession {
                 self.refuse_recipient(&reply, &address, out);
             }
             Outcome::Received(received) => self.on_received(&received, out),
-            Outcome::Spooled(spool, result) => match (&mut self.letter, result) {
-                (Some(letter), Ok(())) => letter.spool = spool,
+            Outcome::Spooled(spool, result) => match (self.spool(), result) {
+                (Some(slot), Ok(())) => *slot = spool,
                 (_, Err(fault)) => {
                     spool.discard(&self.desk);
                     self.give_up(&fault, out);
@@ -459,7 +513,11 @@ impl SmtpSession {
                 log::info!(cid, from, to, size; "message accepted");
                 Reply::accepted()
             }
-            Err(error) => {
+            Err(NotReceived::Refused(reply)) => {
+                self.refuse_message(reply, from, to, out);
+                return;
+            }
+            Err(NotReceived::Failed(error)) => {
                 counters.messages_put_off.count();
                 log::error!(cid, from, to, size, why:% = error; "message put off");
                 recipient::unavailable(error)
@@ -524,22 +582,15 @@ impl SmtpSession {
     }
 }
 
-/// RFC 4954 §6.
-fn refusal(denied: &Denied) -> Reply {
-    match denied {
-        Denied::Wrong => Reply::authentication_failed(),
-        Denied::NotAs => {
-            let text = "you may only act as yourself";
-            Reply::new(Code::AUTH_FAILED, Enhanced::new(7, 8), text)
-        }
-        Denied::TooOften(refused) => {
-            let text = format!("too many failed logins {refused}");
-            Reply::new(Code::TEMPORARY_AUTH_FAILURE, Enhanced::new(7, 0), text)
-        }
-        Denied::Failed(_) => {
-            let text = "your login cannot be checked at the moment, try again later";
-            Reply::new(Code::TEMPORARY_AUTH_FAILURE, Enhanced::new(7, 0), text)
-        }
+/// By what the head of a message is judged.
+fn rules<'a>(door: &'a Door, context: &'a Context, now: Now) -> Rules<'a> {
+    Rules {
+        limits: &door.head,
+        submission: door.submission,
+        any_sender: door.any_sender,
+        hostname: &context.hostname,
+        at: now.wall,
+        random: context.randomness(),
     }
 }
 

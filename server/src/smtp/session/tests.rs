@@ -36,7 +36,13 @@ impl Rig {
         let capabilities = Capabilities { auth: vec!["PLAIN".into()], ..Capabilities::default() };
         let config =
             Config::new("localhost", Limits::default(), capabilities, Strictness::Lenient).unwrap();
-        let door = Door { smtp: Arc::new(config), submission, delivery: Delivery::default() };
+        let door = Door {
+            smtp: Arc::new(config),
+            submission,
+            delivery: Delivery::default(),
+            any_sender: true,
+            head: HeadLimits::default(),
+        };
         let (id, peer, context) = (context.next_id(), peer.parse().unwrap(), Arc::clone(context));
         let mut rig = Self {
             session: SmtpSession::new(context, Arc::new(door), peer, id, false),
@@ -154,6 +160,7 @@ fn after_too_many_failed_logins_no_password_is_looked_at() {
 #[test]
 fn the_file_of_a_body_that_stops_coming_is_removed() {
     let mut rig = Rig::in_body();
+    rig.say(b"Subject: x\r\n\r\n");
     rig.say(&[b'x'; 300 << 10]);
     let effects = rig.effects();
     let [(id, Effect::File(HANDLE, FileWork::Append(_)))] = &effects[..] else {
