@@ -11,19 +11,22 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use pillarbox::accounts;
 use pillarbox::certificates;
 use pillarbox::config::{Config, Listener, Protocol};
 use pillarbox::context::{Context, SystemRandom};
 use pillarbox::doors::Entrance;
 use pillarbox::job::{Job, Worker};
 use pillarbox::localserve::PASSWORD;
-use pillarbox::serve::FirstAccounts;
+use pillarbox::rates::Allowances;
+use pillarbox::secrets;
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::{Crew, Hands};
-use pillarbox_core::sasl::Secret;
+use pillarbox_core::sasl::Secret as Password;
 use pillarbox_core::tls::{Acceptor, Identity};
-use pillarbox_store::{Options, Store, Sync};
+use pillarbox_store::{
+    Additions, AliasSettings, NewAccount, NewAddress, NewAlias, Options, Quota, Secret, Store,
+    Sync, Write,
+};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use tempfile::TempDir;
 
@@ -57,13 +60,12 @@ impl Mold {
         let config = Config::parse(&dir.path().join("pillarbox.toml"), CONFIG).unwrap();
         let store = open(&dir.path().join("store"));
         let mut writer = store.writer().unwrap();
-        let first = FirstAccounts {
-            domain: "localhost".into(),
-            names: vec!["user".into(), "friend".into()],
-            password: Secret::new(PASSWORD.into()),
-        };
-        let mut random = SystemRandom::default();
-        accounts::create_first(&store, &mut writer, &first, BEGINNING, &mut random).unwrap();
+        let derived =
+            secrets::derive(&Password::new(PASSWORD.into()), &mut SystemRandom::default());
+        let secrets = derived.unwrap().into_stored();
+        for (additions, now) in [(special(&secrets), BEFORE), (common(&secrets), BEGINNING)] {
+            writer.commit(vec![Write::Add { additions, now }]).remove(0).unwrap();
+        }
         store.checkpoint().unwrap();
         let tls = config.tls.as_ref().unwrap();
         let identity = Identity::from_pem(
@@ -84,7 +86,7 @@ impl Mold {
         World {
             store: Arc::new(open(dir.path())),
             _dir: dir,
-            context: Arc::new(Context::new("localhost".into(), 1, random)),
+            context: Arc::new(Context::new("localhost".into(), 1, &Allowances::default(), random)),
             config: self.config.clone(),
             acceptor: self.acceptor.clone(),
         }
@@ -148,6 +150,52 @@ fn open(dir: &Path) -> Store {
     Store::open(dir, &Options { sync: Sync::Off, ..Options::default() }).unwrap()
 }
 
+/// Accounts that are different: `small` may have 1,000 bytes of mail, `away` is out of use.
+fn special(secrets: &[Secret]) -> Additions {
+    Additions {
+        accounts: vec![account("small", secrets), account("away", secrets)],
+        quotas: vec![("small".into(), Quota::Bytes(1_000))],
+        disabled: vec!["away".into()],
+        ..Additions::default()
+    }
+}
+
+/// What `localserve` has, and aliases: `team` is for both accounts, and `board` for them alone.
+fn common(secrets: &[Secret]) -> Additions {
+    let address = |name: &str| NewAddress {
+        localpart: name.into(),
+        domain: "localhost".into(),
+        account: name.into(),
+    };
+    let alias = |name: &str, post_public, members: &[&str]| NewAlias {
+        localpart: name.into(),
+        domain: "localhost".into(),
+        settings: AliasSettings { post_public, ..AliasSettings::default() },
+        members: members.iter().map(|name| ((*name).into(), "localhost".into())).collect(),
+    };
+    Additions {
+        domains: vec!["localhost".into()],
+        accounts: vec![account("user", secrets), account("friend", secrets)],
+        addresses: ["user", "friend", "small", "away"].map(address).to_vec(),
+        aliases: vec![
+            alias("team", true, &["user", "friend"]),
+            alias("board", false, &["user", "friend"]),
+            alias("some", true, &["small", "away"]),
+            alias("nobodies", true, &[]),
+        ],
+        catch_alls: vec![("localhost".into(), "user".into())],
+        ..Additions::default()
+    }
+}
+
+fn account(name: &str, secrets: &[Secret]) -> NewAccount {
+    NewAccount { name: name.into(), secrets: secrets.to_vec() }
+}
+
+/// When the accounts that are different were made, so that UIDVALIDITY of the others begins with
+/// the present.
+const BEFORE: UnixSeconds = UnixSeconds(BEGINNING.0 - 1_000);
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
@@ -180,6 +228,10 @@ const CONFIG: &str = r#"
 hostname = "localhost"
 data = "store"
 sync = "off"
+
+[delivery]
+separators = "+"
+trouble = true
 
 [tls]
 certificate = "tls/cert.pem"

@@ -24,6 +24,7 @@ pub mod mime;
 mod now;
 pub mod proxy;
 mod random;
+pub mod rate;
 pub mod sasl;
 pub mod smtp;
 pub mod tls;

@@ -1,6 +1,7 @@
 //! Domains, accounts and addresses, as commands change them: the same functions in a running
 //! server and in a command that has opened the store itself.
 
+mod aliases;
 mod explain;
 
 use std::cell::Cell;
@@ -45,9 +46,14 @@ pub(crate) async fn carry_out(
         Request::Account { login } => one(&desk, &login).await,
         Request::Accounts { after, secrets } => list(&desk, after, secrets).await,
         Request::Domains { after } => domains(&desk, after).await,
+        Request::Aliases { after } => aliases::list(&desk, &after).await,
         Request::Add(additions) => add(&desk, additions, asker.now).await,
         Request::Check(additions) => check(&desk, &additions).await,
         Request::CatchAll { domain, login } => catch_all(&desk, &domain, login.as_deref()).await,
+        Request::ChangeAlias { alias, change } => aliases::change(&desk, &alias, &change).await,
+        Request::RemoveAlias { alias } => aliases::remove(&desk, &alias).await,
+        Request::Quota { login, quota } => set_quota(&desk, &login, quota).await,
+        Request::Disable { login, disabled } => disable(&desk, &login, disabled).await,
         Request::Password { login, secrets } => password(&desk, &login, &secrets).await,
         Request::RemoveAccount { login } => remove(&desk, &login, &asker).await,
         Request::RemoveAddress { address } => remove_address(&desk, &address).await,
@@ -110,13 +116,16 @@ async fn add(desk: &Desk<Job>, new: wire::Additions, now: UnixSeconds) -> Result
     }
 }
 
-/// Each account and domain by its name: who came when is asked years later.
+/// Each account, alias and domain by its name: who came when is asked years later.
 fn log_added(new: &wire::Additions) {
     for domain in &new.domains {
         log::info!(domain = domain.as_str(); "domain added by command");
     }
     for (account, _) in &new.accounts {
         log::info!(account = account.as_str(); "account added by command");
+    }
+    for alias in &new.aliases {
+        log::info!(alias = alias.address.as_str(); "alias added by command");
     }
     for (address, account) in &new.addresses {
         log::info!(account = account.as_str(), address = address.as_str(); "address added by command");
@@ -164,7 +173,13 @@ fn checked(new: &wire::Additions) -> Result<Additions, String> {
         let Address { localpart, domain } = address.parse()?;
         additions.addresses.push(NewAddress { localpart, domain, account: account.clone() });
     }
+    for row in &new.aliases {
+        additions.aliases.push(aliases::new(row)?);
+    }
     additions.catch_alls.clone_from(&new.catch_alls);
+    additions.quotas =
+        new.quotas.iter().map(|(account, quota)| (account.clone(), (*quota).into())).collect();
+    additions.disabled.clone_from(&new.disabled);
     Ok(additions)
 }
 
@@ -183,6 +198,27 @@ async fn password(desk: &Desk<Job>, login: &str, secrets: &[SecretText]) -> Resu
         .map_err(|error| error.to_string())?;
     log::info!(account = name.as_str(); "new password by command");
     desk.send(Effect::Notify(crate::topic_of_account(account)));
+    Ok(Answer::Done)
+}
+
+async fn set_quota(desk: &Desk<Job>, login: &str, quota: wire::Quota) -> Result<Answer, String> {
+    let Credentials { account, name, .. } = find(desk, login).await?;
+    job::write(desk, "quota", Write::SetQuota { account, quota: quota.into() })
+        .await
+        .map_err(|error| error.to_string())?;
+    log::info!(account = name.as_str(), quota:? = quota; "quota set by command");
+    Ok(Answer::Done)
+}
+
+async fn disable(desk: &Desk<Job>, login: &str, disabled: bool) -> Result<Answer, String> {
+    let Credentials { account, name, .. } = find(desk, login).await?;
+    job::write(desk, "disable", Write::SetDisabled { account, disabled })
+        .await
+        .map_err(|error| error.to_string())?;
+    log::info!(account = name.as_str(), disabled; "account disabled or enabled by command");
+    if disabled {
+        desk.send(Effect::Notify(crate::topic_of_account(account)));
+    }
     Ok(Answer::Done)
 }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod address;
+mod alias;
 mod domain;
 mod password;
 mod place;
@@ -39,6 +40,11 @@ enum Command {
     /// It listens on this machine only, knows user@localhost and friend@localhost (password
     /// `pillarbox`), delivers mail for any other name at localhost to user@localhost, and keeps
     /// everything in one folder. The configuration it runs with is left there to learn from.
+    ///
+    /// To see what a client does when a server fails, write to one of these at localhost:
+    /// temperror (451), permerror (550), any code such as 452, or timeout (no answer). It happens
+    /// at the end of the message; with rcptto before it (rcptto452@localhost) at RCPT; with
+    /// mailfrom before it, in the sender's address, at MAIL.
     Localserve(LocalserveArgs),
     /// Run the mail server with a configuration file.
     Serve {
@@ -49,12 +55,15 @@ enum Command {
     /// Work with configuration files.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Add, list and remove accounts, and set their passwords.
+    /// Add, list and remove accounts, set their passwords and how much mail they may have.
     #[command(subcommand)]
     Account(account::AccountCommand),
     /// Give accounts more addresses, or take some away.
     #[command(subcommand)]
     Address(address::AddressCommand),
+    /// Make addresses whose mail goes to several accounts.
+    #[command(subcommand)]
+    Alias(alias::AliasCommand),
     /// Add, list and remove the domains whose mail this server takes.
     #[command(subcommand)]
     Domain(domain::DomainCommand),
@@ -151,6 +160,7 @@ fn carry_out(command: Command) -> Result<(), Trouble> {
         }
         Command::Account(command) => account::run(command)?,
         Command::Address(command) => address::run(command)?,
+        Command::Alias(command) => alias::run(command)?,
         Command::Domain(command) => domain::run(command)?,
         Command::Export(args) => transfer::export(&args)?,
         Command::Import(args) => transfer::import(&args)?,

@@ -10,6 +10,8 @@ use std::time::Duration;
 use pillarbox_core::wire::network::Network;
 use reader::Reader;
 
+use crate::rates::Allowances;
+
 /// All that a server needs to know before it starts.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -27,6 +29,10 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Sizes and counts.
     pub limits: Limits,
+    /// How much may come from one network.
+    pub rates: Allowances,
+    /// Whose mail an address is.
+    pub delivery: Delivery,
     /// From which level on is logged.
     pub log: log::LevelFilter,
     /// Whether a commit waits for the disk.
@@ -135,11 +141,30 @@ impl Protocol {
     }
 }
 
+/// Whose mail an address is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Each of these characters begins what is left out of a local part that is nobody's:
+    /// `alice+lists` is then `alice`.
+    pub separators: String,
+    /// Some addresses fail on purpose, for those who try a client out.
+    pub trouble: bool,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self { separators: "+".into(), trouble: false }
+    }
+}
+
 /// Sizes and counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The largest message taken, in bytes.
     pub message_bytes_max: u64,
+    /// How many bytes of messages an account may have that has no quota of its own; `None`: any
+    /// number.
+    pub account_bytes_max: Option<u64>,
     /// Open connections in all.
     pub connections_max: usize,
     /// Open connections from one address; loopback is not counted.
@@ -152,6 +177,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes_max: 50 << 20,
+            account_bytes_max: None,
             connections_max: 10_000,
             connections_per_address_max: 100,
             stop_within: Duration::from_secs(10),
@@ -241,9 +267,23 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
     let tls = root.table("tls", |table| read_tls(table, folder)).flatten();
     let listeners = root.tables("listener", read_listener).into_iter().flatten().collect();
     let limits = root.table("limits", read_limits).unwrap_or_default();
+    let delivery = root.table("delivery", read_delivery).unwrap_or_default();
+    let rates = root.table("rates", read_rates).unwrap_or_default();
     let log = root.table("log", read_log).unwrap_or(log::LevelFilter::Info);
     let hostname = hostname.unwrap_or_default();
-    let config = Config { hostname, data, runtime, threads, tls, listeners, limits, log, sync };
+    let config = Config {
+        hostname,
+        data,
+        runtime,
+        threads,
+        tls,
+        listeners,
+        limits,
+        rates,
+        delivery,
+        log,
+        sync,
+    };
     check_listeners(root, &config);
     config
 }
@@ -334,6 +374,7 @@ fn read_limits(table: &mut Reader<'_, '_>) -> Limits {
     if let Some(bytes) = table.integer("message_bytes_max", 1 << 16, 1 << 31) {
         limits.message_bytes_max = bytes;
     }
+    limits.account_bytes_max = table.integer("account_bytes_max", 0, 1 << 62);
     if let Some(count) = table.integer("connections_max", 1, 1 << 24) {
         limits.connections_max = usize::try_from(count).unwrap_or(usize::MAX);
     }
@@ -344,6 +385,37 @@ fn read_limits(table: &mut Reader<'_, '_>) -> Limits {
         limits.stop_within = Duration::from_secs(seconds);
     }
     limits
+}
+
+fn read_rates(table: &mut Reader<'_, '_>) -> Allowances {
+    let mut rates = Allowances::default();
+    for (key, amounts) in [
+        ("connections_per_minute", &mut rates.connections),
+        ("messages_per_hour", &mut rates.messages),
+        ("megabytes_per_hour", &mut rates.megabytes),
+        ("failed_logins_per_ten_minutes", &mut rates.failed_logins),
+    ] {
+        if let Some(given) = table.three_integers(key, 0, 1 << 32) {
+            *amounts = given;
+        }
+    }
+    rates.exempt = read_networks(table, "exempt");
+    rates
+}
+
+fn read_delivery(table: &mut Reader<'_, '_>) -> Delivery {
+    let mut delivery = Delivery::default();
+    if let Some(separators) = table.string("separators") {
+        // Of what may stand in a local part without quotes (RFC 5321 §4.1.2).
+        let odd = |char: char| !"!#$%&'*+-/=?^_`{|}~.".contains(char);
+        if separators.contains(odd) {
+            let what = format!("`{separators}` holds more than signs such as + or -");
+            table.flaw_at("separators", what);
+        }
+        delivery.separators = separators;
+    }
+    delivery.trouble = table.boolean("trouble").unwrap_or(false);
+    delivery
 }
 
 fn read_log(table: &mut Reader<'_, '_>) -> log::LevelFilter {

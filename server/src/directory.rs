@@ -1,4 +1,6 @@
-//! Domains and accounts as a TOML file: written by `pillarbox export`, read by `pillarbox import`.
+//! Domains, accounts and aliases as a TOML file: written by `pillarbox export`, read by `pillarbox import`.
+
+mod aliases;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -8,13 +10,14 @@ use std::path::Path;
 use crate::address::{Address, account_name, domain_name};
 use crate::config::Flaws;
 use crate::config::reader::{self, FlawList, Reader};
-use crate::control::wire::{AccountRow, Additions, DomainRow, SecretText};
+use crate::control::wire::{AccountRow, Additions, AliasRow, DomainRow, Quota, SecretText};
 
-/// All domains and accounts of a server.
+/// All domains, accounts and aliases of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Present {
     pub(crate) domains: Vec<DomainRow>,
     pub(crate) accounts: Vec<AccountRow>,
+    pub(crate) aliases: Vec<AliasRow>,
 }
 
 /// A file as far as it is right in itself: its names are names, and each stands once.
@@ -22,6 +25,7 @@ pub(crate) struct Present {
 pub(crate) struct Listed {
     domains: Vec<ListedDomain>,
     accounts: Vec<ListedAccount>,
+    aliases: Vec<(AliasRow, Range<usize>)>,
 }
 
 #[derive(Debug)]
@@ -36,6 +40,8 @@ struct ListedAccount {
     at: Range<usize>,
     addresses: Vec<(Address, Range<usize>)>,
     secrets: Vec<SecretText>,
+    quota: Quota,
+    disabled: bool,
 }
 
 /// What an import comes to.
@@ -43,7 +49,7 @@ struct ListedAccount {
 pub(crate) struct Plan {
     /// What is not there yet.
     pub(crate) additions: Additions,
-    /// How many of the file's domains and accounts are there already.
+    /// How many of the file's domains, accounts and aliases are there already.
     pub(crate) known: usize,
 }
 
@@ -60,7 +66,26 @@ pub(crate) fn to_text(present: &Present) -> String {
     for account in &present.accounts {
         let _infallible = writeln!(text, "\n[[account]]\nname = {}", quoted(&account.name));
         list(&mut text, "addresses", account.addresses.iter().map(String::as_str));
+        match account.quota {
+            Quota::Default => {}
+            Quota::None => text.push_str("quota = \"none\"\n"),
+            Quota::Bytes(bytes) => _ = writeln!(text, "quota = {bytes}"),
+        }
+        if account.disabled {
+            text.push_str("disabled = true\n");
+        }
         list(&mut text, "secrets", account.secrets.iter().map(|secret| secret.0.as_str()));
+    }
+    for alias in &present.aliases {
+        let _infallible = writeln!(text, "\n[[alias]]\naddress = {}", quoted(&alias.address));
+        for (key, value) in [
+            ("post_public", alias.post_public),
+            ("list_members", alias.list_members),
+            ("allow_from", alias.allow_from),
+        ] {
+            let _infallible = writeln!(text, "{key} = {value}");
+        }
+        list(&mut text, "members", alias.members.iter().map(String::as_str));
     }
     text
 }
@@ -114,7 +139,9 @@ fn read_root(root: &mut Reader<'_, '_>) -> Listed {
     let mut seen = Seen::default();
     let domains = root.tables("domain", |table| read_domain(table, &mut seen));
     let accounts = root.tables("account", |table| read_account(table, &mut seen));
+    let aliases = root.tables("alias", |table| aliases::read(table, &mut seen.addresses));
     Listed {
+        aliases: aliases.into_iter().flatten().collect(),
         domains: domains.into_iter().flatten().collect(),
         accounts: accounts.into_iter().flatten().collect(),
     }
@@ -164,8 +191,23 @@ fn read_account(table: &mut Reader<'_, '_>, seen: &mut Seen) -> Option<ListedAcc
         }
     }
     let secrets = read_secrets(table);
+    let quota = read_quota(table);
+    let disabled = table.boolean("disabled").unwrap_or(false);
     let name = name?;
-    Some(ListedAccount { name, at: table.place("name"), addresses, secrets })
+    Some(ListedAccount { name, at: table.place("name"), addresses, secrets, quota, disabled })
+}
+
+/// A number of bytes, or `"none"`.
+fn read_quota(table: &mut Reader<'_, '_>) -> Quota {
+    match table.text_or_integer("quota", QUOTA_MAX) {
+        None => Quota::Default,
+        Some(Ok(text)) if text == "none" => Quota::None,
+        Some(Ok(text)) => {
+            table.flaw_at("quota", format!("`{text}` is no quota: give bytes, or \"none\""));
+            Quota::Default
+        }
+        Some(Err(bytes)) => Quota::Bytes(bytes),
+    }
 }
 
 /// At most one of each kind, in a fixed order, as they are exported.
@@ -217,6 +259,9 @@ pub(crate) fn plan(
     for domain in &listed.domains {
         plan_domain(&mut plan, &mut flaws, &known, domain);
     }
+    for (alias, place) in &listed.aliases {
+        aliases::plan(&mut plan, &mut flaws, &known, alias, place);
+    }
     settle(file, flaws).map(|()| plan)
 }
 
@@ -226,9 +271,11 @@ struct Known<'a> {
     accounts: BTreeMap<&'a str, &'a AccountRow>,
     /// Whose.
     addresses: BTreeMap<&'a str, &'a str>,
+    aliases: BTreeMap<&'a str, &'a AliasRow>,
     /// What comes with the file.
     new_domains: BTreeSet<&'a str>,
     new_accounts: BTreeSet<&'a str>,
+    new_addresses: BTreeSet<String>,
 }
 
 impl<'a> Known<'a> {
@@ -240,6 +287,14 @@ impl<'a> Known<'a> {
             domains: present.domains.iter().map(|row| (row.name.as_str(), row)).collect(),
             accounts: present.accounts.iter().map(|row| (row.name.as_str(), row)).collect(),
             addresses: present.accounts.iter().flat_map(owned).collect(),
+            aliases: present.aliases.iter().map(|row| (row.address.as_str(), row)).collect(),
+            new_addresses: listed
+                .accounts
+                .iter()
+                .flat_map(|account| {
+                    account.addresses.iter().map(|(address, _)| address.to_string())
+                })
+                .collect(),
             new_domains: listed.domains.iter().map(|row| row.name.as_str()).collect(),
             new_accounts: listed.accounts.iter().map(|row| row.name.as_str()).collect(),
         }
@@ -275,8 +330,13 @@ fn plan_account(
             ),
         ),
     }
+    plan_standing(plan, flaws, known, account);
     for (address, place) in &account.addresses {
         let text = address.to_string();
+        if known.aliases.contains_key(text.as_str()) {
+            flaws.push(place, format!("{text} is an alias already"));
+            continue;
+        }
         match known.addresses.get(text.as_str()) {
             Some(owner) if owner == name => {}
             Some(owner) => {
@@ -294,6 +354,35 @@ fn plan_account(
                 ),
             ),
         }
+    }
+}
+
+/// A file that says nothing about quota or use claims nothing about them.
+fn plan_standing(
+    plan: &mut Plan,
+    flaws: &mut FlawList<'_>,
+    known: &Known<'_>,
+    account: &ListedAccount,
+) {
+    let name = &account.name;
+    let row = known.accounts.get(name.as_str());
+    if account.quota != Quota::Default {
+        match row.map(|row| row.quota) {
+            Some(present) if present == account.quota => {}
+            None | Some(Quota::Default) => {
+                plan.additions.quotas.push((name.clone(), account.quota));
+            }
+            Some(_) => flaws.push(
+                &account.at,
+                format!(
+                    "the account `{name}` has another quota: change that with `pillarbox account \
+                     quota`, or take it out of the file"
+                ),
+            ),
+        }
+    }
+    if account.disabled && !row.is_some_and(|row| row.disabled) {
+        plan.additions.disabled.push(name.clone());
     }
 }
 
@@ -326,10 +415,12 @@ fn plan_domain(
     }
 }
 
+/// What the command takes, too.
+const QUOTA_MAX: u64 = 1 << 62;
 /// Raised when an older import would misunderstand the file.
 const FORMAT: u64 = 1;
 const HEAD: &str = "\
-# Domains and accounts of a Pillarbox server; `pillarbox import` reads them.
+# Domains, accounts and aliases of a Pillarbox server; `pillarbox import` reads them.
 # This file holds secrets: whoever has it can try passwords on it without your server noticing.
 # Keep it as safe as the mail itself.";
 

@@ -129,7 +129,7 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
     let limits =
         SmtpLimits { message_bytes_max: config.limits.message_bytes_max, ..SmtpLimits::default() };
     let smtp = SmtpConfig::new(config.hostname.clone(), limits, capabilities, Strictness::Lenient)?;
-    Ok(Door { smtp: Arc::new(smtp), submission })
+    Ok(Door { smtp: Arc::new(smtp), submission, delivery: config.delivery.clone() })
 }
 
 fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {

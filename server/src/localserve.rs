@@ -136,7 +136,13 @@ fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String 
          \n\
          [tls]\n\
          certificate = \"tls/cert.pem\"\n\
-         key = \"tls/key.pem\"\n",
+         key = \"tls/key.pem\"\n\
+         \n\
+         [delivery]\n\
+         # user+anything@localhost is user@localhost.\n\
+         separators = \"+\"\n\
+         # For trying clients out: mail to temperror@, permerror@, timeout@ or 451@localhost fails.\n\
+         trouble = true\n",
         options.runtime.name()
     );
     for (protocol, address) in ports {
@@ -213,7 +219,7 @@ mod tests {
         assert_eq!(config.runtime, RuntimeKind::Std);
         assert_eq!(config.listeners.len(), PORTS.len());
         assert_eq!(config.listeners[0].address, "[::1]:21025".parse().unwrap());
-        assert!(config.tls.is_some());
+        assert!(config.tls.is_some() && config.delivery.trouble);
         fs::write(dir.path().join(CONFIGURATION), text).unwrap();
         let again = Config::load(&dir.path().join(CONFIGURATION)).unwrap();
         assert_eq!(again.listeners, config.listeners);

@@ -73,9 +73,10 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
         accounts::create_first(&store, &mut writer, first, now(), &mut SystemRandom::default())?;
     }
     let statistics = Arc::new(Statistics::default());
-    let context = Arc::new(Context::new(config.hostname.clone(), first_id(), || {
-        Box::new(SystemRandom::default())
-    }));
+    let context =
+        Arc::new(Context::new(config.hostname.clone(), first_id(), &config.rates, || {
+            Box::new(SystemRandom::default())
+        }));
     let listeners = bind(config, &context, acceptor.as_ref())?;
     let bodies = store.bodies().to_owned();
     let store = Arc::new(store);
@@ -130,8 +131,11 @@ fn acceptor(files: &config::TlsFiles) -> Result<Acceptor, String> {
 
 fn open(config: &Config) -> Result<Store, String> {
     let sync = if config.sync { Sync::Full } else { Sync::Off };
-    Store::open(&config.data, &Options { sync, ..Options::default() })
-        .map_err(|error| error.to_string())
+    Store::open(
+        &config.data,
+        &Options { sync, quota: config.limits.account_bytes_max, ..Options::default() },
+    )
+    .map_err(|error| error.to_string())
 }
 
 fn bind(

@@ -22,7 +22,7 @@ pub(crate) enum Ending {
 }
 
 /// What somebody is told whose account was removed or has a new password.
-pub(crate) const DISMISSED: &str = "your account was removed or has a new password";
+pub(crate) const DISMISSED: &str = "your account was removed or disabled, or has a new password";
 
 /// The question whose answer is the next reply.
 #[derive(Debug)]

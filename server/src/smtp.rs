@@ -10,5 +10,6 @@ mod recipient;
 mod session;
 pub(crate) mod spool;
 mod trace;
+mod trouble;
 
 pub use session::{Door, SmtpSession};

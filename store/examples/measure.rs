@@ -130,7 +130,8 @@ fn create(writer: &mut Writer) -> Outcome<AccountId> {
 
 fn letter(account: AccountId) -> Write {
     let prefix = vec![b'r'; 250];
-    let recipient = Recipient { account, into: Place::Inbox, prefix, flags: Flags::NONE };
+    let recipient =
+        Recipient { account, into: Place::Inbox, prefix, flags: Flags::NONE, alias: None };
     Write::Deliver {
         recipients: vec![recipient],
         body: NewBody::Inline(vec![b'x'; 2_048]),

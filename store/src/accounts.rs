@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::mailbox::{self, INBOX};
 use crate::{
-    AccountId, Counts, Credentials, DomainId, ScramKeys, Secret, Special, StoreError, sql,
+    AccountId, Counts, Credentials, DomainId, ScramKeys, Secret, Special, StoreError, alias, sql,
 };
 
 /// Names are kept and looked up in this form. ASCII only: other letters are what the caller makes
@@ -106,6 +106,9 @@ pub(crate) fn create_address(
 ) -> Result<(), StoreError> {
     require(conn, account)?;
     let (domain, _) = domain_row(conn, domain)?;
+    if alias::by_address(conn, localpart, domain)?.is_some() {
+        return Err(StoreError::AlreadyExists);
+    }
     let made = sql::run(
         conn,
         "INSERT INTO address (domain, localpart, account) VALUES (?1, ?2, ?3) \
@@ -133,17 +136,6 @@ pub(crate) fn set_catch_all(
     Ok(())
 }
 
-/// Whose an address is.
-pub(crate) fn resolve(
-    conn: &Connection,
-    localpart: &str,
-    domain: &str,
-) -> Result<AccountId, StoreError> {
-    let (domain, catch_all) = domain_row(conn, domain)?;
-    let found = address(conn, localpart, domain)?;
-    found.or(catch_all).ok_or(StoreError::NoSuchAddress)
-}
-
 /// What a login's password is checked against.
 pub(crate) fn credentials(conn: &Connection, login: &str) -> Result<Credentials, StoreError> {
     let account = match login.rsplit_once('@') {
@@ -155,13 +147,14 @@ pub(crate) fn credentials(conn: &Connection, login: &str) -> Result<Credentials,
         None => Some(by_name(conn, login)?),
     };
     let account = account.ok_or(StoreError::NoSuchAccount)?;
-    let name =
-        sql::first(conn, "SELECT name FROM account WHERE id = ?1", [account.0], |row| row.get(0))?;
-    Ok(Credentials {
-        account,
-        name: name.ok_or(StoreError::NoSuchAccount)?,
-        secrets: secrets(conn, account)?,
-    })
+    let (name, disabled) =
+        sql::first(conn, "SELECT name, disabled FROM account WHERE id = ?1", [account.0], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .ok_or(StoreError::NoSuchAccount)?;
+    // Nobody can know the password of an account that is out of use.
+    let secrets = if disabled { Vec::new() } else { secrets(conn, account)? };
+    Ok(Credentials { account, name, secrets })
 }
 
 /// All secrets of an account.
@@ -238,7 +231,8 @@ pub(crate) fn domain_row(
     .ok_or(StoreError::NotOurDomain)
 }
 
-fn address(
+/// Whose exactly this address is.
+pub(crate) fn address(
     conn: &Connection,
     localpart: &str,
     domain: DomainId,

@@ -1,5 +1,8 @@
 //! How messages come into a mailbox: delivery, APPEND, COPY, MOVE.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
 use pillarbox_core::UnixSeconds;
 use rusqlite::{Connection, params};
 
@@ -8,8 +11,8 @@ use crate::mailbox::{self, Mailbox};
 use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
-    AccountId, Appended, Delivered, Flags, MailboxId, Moved, NewBody, Recipient, StoreError,
-    UidRange, expunge, flags, sql,
+    AccountId, Appended, Delivered, Flags, Holder, MailboxId, Moved, NewBody, Recipient,
+    StoreError, UidRange, expunge, flags, quota, sql,
 };
 
 /// One letter into the mailboxes of all recipients. The first that fails fails them all: the
@@ -25,9 +28,10 @@ pub(crate) fn deliver(
         return Err(StoreError::Misuse("a delivery has at least one recipient"));
     }
     check_inline(shared, body)?;
-    let id = body::put(conn, &shared.bodies, body, recipients.len())?;
-    let mut delivered = Vec::with_capacity(recipients.len());
-    for recipient in recipients {
+    let copies = chosen(conn, shared, recipients, body.size())?;
+    let id = body::put(conn, &shared.bodies, body, copies.len())?;
+    let mut delivered = Vec::with_capacity(copies.len());
+    for recipient in copies {
         let place = mailbox::locate(conn, recipient.account, recipient.into)?;
         let principal = Principal::Account(recipient.account);
         let mut mailbox = may(conn, principal, Right::Insert, place)?;
@@ -44,6 +48,61 @@ pub(crate) fn deliver(
         delivered.push(Delivered { mailbox: place, uid });
     }
     Ok(delivered)
+}
+
+/// Who gets a copy. Those by their own address must be able to; of the members of an alias one
+/// must. What they may still get is counted down, since an account may have several addresses.
+fn chosen<'a>(
+    conn: &Connection,
+    shared: &Shared,
+    recipients: &'a [Recipient],
+    size: u64,
+) -> Result<Vec<&'a Recipient>, StoreError> {
+    let mut holders: HashMap<AccountId, Holder> = HashMap::new();
+    let mut take = |recipient: &Recipient| -> Result<(), StoreError> {
+        let holder = match holders.entry(recipient.account) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert(quota::holder(conn, recipient.account, shared.options.quota)?)
+            }
+        };
+        if holder.disabled {
+            return Err(StoreError::Disabled);
+        }
+        let size = size.saturating_add(sql::len(&recipient.prefix));
+        if let Some(room) = &mut holder.room {
+            *room = room.checked_sub(size).ok_or(StoreError::OverQuota)?;
+        }
+        Ok(())
+    };
+    let mut copies = Vec::with_capacity(recipients.len());
+    let mut reached: HashSet<AccountId> = HashSet::new();
+    for recipient in recipients.iter().filter(|recipient| recipient.alias.is_none()) {
+        take(recipient)?;
+        reached.insert(recipient.account);
+        copies.push(recipient);
+    }
+    let mut aliases: HashMap<usize, Result<(), StoreError>> = HashMap::new();
+    for recipient in recipients {
+        let Some(alias) = recipient.alias else { continue };
+        let outcome = aliases.entry(alias).or_insert(Err(StoreError::OverQuota));
+        if reached.contains(&recipient.account) {
+            *outcome = Ok(());
+            continue;
+        }
+        match take(recipient) {
+            Ok(()) => {
+                reached.insert(recipient.account);
+                copies.push(recipient);
+                *outcome = Ok(());
+            }
+            // One that was removed since it was looked up is passed over, too.
+            Err(StoreError::OverQuota | StoreError::Disabled | StoreError::NoSuchAccount) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    aliases.into_values().collect::<Result<(), _>>()?;
+    Ok(copies)
 }
 
 /// What APPEND says of its message.
@@ -65,6 +124,7 @@ pub(crate) fn append(
 ) -> Result<Appended, StoreError> {
     check_inline(shared, what.body)?;
     let mut mailbox = may(conn, Principal::Account(by), Right::Insert, mailbox)?;
+    quota::check(conn, by, shared.options.quota, what.body.size())?;
     let message = Coming {
         body: body::put(conn, &shared.bodies, what.body, 1)?,
         prefix: None,
@@ -78,19 +138,44 @@ pub(crate) fn append(
     Ok(Appended { uidvalidity: mailbox.status.uidvalidity, uid })
 }
 
-/// Messages of one mailbox into another, or the same; bodies are shared.
+/// Messages of one mailbox into another, or the same; bodies are shared. The copies count against
+/// the quota in full.
 pub(crate) fn copy(
     conn: &Connection,
+    shared: &Shared,
     by: AccountId,
     from: MailboxId,
     uids: &[UidRange],
     to: MailboxId,
     now: UnixSeconds,
 ) -> Result<(u32, Vec<(u32, u32)>), StoreError> {
+    let before = match quota::holder(conn, by, shared.options.quota) {
+        Ok(holder) => holder.room,
+        // Said by whoever looks at the mailboxes.
+        Err(StoreError::NoSuchAccount) => None,
+        Err(error) => return Err(error),
+    };
+    let copied = duplicate(conn, by, from, uids, to, now)?;
+    if let Some(room) = before
+        && copied.bytes > room
+    {
+        return Err(StoreError::OverQuota);
+    }
+    Ok((copied.uidvalidity, copied.pairs))
+}
+
+fn duplicate(
+    conn: &Connection,
+    by: AccountId,
+    from: MailboxId,
+    uids: &[UidRange],
+    to: MailboxId,
+    now: UnixSeconds,
+) -> Result<Copies, StoreError> {
     let from = may(conn, Principal::Account(by), Right::Read, from)?;
     let mut to = may(conn, Principal::Account(by), Right::Insert, to)?;
     let known = mailbox::keywords(conn, from.id)?;
-    let mut copied = Vec::new();
+    let (mut pairs, mut bytes) = (Vec::new(), 0_u64);
     // Read before the first insert: a copy into the same mailbox must not meet itself.
     for (uid, mut message) in to_copy(conn, from.id, uids, now)? {
         let names: Vec<String> = known
@@ -103,14 +188,24 @@ pub(crate) fn copy(
         if let Some(prefix) = message.prefix {
             body::share(conn, prefix)?;
         }
-        copied.push((uid, insert(conn, &mut to, &message)?));
+        pairs.push((uid, insert(conn, &mut to, &message)?));
+        bytes = bytes.saturating_add(message.size);
     }
     to.save(conn)?;
-    Ok((to.status.uidvalidity, copied))
+    Ok(Copies { uidvalidity: to.status.uidvalidity, pairs, bytes })
+}
+
+/// What has become of messages that were copied.
+struct Copies {
+    uidvalidity: u32,
+    /// Each one's UID and that of its copy.
+    pairs: Vec<(u32, u32)>,
+    bytes: u64,
 }
 
 /// The same, and the originals are taken out; in one transaction, so that a message is never in
-/// both mailboxes or in neither (RFC 6851 §3.1).
+/// both mailboxes or in neither (RFC 6851 §3.1). An account has no more mail after it than before, so
+/// that no quota stands in the way.
 pub(crate) fn relocate(
     conn: &Connection,
     by: AccountId,
@@ -119,7 +214,7 @@ pub(crate) fn relocate(
     to: MailboxId,
     now: UnixSeconds,
 ) -> Result<Moved, StoreError> {
-    let (uidvalidity, pairs) = copy(conn, by, from, uids, to, now)?;
+    let Copies { uidvalidity, pairs, .. } = duplicate(conn, by, from, uids, to, now)?;
     // Only what was copied: a move into the same mailbox leaves the copies.
     let mut copied = Vec::new();
     pairs.iter().for_each(|(uid, _)| UidRange::push(&mut copied, *uid));

@@ -3,7 +3,9 @@
 use pillarbox_core::UnixSeconds;
 use rusqlite::{Connection, Row, params};
 
-use crate::{AccountId, AccountInfo, Additions, DomainInfo, StoreError, accounts, sql};
+use crate::{
+    AccountId, AccountInfo, Additions, DomainInfo, StoreError, accounts, alias, quota, sql,
+};
 
 /// Makes what is new, in the order in which one needs the other.
 pub(crate) fn add(
@@ -22,6 +24,15 @@ pub(crate) fn add(
         let account = accounts::by_name(conn, &new.account)?;
         accounts::create_address(conn, &new.localpart, &new.domain, account)?;
     }
+    for alias in &additions.aliases {
+        alias::create(conn, alias)?;
+    }
+    for (account, quota) in &additions.quotas {
+        quota::set(conn, accounts::by_name(conn, account)?, *quota)?;
+    }
+    for account in &additions.disabled {
+        quota::set_disabled(conn, accounts::by_name(conn, account)?, true)?;
+    }
     for (domain, account) in &additions.catch_alls {
         let account = accounts::by_name(conn, account)?;
         accounts::set_catch_all(conn, domain, Some(account))?;
@@ -34,7 +45,7 @@ pub(crate) fn account(conn: &Connection, account: AccountId) -> Result<AccountIn
     let found = sql::first(
         conn,
         "SELECT a.id, a.name, count(m.id), coalesce(sum(m.messages), 0), \
-         coalesce(sum(m.bytes), 0) FROM account a LEFT JOIN mailbox m ON m.account = a.id \
+         coalesce(sum(m.bytes), 0), a.quota, a.disabled FROM account a LEFT JOIN mailbox m ON m.account = a.id \
          WHERE a.id = ?1 GROUP BY a.id",
         [account.0],
         account_info,
@@ -52,7 +63,7 @@ pub(crate) fn accounts(
     let found = sql::all(
         conn,
         "SELECT a.id, a.name, count(m.id), coalesce(sum(m.messages), 0), \
-         coalesce(sum(m.bytes), 0) FROM account a LEFT JOIN mailbox m ON m.account = a.id \
+         coalesce(sum(m.bytes), 0), a.quota, a.disabled FROM account a LEFT JOIN mailbox m ON m.account = a.id \
          WHERE a.name > ?1 AND a.name NOT GLOB '@*' GROUP BY a.name ORDER BY a.name LIMIT ?2",
         params![accounts::normal(after), i64::try_from(count_max).unwrap_or(i64::MAX)],
         account_info,
@@ -76,6 +87,8 @@ fn account_info(row: &Row<'_>) -> rusqlite::Result<AccountInfo> {
         mailboxes: sql::u64_at(row, 2)?,
         messages: sql::u64_at(row, 3)?,
         bytes: sql::u64_at(row, 4)?,
+        quota: quota::from_code(row.get(5)?),
+        disabled: row.get(6)?,
         secrets: Vec::new(),
     })
 }

@@ -82,6 +82,14 @@ pub enum StoreError {
     NoSuchAddress,
     /// The domain is not ours.
     NotOurDomain,
+    /// No alias has this address.
+    NoSuchAlias,
+    /// The alias has no such member.
+    NoSuchMember,
+    /// The account would have more bytes of messages than it may have.
+    OverQuota,
+    /// The account is out of use.
+    Disabled,
     /// The account may not do this to this mailbox.
     NotPermitted,
     /// The name, address or handle is taken.
@@ -143,6 +151,10 @@ impl fmt::Display for StoreError {
             Self::NoSuchMessage => "no such message",
             Self::NoSuchAddress => "no such address",
             Self::NotOurDomain => "not a domain of ours",
+            Self::NoSuchAlias => "no such alias",
+            Self::NoSuchMember => "no such member of the alias",
+            Self::OverQuota => "the account may have no more mail",
+            Self::Disabled => "the account is disabled",
             Self::NotPermitted => "not permitted",
             Self::AlreadyExists => "already exists",
             Self::MailboxLimit => "no more mailboxes or subscriptions in this account",

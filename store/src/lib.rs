@@ -16,6 +16,8 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod addressee;
+mod alias;
 mod body;
 mod changes;
 mod deliver;
@@ -26,6 +28,7 @@ mod flags;
 mod mailbox;
 mod messages;
 mod names;
+mod quota;
 mod read;
 mod reader;
 mod removal;
@@ -39,7 +42,10 @@ pub mod verify;
 mod write;
 mod writer;
 
+pub use addressee::{Address, Addressee, Holder, Routing};
+pub use alias::{AliasChange, AliasInfo, AliasSettings, NewAlias};
 pub use error::{OpenError, StoreError};
+pub use quota::Quota;
 pub use read::{
     AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,
     Message, Messages, Read, Selected, Status, What,

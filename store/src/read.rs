@@ -4,20 +4,38 @@ use std::fmt;
 
 use pillarbox_core::UnixSeconds;
 
-use crate::{AccountId, Flags, Keyword, MailboxId, Secret, Special, UidRange};
+use crate::{
+    AccountId, Address, Addressee, AliasInfo, Flags, Keyword, MailboxId, Quota, Routing, Secret,
+    Special, UidRange,
+};
 
 /// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
 /// each names the [`Found`] that answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
-    /// Whose is this address? Answer: [`Found::Account`], or the error
+    /// Who gets what is sent to an address? The first of these: whose it is, be that an account or
+    /// an alias; whose it is without what follows a separator; who gets what is nobody's in the
+    /// domain. Postmaster (RFC 5321 §4.5.1) is always somebody: at last the account of that name,
+    /// or the one that was there first. Answer: [`Found::Addressee`], or the error
     /// [`NoSuchAddress`](crate::StoreError::NoSuchAddress) or
     /// [`NotOurDomain`](crate::StoreError::NotOurDomain).
     Resolve {
-        /// ASCII case is no difference.
-        localpart: String,
-        /// ASCII case is no difference.
-        domain: String,
+        /// To whom.
+        to: Address,
+        /// From whom; `None` for the null sender.
+        from: Option<Address>,
+        /// How.
+        routing: Routing,
+    },
+    /// May this account send as this address? It may as its own addresses, with or without what
+    /// follows a separator, and as an alias that allows it to its members. Answer: [`Found::May`].
+    MaySendAs {
+        /// Who wants to.
+        account: AccountId,
+        /// As whom.
+        address: Address,
+        /// As in [`Routing::separators`].
+        separators: String,
     },
     /// Against what is a password checked? Answer: [`Found::Credentials`], or the error
     /// [`NoSuchAccount`](crate::StoreError::NoSuchAccount).
@@ -124,6 +142,14 @@ pub enum Read {
         /// With their secrets.
         secrets: bool,
     },
+    /// Aliases, ordered by domain and local part. Answer: [`Found::Aliases`].
+    Aliases {
+        /// Only those with a later domain and local part: both empty, or those of the last of the
+        /// answer before.
+        after: Address,
+        /// As in [`Accounts`](Self::Accounts).
+        count_max: usize,
+    },
     /// Domains of ours, ordered by name. Answer: [`Found::Domains`].
     Domains {
         /// As in [`Accounts`](Self::Accounts).
@@ -151,8 +177,11 @@ pub enum What {
 /// The answer to a [`Read`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// The account.
-    Account(AccountId),
+    /// Who gets mail for an address; and the account whose address the sender's is, be it right or
+    /// not that the sender claims it.
+    Addressee(Addressee, Option<AccountId>),
+    /// Whether it may be done.
+    May(bool),
     /// An account and its secrets.
     Credentials(Credentials),
     /// Mailboxes.
@@ -179,6 +208,8 @@ pub enum Found {
     Accounts(Vec<AccountInfo>),
     /// Domains.
     Domains(Vec<DomainInfo>),
+    /// Aliases.
+    Aliases(Vec<AliasInfo>),
 }
 
 /// An account as its operator sees it.
@@ -196,6 +227,10 @@ pub struct AccountInfo {
     pub messages: u64,
     /// Their sizes, each counted in full though bodies are shared.
     pub bytes: u64,
+    /// How many bytes they may have.
+    pub quota: Quota,
+    /// It is out of use: nobody can log in, and mail is refused.
+    pub disabled: bool,
     /// Empty where they were not asked for.
     pub secrets: Vec<Secret>,
 }
@@ -218,7 +253,7 @@ pub struct Credentials {
     pub account: AccountId,
     /// Its name.
     pub name: String,
-    /// What a password is checked against; may be empty.
+    /// What a password is checked against; may be empty, and is for an account that is disabled.
     pub secrets: Vec<Secret>,
 }
 

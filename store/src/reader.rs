@@ -8,7 +8,8 @@ use crate::messages::{Asked, Piece};
 use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
-    AccountId, Found, Read, StoreError, accounts, changes, directory, mailbox, messages, names,
+    AccountId, Address, Found, Read, Routing, StoreError, accounts, addressee, alias, changes,
+    directory, mailbox, messages, names,
 };
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
@@ -30,8 +31,11 @@ impl Reader {
         let snapshot = self.conn.unchecked_transaction()?;
         let bodies = &self.shared.bodies;
         match job {
-            Read::Resolve { localpart, domain } => {
-                accounts::resolve(&snapshot, &localpart, &domain).map(Found::Account)
+            Read::Resolve { to, from, routing } => {
+                resolve(&snapshot, &to, from, &routing, self.shared.options.quota)
+            }
+            Read::MaySendAs { account, address, separators } => {
+                addressee::may_send_as(&snapshot, account, &address, &separators).map(Found::May)
             }
             Read::Credentials { login } => {
                 accounts::credentials(&snapshot, &login).map(Found::Credentials)
@@ -74,11 +78,30 @@ impl Reader {
             Read::Accounts { after, count_max, secrets } => {
                 directory::accounts(&snapshot, &after, count_max, secrets).map(Found::Accounts)
             }
+            Read::Aliases { after, count_max } => {
+                alias::list(&snapshot, (&after.domain, &after.localpart), count_max)
+                    .map(Found::Aliases)
+            }
             Read::Domains { after, count_max } => {
                 directory::domains(&snapshot, &after, count_max).map(Found::Domains)
             }
         }
     }
+}
+
+fn resolve(
+    conn: &Connection,
+    to: &Address,
+    from: Option<Address>,
+    routing: &Routing,
+    quota: Option<u64>,
+) -> Result<Found, StoreError> {
+    let found = addressee::find(conn, to, routing, quota)?;
+    let from = match from {
+        Some(from) => addressee::owner(conn, &from, &routing.separators)?,
+        None => None,
+    };
+    Ok(Found::Addressee(found, from))
 }
 
 fn mailboxes(conn: &Connection, account: AccountId) -> Result<Found, StoreError> {

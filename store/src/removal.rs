@@ -15,7 +15,7 @@ use crate::body::{self, BodyId};
 use crate::rights::{Principal, Right, may};
 use crate::{AccountId, Cleared, Flags, MailboxId, StoreError, accounts, sql};
 
-/// Takes an address away.
+/// Takes an address away, also from the aliases of which it is a member.
 pub(crate) fn address(conn: &Connection, localpart: &str, domain: &str) -> Result<(), StoreError> {
     let (domain, _) = accounts::domain_row(conn, domain)?;
     let removed = sql::run(
@@ -33,9 +33,12 @@ pub(crate) fn domain(
     with_addresses: bool,
 ) -> Result<(), StoreError> {
     let (domain, _) = accounts::domain_row(conn, name)?;
-    let addresses = "DELETE FROM address WHERE domain = ?1";
-    if sql::run(conn, addresses, [domain.0])? > 0 && !with_addresses {
-        return Err(StoreError::HasAddresses);
+    for addresses in
+        ["DELETE FROM address WHERE domain = ?1", "DELETE FROM alias WHERE domain = ?1"]
+    {
+        if sql::run(conn, addresses, [domain.0])? > 0 && !with_addresses {
+            return Err(StoreError::HasAddresses);
+        }
     }
     sql::run(conn, "DELETE FROM domain WHERE id = ?1", [domain.0])?;
     Ok(())

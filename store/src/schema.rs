@@ -5,7 +5,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::OpenError;
 
 /// Step n leads from version n to version n + 1. A step that was released is never changed.
-const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const STEPS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// The version that this program writes.
 pub(crate) fn known() -> i64 {

@@ -28,6 +28,9 @@ pub struct Options {
     /// The most mailboxes that one account can have, and the most names that it can subscribe to:
     /// LIST and LSUB look at all of them at once.
     pub mailboxes_max: u32,
+    /// How many bytes of messages an account may have that has no quota of its own; `None`: any
+    /// number.
+    pub quota: Option<u64>,
     /// The database's page size in bytes; counts only when the store is made. At 8 KiB letters of
     /// 2 KiB waste a third less room than at 4 KiB, for the same work (`examples/measure.rs`).
     pub page_size: u32,
@@ -45,6 +48,7 @@ impl Default for Options {
             inline_max: 64 * 1024,
             sync: Sync::Full,
             mailboxes_max: 10_000,
+            quota: None,
             page_size: 8192,
             cache_kib: 1024,
             checkpoint_pages: 750,
@@ -246,7 +250,7 @@ const BUSY: Duration = Duration::from_secs(10);
 /// In bytes.
 const WAL_KEPT_MAX: i64 = 64 * 1024 * 1024;
 /// More than there are statements in this crate.
-const STATEMENTS_MAX: usize = 96;
+const STATEMENTS_MAX: usize = 128;
 
 /// Fills the WAL with zeros up to `size`, so that commits overwrite blocks that the file has
 /// already. SQLite takes zeros behind the last frame for what they are: no frame.

@@ -33,6 +33,8 @@ pub enum Finding {
     },
     /// A mailbox has a name that none can have.
     Name(i64),
+    /// An address is an account's and an alias's, so that nobody knows whose mail it is.
+    Ambiguous(String),
     /// An account has no INBOX.
     NoInbox(i64),
     /// A message's size is not that of its prefix and body together.
@@ -82,6 +84,7 @@ impl fmt::Display for Finding {
                 write!(f, "mailbox {mailbox}: {what} is {says}, its messages say {is}")
             }
             Self::Name(mailbox) => write!(f, "mailbox {mailbox}: a name that none can have"),
+            Self::Ambiguous(address) => write!(f, "{address}: an account's and an alias's"),
             Self::NoInbox(account) => write!(f, "account {account}: no INBOX"),
             Self::MessageSize { mailbox, uid } => {
                 write!(f, "mailbox {mailbox}, message {uid}: wrong size")
@@ -148,6 +151,11 @@ fn check_names(conn: &Connection, report: &mut dyn FnMut(Finding)) -> Result<(),
             continue;
         }
         report(Finding::Name(mailbox));
+    }
+    let twice = "SELECT a.localpart || '@' || d.name FROM alias a JOIN address USING \
+                 (domain, localpart) JOIN domain d ON d.id = a.domain ORDER BY 1";
+    for address in sql::all(conn, twice, [], |row| row.get(0))? {
+        report(Finding::Ambiguous(address));
     }
     // An estate (see `removal`) has what is left of its mailboxes.
     let without = "SELECT id FROM account WHERE name NOT LIKE '@%' AND NOT EXISTS \

@@ -5,7 +5,10 @@ use std::fmt;
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
 
-use crate::{AccountId, DomainId, Flags, MailboxId, Secret, Special, UidRange};
+use crate::{
+    AccountId, Address, AliasChange, DomainId, Flags, MailboxId, NewAlias, Quota, Secret, Special,
+    UidRange,
+};
 
 /// A change, as a value. [`Writer::commit`](crate::Writer::commit) carries it out; each names the
 /// [`Written`] that answers it.
@@ -47,13 +50,40 @@ pub enum Write {
         /// Nobody where `None`.
         account: Option<AccountId>,
     },
-    /// Make domains, accounts, addresses and catch-alls: all of them, or none where one of them is
+    /// Make domains, accounts, addresses, aliases and catch-alls, and set quotas: all of them, or none where one of them is
     /// there already or names what is not there. Answer: [`Written::Done`].
     Add {
         /// What is made.
         additions: Additions,
         /// As in [`CreateAccount`](Self::CreateAccount).
         now: UnixSeconds,
+    },
+    /// Change an alias. Answer: [`Written::Done`].
+    ChangeAlias {
+        /// Which.
+        alias: Address,
+        /// How.
+        change: AliasChange,
+    },
+    /// Take an alias away. Answer: [`Written::Done`].
+    RemoveAlias {
+        /// Which.
+        alias: Address,
+    },
+    /// Say how much mail an account may have. Answer: [`Written::Done`].
+    SetQuota {
+        /// Whose.
+        account: AccountId,
+        /// The new one.
+        quota: Quota,
+    },
+    /// Take an account out of use, or into it again: its addresses stay, mail to it is refused, and
+    /// its secrets are kept but not told. Answer: [`Written::Done`].
+    SetDisabled {
+        /// Which.
+        account: AccountId,
+        /// Out of use.
+        disabled: bool,
     },
     /// Take an address away. Answer: [`Written::Done`].
     RemoveAddress {
@@ -67,7 +97,7 @@ pub enum Write {
     RemoveDomain {
         /// A domain of ours.
         name: String,
-        /// Its addresses go with it.
+        /// Its addresses and aliases go with it.
         with_addresses: bool,
     },
     /// Take an account away: its name, secrets, addresses and catch-alls are gone at once, and it
@@ -83,8 +113,9 @@ pub enum Write {
         /// at least 1. Fewer where they are large.
         messages_max: usize,
     },
-    /// Put one letter into the mailboxes of all recipients, or of none.
-    /// Answer: [`Written::Delivered`].
+    /// Put one letter into the mailboxes of all recipients, or of none. Members of an alias are the
+    /// exception: those that have it already, or have no room or are disabled, are passed over, as
+    /// long as one member has it. Answer: [`Written::Delivered`].
     Deliver {
         /// At least one.
         recipients: Vec<Recipient>,
@@ -238,8 +269,14 @@ pub struct Additions {
     pub accounts: Vec<NewAccount>,
     /// Addresses, of these domains and accounts or of others.
     pub addresses: Vec<NewAddress>,
+    /// Aliases, with addresses of these or of others.
+    pub aliases: Vec<NewAlias>,
     /// Domains, each with the account that gets what is nobody's there.
     pub catch_alls: Vec<(String, String)>,
+    /// Accounts, each with its quota.
+    pub quotas: Vec<(String, Quota)>,
+    /// Accounts that are out of use.
+    pub disabled: Vec<String>,
 }
 
 /// An account to be made.
@@ -273,6 +310,8 @@ pub struct Recipient {
     pub prefix: Vec<u8>,
     /// System flags that the message begins with; other bits are ignored.
     pub flags: Flags,
+    /// It is a member of an alias; members of the same one have the same number.
+    pub alias: Option<usize>,
 }
 
 /// A mailbox of a known account.
@@ -332,7 +371,8 @@ pub enum Written {
     Account(AccountId),
     /// The new domain.
     Domain(DomainId),
-    /// Where the letter went, in the order of the recipients.
+    /// Where the letter went: those by their own address first, each in the order of the
+    /// recipients.
     Delivered(Vec<Delivered>),
     /// Where the message went.
     Appended(Appended),
@@ -429,12 +469,23 @@ impl fmt::Debug for Write {
             Self::SetCatchAll { domain, .. } => write!(f, "SetCatchAll({domain})"),
             Self::Add { additions, .. } => write!(
                 f,
-                "Add({} domains, {} accounts, {} addresses, {} catch-alls)",
+                "Add({} domains, {} accounts, {} addresses, {} aliases, {} catch-alls)",
                 additions.domains.len(),
                 additions.accounts.len(),
                 additions.addresses.len(),
+                additions.aliases.len(),
                 additions.catch_alls.len()
             ),
+            Self::ChangeAlias { alias, .. } => {
+                write!(f, "ChangeAlias({}@{})", alias.localpart, alias.domain)
+            }
+            Self::RemoveAlias { alias } => {
+                write!(f, "RemoveAlias({}@{})", alias.localpart, alias.domain)
+            }
+            Self::SetQuota { account, quota } => write!(f, "SetQuota({}: {quota:?})", account.0),
+            Self::SetDisabled { account, disabled } => {
+                write!(f, "SetDisabled({}: {disabled})", account.0)
+            }
             Self::RemoveAddress { localpart, domain } => {
                 write!(f, "RemoveAddress({localpart}@{domain})")
             }

@@ -12,7 +12,9 @@ use crate::deliver::{self, Appending};
 use crate::flags::{self, Flagging};
 use crate::names::Names;
 use crate::store::{Shared, body_path};
-use crate::{StoreError, Write, Written, accounts, directory, expunge, mailbox, removal, sql};
+use crate::{
+    StoreError, Write, Written, accounts, alias, directory, expunge, mailbox, quota, removal, sql,
+};
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
 /// each other.
@@ -130,7 +132,7 @@ impl Writer {
                 deliver::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
             }
             Write::Copy { by, from, uids, to, now } => {
-                deliver::copy(conn, *by, *from, uids, *to, *now)
+                deliver::copy(conn, &self.shared, *by, *from, uids, *to, *now)
                     .map(|(uidvalidity, pairs)| Written::Copied(uidvalidity, pairs))
             }
             Write::Move { by, from, uids, to, now } => {
@@ -159,6 +161,10 @@ impl Writer {
             | Write::CreateAddress { .. }
             | Write::SetCatchAll { .. }
             | Write::Add { .. }
+            | Write::ChangeAlias { .. }
+            | Write::RemoveAlias { .. }
+            | Write::SetQuota { .. }
+            | Write::SetDisabled { .. }
             | Write::RemoveAddress { .. }
             | Write::RemoveDomain { .. }
             | Write::RemoveAccount { .. }
@@ -193,6 +199,16 @@ impl Writer {
             }
             Write::Add { additions, now } => {
                 directory::add(conn, additions, *now).map(|()| Written::Done)
+            }
+            Write::ChangeAlias { alias, change } => {
+                alias::change(conn, alias, change).map(|()| Written::Done)
+            }
+            Write::RemoveAlias { alias } => alias::remove(conn, alias).map(|()| Written::Done),
+            Write::SetQuota { account, quota } => {
+                quota::set(conn, *account, *quota).map(|()| Written::Done)
+            }
+            Write::SetDisabled { account, disabled } => {
+                quota::set_disabled(conn, *account, *disabled).map(|()| Written::Done)
             }
             Write::RemoveAddress { localpart, domain } => {
                 removal::address(conn, localpart, domain).map(|()| Written::Done)

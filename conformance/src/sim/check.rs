@@ -5,7 +5,10 @@ use std::path::Path;
 
 use pillarbox::job::{Answer, Job};
 use pillarbox_core::effect::Hands as _;
-use pillarbox_store::{Flags, Found, Message, Read, Status, UidRange, What, verify};
+use pillarbox_store::{
+    Address, Addressee, Flags, Found, Holder, Message, Read, Routing, Status, UidRange, What,
+    verify,
+};
 
 use super::ledger::{ACCOUNTS, Kind, Ledger};
 use super::seat::Client;
@@ -127,8 +130,12 @@ pub(super) fn whole(dir: &Path, ledger: &mut Ledger) {
 
 fn inbox(world: &mut World, account: usize) -> Result<Inbox, String> {
     let localpart = (*ACCOUNTS.get(account).unwrap_or(&"?")).to_owned();
-    let question = Read::Resolve { localpart, domain: "localhost".into() };
-    let Found::Account(by) = ask(world, question)? else { return Err("no account".into()) };
+    let to = Address { localpart, domain: "localhost".into() };
+    let question = Read::Resolve { to, from: None, routing: Routing::default() };
+    let Found::Addressee(Addressee::Account(Holder { account: by, .. }), _) = ask(world, question)?
+    else {
+        return Err("no account".into());
+    };
     let question = Read::MailboxByName { account: by, name: "INBOX".into() };
     let Found::Mailbox(info) = ask(world, question)? else { return Err("no INBOX".into()) };
     let mailbox = info.id;

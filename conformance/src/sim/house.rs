@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use pillarbox::config::{Config, Limits, Listener, Protocol, RuntimeKind};
+use pillarbox::config::{Config, Delivery, Limits, Listener, Protocol, RuntimeKind};
 use pillarbox::context::Context;
 use pillarbox::doors::Entrance;
 use pillarbox::job::{Answer, Job, Worker};
+use pillarbox::rates::Allowances;
 use pillarbox_core::EffectId;
 use pillarbox_core::effect::{BoxMachine, FileWork, Handle, Hands};
 use pillarbox_runtime_std::bodies::Bodies;
@@ -66,7 +67,12 @@ impl House {
     /// One line.
     pub(super) fn open(dir: &Path, start: u64) -> Result<Self, String> {
         let store = Store::open(dir, &options()).map_err(|error| error.to_string())?;
-        let context = Context::new("localhost".into(), start << 20, prng::server_random);
+        let context = Context::new(
+            "localhost".into(),
+            start << 20,
+            &Allowances::default(),
+            prng::server_random,
+        );
         let context = Arc::new(context);
         let (tell, checkpoint) = sync_channel(1);
         let writer = store.writer().map_err(|error| error.to_string())?;
@@ -134,7 +140,9 @@ fn config() -> Config {
         threads: 1,
         tls: None,
         listeners: Vec::new(),
+        delivery: Delivery::default(),
         limits: Limits { stop_within: Duration::ZERO, ..Limits::default() },
+        rates: Allowances::default(),
         log: log::LevelFilter::Off,
         sync: false,
     }

@@ -1,17 +1,20 @@
 //! Why nothing was added: the store says only that something was in the way.
 
 use pillarbox_core::flow::Desk;
-use pillarbox_store::{Credentials, Found, Read, StoreError};
+use pillarbox_store::{self as store, Credentials, Found, Read, StoreError};
 
 use crate::address::Address;
-use crate::control::wire::Additions;
+use crate::control::wire::{Additions, AliasRow};
 use crate::job::{self, Job};
 
 /// The first thing in the way, as a line that says what to do.
 pub(super) async fn refused(desk: &Desk<Job>, new: &Additions, error: StoreError) -> String {
     let known = matches!(
         error,
-        StoreError::AlreadyExists | StoreError::NotOurDomain | StoreError::NoSuchAccount
+        StoreError::AlreadyExists
+            | StoreError::NotOurDomain
+            | StoreError::NoSuchAccount
+            | StoreError::NoSuchAddress
     );
     let found = if known { first_in_the_way(desk, new).await } else { Ok(None) };
     match found {
@@ -54,6 +57,11 @@ pub(super) async fn first_in_the_way(
             return Ok(Some(line));
         }
     }
+    for alias in &new.aliases {
+        if let Some(line) = alias_in_the_way(desk, new, alias).await? {
+            return Ok(Some(line));
+        }
+    }
     for (domain, account) in &new.catch_alls {
         if !will_be_ours(desk, new, domain).await? {
             return Ok(Some(not_ours(domain)));
@@ -75,14 +83,55 @@ async fn address_in_the_way(
     if !will_be_ours(desk, new, &address.domain).await? {
         return Ok(Some(not_ours(&address.domain)));
     }
-    if let Some(holder) = holder(desk, &format!("{}@{}", address.localpart, address.domain)).await?
-    {
-        return Ok(Some(format!("{address} belongs to the account `{}` already", holder.name)));
+    if let Some(line) = taken(desk, &address).await? {
+        return Ok(Some(line));
     }
     if !will_exist(desk, new, account).await? {
         return Ok(Some(no_account(account)));
     }
     Ok(None)
+}
+
+async fn alias_in_the_way(
+    desk: &Desk<Job>,
+    new: &Additions,
+    alias: &AliasRow,
+) -> Result<Option<String>, StoreError> {
+    let Ok(address) = alias.address.parse::<Address>() else { return Ok(None) };
+    if !will_be_ours(desk, new, &address.domain).await? {
+        return Ok(Some(not_ours(&address.domain)));
+    }
+    if let Some(line) = taken(desk, &address).await? {
+        return Ok(Some(line));
+    }
+    for member in &alias.members {
+        let comes = new.addresses.iter().any(|(address, _)| address.eq_ignore_ascii_case(member));
+        if !comes && (!member.contains('@') || holder(desk, member).await?.is_none()) {
+            return Ok(Some(format!(
+                "{member} is no address of an account here: `pillarbox account list` shows them, \
+                 and no alias can be a member of another"
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// Whose an address is already.
+async fn taken(desk: &Desk<Job>, address: &Address) -> Result<Option<String>, StoreError> {
+    let login = format!("{}@{}", address.localpart, address.domain);
+    if let Some(holder) = holder(desk, &login).await? {
+        return Ok(Some(format!("{address} belongs to the account `{}` already", holder.name)));
+    }
+    let Address { localpart, domain } = address.clone();
+    let to = store::Address { localpart, domain };
+    let question = Read::Resolve { to, from: None, routing: store::Routing::default() };
+    match job::read(desk, "alias", question).await {
+        Ok(Found::Addressee(store::Addressee::Alias(..), _)) => {
+            Ok(Some(format!("{address} is an alias already")))
+        }
+        Ok(_) | Err(StoreError::NoSuchAddress | StoreError::NotOurDomain) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 pub(super) fn not_ours(domain: &str) -> String {
@@ -107,7 +156,8 @@ async fn will_exist(desk: &Desk<Job>, new: &Additions, name: &str) -> Result<boo
 
 async fn is_ours(desk: &Desk<Job>, domain: &str) -> Result<bool, StoreError> {
     // Any local part will do: the domain is looked up first.
-    let question = Read::Resolve { localpart: "postmaster".into(), domain: domain.to_owned() };
+    let to = store::Address { localpart: "postmaster".into(), domain: domain.to_owned() };
+    let question = Read::Resolve { to, from: None, routing: store::Routing::default() };
     match job::read(desk, "domain", question).await {
         Ok(_) | Err(StoreError::NoSuchAddress) => Ok(true),
         Err(StoreError::NotOurDomain) => Ok(false),

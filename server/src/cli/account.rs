@@ -9,7 +9,7 @@ use super::table::{self, Column, count, size, table};
 use super::{Trouble, password};
 use crate::address::{Address, account_name};
 use crate::control::reach::Hand;
-use crate::control::wire::{AccountRow, Additions, Request};
+use crate::control::wire::{AccountRow, Additions, Quota, Request};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AccountCommand {
@@ -18,7 +18,8 @@ pub(super) enum AccountCommand {
     Add(AddArgs),
     /// List accounts with their addresses and what lies in their mailboxes.
     List {
-        /// As JSON: an array of objects with name, addresses, mailboxes, messages, bytes.
+        /// As JSON: an array of objects with name, addresses, mailboxes, messages, bytes,
+        /// quota ("default", "none" or {"bytes": N}) and disabled.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -33,6 +34,35 @@ pub(super) enum AccountCommand {
         /// Read the password from the first line of standard input.
         #[arg(long)]
         password_stdin: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Say how much mail an account may have.
+    ///
+    /// Mail that would be more is put off (452), and the account's own programs can store no more.
+    #[command(after_help = QUOTA_HELP)]
+    Quota {
+        /// The account's name or one of its addresses.
+        account: String,
+        /// Bytes, or with a unit: kB, MB, GB, TB; `none`: any number; `default`: what the
+        /// configuration says (`account_bytes_max` under [limits]).
+        #[arg(value_parser = quota)]
+        size: Quota,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take an account out of use: nobody can log in to it, and mail to it is refused. Whoever is
+    /// logged in is logged out. Its mail, addresses and password are kept.
+    Disable {
+        /// The account's name or one of its addresses.
+        account: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take an account into use again.
+    Enable {
+        /// The account's name or one of its addresses.
+        account: String,
         #[command(flatten)]
         place: Place,
     },
@@ -88,6 +118,12 @@ Examples:
   pillarbox account password alice@example.org
   pillarbox account password alice --password-stdin < file";
 
+const QUOTA_HELP: &str = "\
+Examples:
+  pillarbox account quota alice@example.org 5GB
+  pillarbox account quota alice none
+  pillarbox account quota alice default";
+
 const REMOVE_HELP: &str = "\
 Examples:
   pillarbox account remove alice@example.org         (says what would be removed)
@@ -100,6 +136,9 @@ pub(super) fn run(command: AccountCommand) -> Result<(), Trouble> {
         AccountCommand::Password { account, password_stdin, place } => {
             set_password(&account, password_stdin, &place)
         }
+        AccountCommand::Quota { account, size, place } => set_quota(&account, size, &place),
+        AccountCommand::Disable { account, place } => disable(&account, true, &place),
+        AccountCommand::Enable { account, place } => disable(&account, false, &place),
         AccountCommand::Remove { account, yes, place } => remove(&account, yes, &place),
     }
 }
@@ -169,6 +208,8 @@ fn list(json: bool, place: &Place) -> Result<(), Trouble> {
         Column::Right("MAILBOXES"),
         Column::Right("MESSAGES"),
         Column::Right("SIZE"),
+        Column::Right("QUOTA"),
+        Column::Left("STATE"),
     ];
     let cells = |row: AccountRow| {
         vec![
@@ -177,6 +218,8 @@ fn list(json: bool, place: &Place) -> Result<(), Trouble> {
             row.mailboxes.to_string(),
             row.messages.to_string(),
             size(row.bytes),
+            quota_text(row.quota),
+            if row.disabled { "disabled".into() } else { String::new() },
         ]
     };
     let rows: Vec<_> = rows.into_iter().map(cells).collect();
@@ -190,6 +233,55 @@ fn set_password(login: &str, from_stdin: bool, place: &Place) -> Result<(), Trou
     place::ask(&mut hand, Request::Password { login: name.clone(), secrets })?;
     Ok(table::print(&format!("account `{name}` has a new password\n"))?)
 }
+
+fn set_quota(login: &str, quota: Quota, place: &Place) -> Result<(), Trouble> {
+    let mut hand = place.reach()?;
+    let name = place::account(&mut hand, login)?.name;
+    place::ask(&mut hand, Request::Quota { login: name.clone(), quota })?;
+    Ok(table::print(&format!("account `{name}` may have: {}\n", quota_text(quota)))?)
+}
+
+fn disable(login: &str, disabled: bool, place: &Place) -> Result<(), Trouble> {
+    let mut hand = place.reach()?;
+    let name = place::account(&mut hand, login)?.name;
+    place::ask(&mut hand, Request::Disable { login: name.clone(), disabled })?;
+    let state = if disabled { "disabled" } else { "enabled" };
+    Ok(table::print(&format!("account `{name}` is {state}\n"))?)
+}
+
+/// As it is read on the command line; sizes rounded down.
+fn quota_text(quota: Quota) -> String {
+    match quota {
+        Quota::Default => "default".into(),
+        Quota::None => "none".into(),
+        Quota::Bytes(bytes) => size(bytes),
+    }
+}
+
+/// A quota as it is written: `default`, `none`, or a number with or without a unit.
+fn quota(text: &str) -> Result<Quota, String> {
+    match text {
+        "default" => return Ok(Quota::Default),
+        "none" => return Ok(Quota::None),
+        _ => {}
+    }
+    let digits = text.trim_end_matches(|char: char| !char.is_ascii_digit());
+    let unit = text.get(digits.len()..).unwrap_or_default().trim();
+    let factor = ["B", "kB", "MB", "GB", "TB"]
+        .into_iter()
+        .zip([1, 1_000, 1_000_000, 1_000_000_000, 1_000_000_000_000_u64])
+        .find(|(name, _)| name.eq_ignore_ascii_case(unit) || unit.is_empty())
+        .map(|(_, factor)| factor);
+    let bytes =
+        digits.parse::<u64>().ok().zip(factor).and_then(|(n, factor)| n.checked_mul(factor));
+    bytes
+        .filter(|bytes| *bytes <= QUOTA_MAX)
+        .map(Quota::Bytes)
+        .ok_or_else(|| "write a size such as 500MB or 5GB, `none` or `default`".to_owned())
+}
+
+/// What a configuration can say, too.
+const QUOTA_MAX: u64 = 1 << 62;
 
 fn remove(login: &str, yes: bool, place: &Place) -> Result<(), Trouble> {
     let mut hand = place.reach()?;
@@ -245,6 +337,28 @@ mod tests {
             }
             Err(Trouble::Usage(why)) => Err(why),
             Err(Trouble::Failed(why)) => panic!("{why}"),
+        }
+    }
+
+    #[test]
+    fn quotas_are_written_in_a_few_ways() {
+        for (text, expected) in [
+            ("default", Some(Quota::Default)),
+            ("none", Some(Quota::None)),
+            ("0", Some(Quota::Bytes(0))),
+            ("1234", Some(Quota::Bytes(1_234))),
+            ("5GB", Some(Quota::Bytes(5_000_000_000))),
+            ("5 mb", Some(Quota::Bytes(5_000_000))),
+            ("4611686018427387904", Some(Quota::Bytes(1 << 62))),
+            ("4611686018427387905", None),
+            ("99999999TB", None),
+            ("", None),
+            ("GB", None),
+            ("-5", None),
+            ("1.5GB", None),
+            ("5GiB", None),
+        ] {
+            assert_eq!(quota(text).ok(), expected, "{text}");
         }
     }
 

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::config::Config;
 use crate::control::reach::Hand;
-use crate::control::wire::{AccountRow, Answer, DomainRow, Request};
+use crate::control::wire::{AccountRow, AliasRow, Answer, DomainRow, Request};
 use crate::localserve;
 
 /// Which server a command is about. It may be running or stopped: a running one does the work
@@ -96,6 +96,21 @@ pub(super) fn domains(hand: &mut Hand) -> Result<Vec<DomainRow>, String> {
         let Answer::Domains { domains, more } = answer else { return Err(astray()) };
         let any = !domains.is_empty();
         all.extend(domains);
+        if !(more && any) {
+            return Ok(all);
+        }
+    }
+}
+
+/// All aliases, page by page.
+pub(super) fn aliases(hand: &mut Hand) -> Result<Vec<AliasRow>, String> {
+    let mut all: Vec<AliasRow> = Vec::new();
+    loop {
+        let after = all.last().map_or_else(String::new, |row| row.address.clone());
+        let answer = ask(hand, Request::Aliases { after })?;
+        let Answer::Aliases { aliases, more } = answer else { return Err(astray()) };
+        let any = !aliases.is_empty();
+        all.extend(aliases);
         if !(more && any) {
             return Ok(all);
         }

@@ -25,7 +25,7 @@ pub(super) struct ExportArgs {
 }
 
 const EXPORT_HELP: &str = "\
-The file holds domains, accounts, addresses, catch-alls, and the keys derived from passwords, with
+The file holds domains, accounts, addresses, aliases, catch-alls, quotas, and the keys derived from passwords, with
 which everybody can go on logging in. It holds no password and no mail. Whoever has it can try
 passwords on it unnoticed: keep it as safe as the mail itself.
 
@@ -56,7 +56,13 @@ A file written by hand:
   [[account]]
   name = \"alice\"
   addresses = [\"alice@example.org\"]
+  quota = 5_000_000_000             # bytes, or \"none\"; may be left out
   # without `secrets`; afterwards: pillarbox account password alice
+
+  [[alias]]
+  address = \"info@example.org\"
+  members = [\"alice@example.org\"]
+  post_public = true                # anybody may write to it
 
 Examples:
   pillarbox import accounts.toml
@@ -114,7 +120,9 @@ fn summary(additions: &Additions, known: usize) -> String {
         (additions.domains.len(), "domain"),
         (additions.accounts.len(), "account"),
         (additions.addresses.len(), "address"),
+        (additions.aliases.len(), "alias"),
         (additions.catch_alls.len(), "catch-all"),
+        (additions.quotas.len(), "quota"),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)
@@ -123,8 +131,8 @@ fn summary(additions: &Additions, known: usize) -> String {
     let added = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
     let were = match known {
         0 => String::new(),
-        1 => "; 1 domain or account was there already".into(),
-        _ => format!("; {known} domains and accounts were there already"),
+        1 => "; 1 domain, account or alias was there already".into(),
+        _ => format!("; {known} domains, accounts and aliases were there already"),
     };
     format!("{added} added{were}\n")
 }
@@ -145,7 +153,8 @@ fn read(file: &Path) -> Result<(PathBuf, String), String> {
 
 fn present(hand: &mut Hand) -> Result<Present, String> {
     let domains = place::domains(hand)?;
-    Ok(Present { domains, accounts: place::accounts(hand, true)? })
+    let accounts = place::accounts(hand, true)?;
+    Ok(Present { domains, accounts, aliases: place::aliases(hand)? })
 }
 
 #[cfg(test)]
@@ -174,7 +183,8 @@ mod tests {
         assert_eq!(summary(&additions, 0), "nothing added\n");
         additions.domains.push("a".into());
         additions.addresses.extend([("a".into(), "b".into()), ("c".into(), "d".into())]);
-        let said = "1 domain, 2 addresses added; 2 domains and accounts were there already\n";
+        let said =
+            "1 domain, 2 addresses added; 2 domains, accounts and aliases were there already\n";
         assert_eq!(summary(&additions, 2), said);
     }
 }

@@ -53,8 +53,8 @@ fn every_flaw_is_told_with_its_place() {
         [
             "1:1: `data` is missing",
             "1:12: `mail_example` is not a host name such as mail.example.org",
-            "2:1: there is no `dta` here: known are data, hostname, limits, listener, log, \
-             runtime, sync, tls",
+            "2:1: there is no `dta` here: known are data, delivery, hostname, limits, listener, log, \
+             rates, runtime, sync, tls",
             "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
             &format!("7:12: there is no protocol `pop3`: use one of {all}"),
@@ -78,6 +78,18 @@ fn proxies_are_networks() {
 }
 
 #[test]
+fn rates_are_three_rising_numbers() {
+    let text = "\n[rates]\nmessages_per_hour = [1, 2, 2]\nexempt = [\"192.0.2.0/24\"]\n";
+    let config = parse(&format!("{GOOD}{text}")).unwrap();
+    assert_eq!(config.rates.messages, [1, 2, 2]);
+    assert_eq!(config.rates.exempt.len(), 1);
+    for wrong in ["[1, 2]", "[3, 2, 4]", "[1, 2, \"3\"]", "1", "[-1, 2, 3]"] {
+        let flaws = parse(&format!("{GOOD}\n[rates]\nmessages_per_hour = {wrong}\n")).unwrap_err();
+        assert!(flaws.contains("is three rising numbers"), "{flaws}");
+    }
+}
+
+#[test]
 fn broken_toml_is_told_with_its_place() {
     let error = parse("hostname = \"a\"\ndata = \nlistener = 3 4\n").unwrap_err();
     assert!(error.starts_with("2:"), "{error}");
@@ -92,6 +104,25 @@ fn a_certificate_is_needed_and_must_be_there() {
     let error = parse(&text).unwrap_err();
     assert!(error.contains("/nowhere/cert.pem cannot be read"), "{error}");
     assert!(error.contains("`key` is missing"), "{error}");
+}
+
+#[test]
+fn who_gets_the_mail_is_configured() {
+    let config = parse(GOOD).unwrap();
+    assert_eq!((config.delivery, config.limits.account_bytes_max), (Delivery::default(), None));
+    let with = |delivery: &str| {
+        let quota = "[limits]\naccount_bytes_max = 5_000_000_000";
+        parse(&format!("{}[delivery]\n{delivery}\n", GOOD.replace("[limits]", quota)))
+    };
+    let config = with("separators = \"-+\"").unwrap();
+    assert_eq!(config.delivery, Delivery { separators: "-+".into(), trouble: false });
+    assert_eq!(config.limits.account_bytes_max, Some(5_000_000_000));
+    assert_eq!(with("separators = \"\"").unwrap().delivery.separators, "");
+    for wrong in ["a", "@", " ", "ä", "\\\""] {
+        let flaws = with(&format!("separators = \"+{wrong}\"")).unwrap_err();
+        assert!(flaws.contains("more than signs"), "{flaws}");
+    }
+    assert!(with("trouble = true").unwrap().delivery.trouble);
 }
 
 #[test]

@@ -56,6 +56,11 @@ pub enum Request {
         /// Empty, or the last name of the page before.
         after: String,
     },
+    /// A page of aliases by address. Answer: [`Answer::Aliases`].
+    Aliases {
+        /// Empty, or the last address of the page before.
+        after: String,
+    },
     /// Make all of this, or nothing. Answer: [`Answer::Done`].
     Add(Additions),
     /// Whether [`Add`](Self::Add) would succeed now. Answer: [`Answer::Done`].
@@ -66,6 +71,33 @@ pub enum Request {
         domain: String,
         /// Nobody where `None`.
         login: Option<String>,
+    },
+    /// Change an alias. Answer: [`Answer::Done`].
+    ChangeAlias {
+        /// Its address.
+        alias: String,
+        /// How.
+        change: AliasChange,
+    },
+    /// Take an alias away. Answer: [`Answer::Done`].
+    RemoveAlias {
+        /// Its address.
+        alias: String,
+    },
+    /// Say how much mail an account may have. Answer: [`Answer::Done`].
+    Quota {
+        /// Whose.
+        login: String,
+        /// The new one.
+        quota: Quota,
+    },
+    /// Take an account out of use and end its sessions, or into use again.
+    /// Answer: [`Answer::Done`].
+    Disable {
+        /// Which.
+        login: String,
+        /// Out of use.
+        disabled: bool,
     },
     /// Replace an account's secrets, and end its sessions. Answer: [`Answer::Done`].
     Password {
@@ -102,9 +134,14 @@ impl Request {
             | Self::Account { .. }
             | Self::Accounts { .. }
             | Self::Domains { .. }
+            | Self::Aliases { .. }
             | Self::Check(_) => false,
             Self::Add(_)
             | Self::CatchAll { .. }
+            | Self::ChangeAlias { .. }
+            | Self::RemoveAlias { .. }
+            | Self::Quota { .. }
+            | Self::Disable { .. }
             | Self::Password { .. }
             | Self::RemoveAccount { .. }
             | Self::RemoveAddress { .. }
@@ -125,6 +162,15 @@ pub struct Additions {
     pub addresses: Vec<(String, String)>,
     /// Domains, each with the name of the account that gets what is nobody's.
     pub catch_alls: Vec<(String, String)>,
+    /// Aliases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<AliasRow>,
+    /// Accounts with quotas of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<(String, Quota)>,
+    /// Accounts that are out of use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disabled: Vec<String>,
 }
 
 impl Additions {
@@ -135,7 +181,87 @@ impl Additions {
             && self.accounts.is_empty()
             && self.addresses.is_empty()
             && self.catch_alls.is_empty()
+            && self.aliases.is_empty()
+            && self.quotas.is_empty()
+            && self.disabled.is_empty()
     }
+}
+
+/// How many bytes of messages an account may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quota {
+    /// What the configuration says.
+    #[default]
+    Default,
+    /// Any number.
+    None,
+    /// So many.
+    Bytes(u64),
+}
+
+impl From<store::Quota> for Quota {
+    fn from(quota: store::Quota) -> Self {
+        match quota {
+            store::Quota::Default => Self::Default,
+            store::Quota::None => Self::None,
+            store::Quota::Bytes(bytes) => Self::Bytes(bytes),
+        }
+    }
+}
+
+impl From<Quota> for store::Quota {
+    fn from(quota: Quota) -> Self {
+        match quota {
+            Quota::Default => Self::Default,
+            Quota::None => Self::None,
+            Quota::Bytes(bytes) => Self::Bytes(bytes),
+        }
+    }
+}
+
+/// An alias as commands list it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AliasRow {
+    /// Its address.
+    pub address: String,
+    /// Anybody may write to it; otherwise members only.
+    pub post_public: bool,
+    /// Members may see who the others are.
+    pub list_members: bool,
+    /// Members may send as the alias.
+    pub allow_from: bool,
+    /// Their addresses.
+    pub members: Vec<String>,
+}
+
+impl From<store::AliasInfo> for AliasRow {
+    fn from(info: store::AliasInfo) -> Self {
+        let address = |(localpart, domain)| Address { localpart, domain }.to_string();
+        Self {
+            address: address((info.localpart, info.domain)),
+            post_public: info.settings.post_public,
+            list_members: info.settings.list_members,
+            allow_from: info.settings.allow_from,
+            members: info.members.into_iter().map(address).collect(),
+        }
+    }
+}
+
+/// What is to be different about an alias.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AliasChange {
+    /// As in [`AliasRow`], where given.
+    pub post_public: Option<bool>,
+    /// As in [`AliasRow`], where given.
+    pub list_members: Option<bool>,
+    /// As in [`AliasRow`], where given.
+    pub allow_from: Option<bool>,
+    /// Addresses of new members.
+    pub add: Vec<String>,
+    /// Addresses of members no more.
+    pub remove: Vec<String>,
 }
 
 /// A derived secret as text, see [`secrets::to_text`]. Not shown by `Debug`.
@@ -193,6 +319,13 @@ pub enum Answer {
         /// There are more.
         more: bool,
     },
+    /// Aliases by address.
+    Aliases {
+        /// A page of them.
+        aliases: Vec<AliasRow>,
+        /// There are more.
+        more: bool,
+    },
     /// Domains by name.
     Domains {
         /// A page of them.
@@ -215,6 +348,12 @@ pub struct AccountRow {
     pub messages: u64,
     /// Their size.
     pub bytes: u64,
+    /// How many bytes they may have.
+    #[serde(default)]
+    pub quota: Quota,
+    /// It is out of use.
+    #[serde(default)]
+    pub disabled: bool,
     /// Left out where they were not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretText>,
@@ -229,6 +368,8 @@ impl From<store::AccountInfo> for AccountRow {
             mailboxes: info.mailboxes,
             messages: info.messages,
             bytes: info.bytes,
+            quota: info.quota.into(),
+            disabled: info.disabled,
             secrets: info.secrets.iter().map(SecretText::from).collect(),
         }
     }
@@ -307,6 +448,8 @@ mod tests {
     fn lines_are_read_as_they_were_written() {
         for request in [
             Request::Metrics,
+            Request::Quota { login: "alice".into(), quota: Quota::Bytes(7) },
+            Request::ChangeAlias { alias: "a@b".into(), change: AliasChange::default() },
             Request::Accounts { after: "a".into(), secrets: true },
             Request::Add(Additions {
                 domains: vec!["example.org".into()],

@@ -37,9 +37,19 @@ fn as_present(additions: &Additions) -> Present {
         mailboxes: 0,
         messages: 0,
         bytes: 0,
+        quota: additions
+            .quotas
+            .iter()
+            .find(|(account, _)| account == name)
+            .map_or(Quota::Default, |(_, quota)| *quota),
+        disabled: additions.disabled.contains(name),
         secrets: secrets.clone(),
     });
-    Present { domains: domains.collect(), accounts: accounts.collect() }
+    Present {
+        domains: domains.collect(),
+        accounts: accounts.collect(),
+        aliases: additions.aliases.clone(),
+    }
 }
 
 /// The flaws of a file, compared with what is there.
@@ -82,6 +92,18 @@ fn what_is_wrong_in_itself_is_told_with_its_place() {
         ("[[account]]\nname = \"a\"\n[[account]]\nname = \"A\"", "f:4:8: the account `a` stands"),
         ("[[domain]]\nname = \"a\"\n[[domain]]\nname = \"A\"", "f:4:8: a stands here a second"),
         ("[[account]]\nname = \"a\"\naddresses = [\"a@b\", \"A@B\"]", "f:3:21: a@b is an address"),
+        ("[[account]]\nname = \"a\"\nquota = \"much\"", "f:3:9: `much` is no quota"),
+        ("[[account]]\nname = \"a\"\nquota = -1", "f:3:9: -1 is not between"),
+        ("[[alias]]\n", "f:1:1: `address` is missing"),
+        ("[[alias]]\naddress = \"a\"", "f:2:11: `a` is no address"),
+        (
+            "[[account]]\nname = \"a\"\naddresses = [\"a@b\"]\n[[alias]]\naddress = \"A@b\"",
+            "f:5:11: a@b stands here a second time",
+        ),
+        (
+            "[[alias]]\naddress = \"a@b\"\nmembers = [\"b@b\", \"B@b\"]",
+            "f:3:19: b@b stands here a second time",
+        ),
         ("[[account]\n", "f:1:"),
     ] {
         let said = flaws(text, &Present::default());
@@ -95,7 +117,8 @@ fn what_is_wrong_in_itself_is_told_with_its_place() {
 fn what_contradicts_the_store_is_told_with_its_place() {
     let there = present(&format!(
         "[[domain]]\nname = \"a.org\"\ncatch_all = \"ann\"\n[[account]]\nname = \"ann\"\n\
-         addresses = [\"ann@a.org\"]\nsecrets = [\"{ARGON}\"]\n"
+         addresses = [\"ann@a.org\"]\nquota = 7\nsecrets = [\"{ARGON}\"]\n\
+         [[alias]]\naddress = \"all@a.org\"\nmembers = [\"ann@a.org\"]\n"
     ));
     for (text, flaw) in [
         (
@@ -116,6 +139,18 @@ fn what_contradicts_the_store_is_told_with_its_place() {
             "f:3:13: what is nobody's in a.org goes to `ann`",
         ),
         ("[[domain]]\nname = \"b.org\"\ncatch_all = \"bob\"", "f:3:13: there is no account `bob`"),
+        ("[[account]]\nname = \"ann\"\nquota = 8", "f:2:8: the account `ann` has another quota"),
+        (
+            "[[account]]\nname = \"bob\"\naddresses = [\"all@a.org\"]",
+            "f:3:14: all@a.org is an alias",
+        ),
+        ("[[alias]]\naddress = \"all@a.org\"", "f:2:11: there is an alias all@a.org with other"),
+        ("[[alias]]\naddress = \"ann@a.org\"", "f:2:11: ann@a.org belongs to the account `ann`"),
+        ("[[alias]]\naddress = \"all@b.org\"", "f:2:11: b.org is not a domain"),
+        (
+            "[[alias]]\naddress = \"x@a.org\"\nmembers = [\"all@a.org\"]",
+            "f:2:11: all@a.org is no address of an account",
+        ),
     ] {
         let said = flaws(text, &there);
         assert!(said[0].starts_with(flaw), "{text}\n{said:?}");
@@ -162,7 +197,8 @@ fn scram(bytes: Vec<u8>, iterations: u32) -> SecretText {
 fn any_present() -> impl Strategy<Value = Present> {
     let domains = btree_set("[a-z]{1,8}(\\.[a-z]{2,3})?", 1..4);
     let localparts = btree_set("[ -~äß]{1,10}", 0..6);
-    let secrets = (any::<bool>(), prop::option::of((vec(any::<u8>(), 1..20), 1..99_999_u32)));
+    let keys = prop::option::of((vec(any::<u8>(), 1..20), 1..99_999_u32));
+    let secrets = (any::<bool>(), keys, 0..1_u64 << 62);
     let accounts = btree_map("[a-zäß'.+_-]{1,12}", secrets, 1..5);
     (domains, localparts, accounts, any::<bool>()).prop_map(
         |(domains, localparts, accounts, all)| {
@@ -170,12 +206,18 @@ fn any_present() -> impl Strategy<Value = Present> {
             let names: Vec<_> = accounts.keys().cloned().collect();
             let mut rows: Vec<_> = accounts
                 .into_iter()
-                .map(|(name, (argon, keys))| AccountRow {
+                .map(|(name, (argon, keys, quota))| AccountRow {
                     name,
                     addresses: Vec::new(),
                     mailboxes: 0,
                     messages: 0,
                     bytes: 0,
+                    quota: match quota % 3 {
+                        0 => Quota::Default,
+                        1 => Quota::None,
+                        _ => Quota::Bytes(quota),
+                    },
+                    disabled: quota % 2 == 0,
                     secrets: argon
                         .then(|| SecretText(ARGON.into()))
                         .into_iter()
@@ -192,12 +234,24 @@ fn any_present() -> impl Strategy<Value = Present> {
                     rows[number % count].addresses.push(address.to_string());
                 }
             }
+            let names_of = domains.clone();
             let domains = domains.into_iter().map(|name| DomainRow {
                 name,
                 addresses: 0,
                 catch_all: all.then(|| names[0].clone()),
             });
-            Present { domains: domains.collect(), accounts: rows }
+            let mut members: Vec<_> =
+                rows.iter().flat_map(|row| row.addresses.iter().take(2)).cloned().collect();
+            members.sort();
+            let alias = AliasRow {
+                address: format!("a-list-of-these@{}", names_of[0]),
+                post_public: all,
+                list_members: members.len() % 2 == 0,
+                allow_from: !all,
+                members,
+            };
+            let aliases = if all { vec![alias] } else { Vec::new() };
+            Present { domains: domains.collect(), accounts: rows, aliases }
         },
     )
 }
@@ -212,7 +266,8 @@ proptest! {
         prop_assert_eq!(&as_present(&fresh.additions), &there);
         let again = plan(file, &text, &listed, &there).unwrap();
         prop_assert!(again.additions.is_empty());
-        prop_assert_eq!(again.known, there.domains.len() + there.accounts.len());
+        let all = there.domains.len() + there.accounts.len() + there.aliases.len();
+        prop_assert_eq!(again.known, all);
         for secret in there.accounts.iter().flat_map(|row| &row.secrets) {
             prop_assert_eq!(&secret_text(&from_text(&secret.0).unwrap()), &secret.0);
         }

@@ -52,6 +52,9 @@ impl Answer {
         let (code, text) = match error {
             StoreError::NoSuchMailbox => (Code::NonExistent, "there is no such mailbox"),
             StoreError::NotPermitted => (Code::NoPerm, "you may not do that with this mailbox"),
+            StoreError::OverQuota => {
+                (Code::OverQuota, "this account may have no more mail: remove some first")
+            }
             StoreError::KeywordLimit => {
                 (Code::Limit, "this mailbox cannot have more keywords, or the name is too long")
             }

@@ -14,6 +14,8 @@ use crate::job::Job;
 #[derive(Debug)]
 pub(super) struct Letter {
     pub(super) sender: ReversePath<'static>,
+    /// In bytes, by the word of the client; 0 where it does not say.
+    pub(super) declared: u64,
     pub(super) smtp_utf8: bool,
     pub(super) recipients: Vec<Recipient>,
     pub(super) spool: Spool,
@@ -25,7 +27,24 @@ pub(super) struct Recipient {
     /// As it was written in RCPT.
     pub(super) address: String,
     /// Whose mail it is.
-    pub(super) account: AccountId,
+    pub(super) to: To,
+}
+
+/// Whose mail it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum To {
+    Account(AccountId),
+    /// The members of an alias; not all of them need get it.
+    Members(Vec<AccountId>),
+}
+
+impl To {
+    pub(super) fn accounts(&self) -> &[AccountId] {
+        match self {
+            Self::Account(account) => std::slice::from_ref(account),
+            Self::Members(accounts) => accounts,
+        }
+    }
 }
 
 /// What is known of the client; it stays the same through a transaction.
@@ -43,12 +62,17 @@ pub(super) struct Client {
 
 impl Letter {
     pub(super) fn new(sender: ReversePath<'static>, smtp_utf8: bool) -> Self {
-        Self { sender, smtp_utf8, recipients: Vec::new(), spool: Spool::default() }
+        Self { sender, declared: 0, smtp_utf8, recipients: Vec::new(), spool: Spool::default() }
     }
 
     /// The sender as `Return-Path` and logs have it: empty for the null sender.
     pub(super) fn sender_text(&self) -> String {
         self.sender.mailbox().map(Mailbox::to_string).unwrap_or_default()
+    }
+
+    /// How many copies of it there are to be at most.
+    pub(super) fn copies(&self) -> usize {
+        self.recipients.iter().map(|recipient| recipient.to.accounts().len()).sum()
     }
 
     /// The recipients for the log.

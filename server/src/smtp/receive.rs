@@ -7,7 +7,7 @@ use pillarbox_store::{
     Delivered, Flags, NewBody, Place, Recipient as Into, StoreError, Write, Written,
 };
 
-use super::letter::{Client, Letter};
+use super::letter::{Client, Letter, To};
 use super::spool::Body;
 use super::trace::{self, Trace};
 use crate::job::{self, Job};
@@ -75,16 +75,18 @@ fn addressed(letter: &Letter, client: &Client, hostname: &str, at: UnixSeconds) 
         at,
     };
     let sender = letter.sender_text();
-    letter
-        .recipients
-        .iter()
-        .map(|recipient| Into {
-            account: recipient.account,
+    let mut all = Vec::with_capacity(letter.copies());
+    for (number, recipient) in letter.recipients.iter().enumerate() {
+        let prefix = trace.lines(&sender, &recipient.address);
+        all.extend(recipient.to.accounts().iter().map(|account| Into {
+            account: *account,
             into: Place::Inbox,
-            prefix: trace.lines(&sender, &recipient.address),
+            prefix: prefix.clone(),
             flags: Flags::NONE,
-        })
-        .collect()
+            alias: matches!(recipient.to, To::Members(_)).then_some(number),
+        }));
+    }
+    all
 }
 
 async fn deliver(

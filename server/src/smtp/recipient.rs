@@ -2,49 +2,154 @@
 
 use pillarbox_core::effect::FaultKind;
 use pillarbox_core::flow::Desk;
-use pillarbox_core::smtp::address::{ForwardPath, Host};
+use pillarbox_core::smtp::address::{ForwardPath, Host, Mailbox};
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
-use pillarbox_store::{AccountId, Found, Read, StoreError};
+use pillarbox_store::{
+    AccountId, Address, Addressee, AliasSettings, Found, Holder, Read, Routing, StoreError,
+};
 
-use super::letter::Recipient;
+use super::letter::{Letter, Recipient, To};
 use crate::job::{self, Job};
 
-/// Looks a recipient up. `login` tells whether the client is one of our own people.
+/// Of whom and for what a recipient is asked.
+#[derive(Debug, Clone)]
+pub(super) struct Asking {
+    /// The account that has logged in: whether the client is one of our own people.
+    pub(super) login: Option<AccountId>,
+    /// The sender's address, if it has one that could be ours.
+    pub(super) from: Option<Address>,
+    /// How large the message will be, by the word of the client; 0 where it does not say.
+    pub(super) size: u64,
+    pub(super) routing: Routing,
+}
+
+/// Looks a recipient up.
 pub(super) async fn look_up(
     desk: Desk<Job>,
     path: ForwardPath<'static>,
-    hostname: String,
-    login: bool,
+    asking: Asking,
 ) -> Result<Recipient, Reply> {
-    let (localpart, domain) = match &path {
-        ForwardPath::Postmaster => ("postmaster".to_owned(), hostname),
-        ForwardPath::Mailbox(mailbox) => match &mailbox.host {
-            Host::Domain(domain) => {
-                (mailbox.localpart.as_str().to_owned(), domain.as_str().to_owned())
-            }
-            Host::Address(_) | Host::Other(_) => return Err(not_ours(login)),
-        },
+    let Asking { login, from, size, routing } = asking;
+    let (to, address) = match &path {
+        ForwardPath::Postmaster => {
+            let (localpart, domain) = ("postmaster".to_owned(), routing.hostname.clone());
+            (Some(Address { localpart, domain }), "postmaster".to_owned())
+        }
+        ForwardPath::Mailbox(mailbox) => (address(mailbox), mailbox.to_string()),
     };
-    let found = match job::read(&desk, "recipient", Read::Resolve { localpart, domain }).await {
-        Ok(Found::Account(account)) => Ok(account),
+    let Some(to) = to else { return Err(not_ours(login.is_some())) };
+    let found = match job::read(&desk, "recipient", Read::Resolve { to, from, routing }).await {
+        Ok(Found::Addressee(addressee, sender)) => Ok((addressee, sender)),
         Ok(_) => Err(job::astray("recipient")),
         Err(error) => Err(error),
     };
-    let address = match &path {
-        ForwardPath::Postmaster => "postmaster".to_owned(),
-        ForwardPath::Mailbox(mailbox) => mailbox.to_string(),
-    };
-    judge(found, login).map(|account| Recipient { address, account })
+    judge(found, login, size).map(|to| Recipient { address, to })
 }
 
-/// The one place where a recipient is refused.
-fn judge(found: Result<AccountId, StoreError>, login: bool) -> Result<AccountId, Reply> {
-    found.map_err(|error| match error {
-        StoreError::NoSuchAddress => Reply::no_such_mailbox(),
-        StoreError::NotOurDomain => not_ours(login),
-        error => unavailable(&error),
-    })
+/// An address that could be ours: not one at an address literal.
+pub(super) fn address(mailbox: &Mailbox<'_>) -> Option<Address> {
+    match &mailbox.host {
+        Host::Domain(domain) => Some(Address {
+            localpart: mailbox.localpart.as_str().to_owned(),
+            domain: domain.as_str().to_owned(),
+        }),
+        Host::Address(_) | Host::Other(_) => None,
+    }
 }
+
+/// The one place where a recipient is refused for what it is.
+fn judge(
+    found: Result<(Addressee, Option<AccountId>), StoreError>,
+    login: Option<AccountId>,
+    size: u64,
+) -> Result<To, Reply> {
+    let (addressee, sender) = found.map_err(|error| match error {
+        StoreError::NoSuchAddress => Reply::no_such_mailbox(),
+        StoreError::NotOurDomain => not_ours(login.is_some()),
+        error => unavailable(&error),
+    })?;
+    match addressee {
+        Addressee::Account(holder) => {
+            takes(holder, size)?;
+            Ok(To::Account(holder.account))
+        }
+        Addressee::Alias(settings, members) => {
+            judge_alias(settings, &members, login, login.or(sender), size).map(To::Members)
+        }
+    }
+}
+
+/// An alias is taken if at least one member takes it. Whether the others do is seen when it is
+/// stored.
+fn judge_alias(
+    settings: AliasSettings,
+    members: &[Holder],
+    login: Option<AccountId>,
+    sender: Option<AccountId>,
+    size: u64,
+) -> Result<Vec<AccountId>, Reply> {
+    // Members are accounts of ours, so that they can log in: anybody can write any MAIL FROM.
+    let is_member = |account| members.iter().any(|member| member.account == account);
+    if !settings.post_public && !login.is_some_and(is_member) {
+        let text = "only members may write to this list, and only logged in";
+        return Err(Reply::new(Code::MAILBOX_UNAVAILABLE, Enhanced::new(7, 2), text));
+    }
+    // Who wrote it has it, unless it would then be nobody's.
+    let mut others: Vec<Holder> =
+        members.iter().filter(|member| Some(member.account) != sender).copied().collect();
+    if others.is_empty() {
+        others = members.to_vec();
+    }
+    let mut why = None;
+    let mut taken = false;
+    for member in &others {
+        match takes(*member, size) {
+            Ok(()) => taken = true,
+            // The reason that may pass wins.
+            Err(reply) if reply.code() == Code::NO_STORAGE => why = Some(reply),
+            Err(reply) => why = why.or(Some(reply)),
+        }
+    }
+    if taken {
+        return Ok(others.iter().map(|member| member.account).collect());
+    }
+    Err(why.unwrap_or_else(|| {
+        let text = "this list has no members";
+        Reply::new(Code::MAILBOX_UNAVAILABLE, Enhanced::new(2, 4), text)
+    }))
+}
+
+/// Whether an account gets mail now.
+fn takes(holder: Holder, size: u64) -> Result<(), Reply> {
+    if holder.disabled {
+        let text = "this mailbox is out of use";
+        return Err(Reply::new(Code::MAILBOX_UNAVAILABLE, Enhanced::new(2, 1), text));
+    }
+    // Whatever its size is, a message has one.
+    if holder.room.is_some_and(|room| room < size.max(1)) {
+        return Err(mailbox_full());
+    }
+    Ok(())
+}
+
+/// Whether a letter may have one more recipient at all.
+pub(super) fn another(letter: &Letter, submission: bool) -> Result<(), Reply> {
+    // A report of failure goes to one sender (RFC 5321 §4.5.5). Another server that has one for two
+    // splits it at this code (RFC 5321 §4.5.3.1.10); a user's client would not.
+    if !submission && letter.sender.mailbox().is_none() && !letter.recipients.is_empty() {
+        let text = "a message from the null sender has one recipient";
+        return Err(Reply::new(Code::NO_STORAGE, Enhanced::new(5, 3), text));
+    }
+    // Each member of an alias gets lines of its own.
+    if letter.copies() >= COPIES_MAX {
+        let text = "these are recipients enough for one message: send it to the others apart";
+        return Err(Reply::new(Code::NO_STORAGE, Enhanced::new(5, 3), text));
+    }
+    Ok(())
+}
+
+/// From so many accounts on, members of aliases counted, a message gets no more recipients.
+const COPIES_MAX: usize = 10_000;
 
 /// A domain that is not ours: somebody else's server is asked to relay, or one of our people
 /// writes to the world, which this version cannot do yet.
@@ -57,10 +162,21 @@ fn not_ours(login: bool) -> Reply {
     Reply::new(Code::MAILBOX_UNAVAILABLE, Enhanced::new(7, 1), text)
 }
 
+/// RFC 3463 §3.3.
+fn mailbox_full() -> Reply {
+    let text = "this mailbox is full, try again later";
+    Reply::new(Code::NO_STORAGE, Enhanced::new(2, 2), text)
+}
+
 /// The store's failure as a reply: `452` where there is no room, else `451`.
 pub(super) fn unavailable(error: &StoreError) -> Reply {
-    match error.kind() {
-        FaultKind::NoSpace => Reply::no_storage(),
+    match error {
+        // Of one of them, which is not told.
+        StoreError::OverQuota => {
+            let text = "the mailbox of a recipient is full, try again later";
+            Reply::new(Code::NO_STORAGE, Enhanced::new(2, 2), text)
+        }
+        error if error.kind() == FaultKind::NoSpace => Reply::no_storage(),
         _ => Reply::try_later(),
     }
 }
@@ -70,20 +186,102 @@ mod tests {
     use super::*;
     use pillarbox_core::effect::Fault;
 
+    const ANN: AccountId = AccountId(1);
+    const BOB: AccountId = AccountId(2);
+
     #[test]
-    fn verdicts() {
+    fn what_the_store_cannot_say() {
         let fault = |kind| StoreError::Fault(Fault::new(kind, "x"));
-        for (error, login, code) in [
-            (StoreError::NoSuchAddress, false, 550),
-            (StoreError::NotOurDomain, false, 550),
-            (StoreError::NotOurDomain, true, 550),
-            (fault(FaultKind::Temporary), false, 451),
-            (fault(FaultKind::NoSpace), false, 452),
-            (StoreError::Io(Fault::new(FaultKind::Unknown, "x")), false, 451),
+        for (error, login, code, part) in [
+            (StoreError::NoSuchAddress, None, 550, "5.1.1"),
+            (StoreError::NotOurDomain, None, 550, "5.7.1"),
+            (StoreError::NotOurDomain, Some(ANN), 550, "5.7.1"),
+            (fault(FaultKind::Temporary), None, 451, "4.3.0"),
+            (fault(FaultKind::NoSpace), None, 452, "4.3.1"),
+            (StoreError::OverQuota, None, 452, "4.2.2"),
+            (StoreError::Io(Fault::new(FaultKind::Unknown, "x")), None, 451, "4.3.0"),
         ] {
-            let reply = judge(Err(error.clone()), login).unwrap_err();
-            assert_eq!(reply.code().number(), code, "{error}");
+            let reply = judge(Err(error.clone()), login, 0).unwrap_err();
+            assert_eq!(said(&reply), format!("{code} {part}"), "{error}");
         }
-        assert_eq!(judge(Ok(AccountId(1)), false), Ok(AccountId(1)));
+    }
+
+    /// The codes of a reply.
+    fn said(reply: &Reply) -> String {
+        let mut out = pillarbox_core::Outbox::new(1 << 10);
+        reply.write(None, &mut out);
+        String::from_utf8_lossy(out.unsent()).chars().take(9).collect()
+    }
+
+    const fn holder(account: AccountId) -> Holder {
+        Holder { account, disabled: false, room: None }
+    }
+
+    #[test]
+    fn accounts() {
+        let account = |disabled, room| Addressee::Account(Holder { disabled, room, ..holder(ANN) });
+        for (addressee, size, expected) in [
+            (account(false, None), 0, None),
+            (account(false, None), u64::MAX, None),
+            (account(false, Some(100)), 100, None),
+            (account(false, Some(100)), 101, Some("452 4.2.2")),
+            (account(false, Some(1)), 0, None),
+            (account(false, Some(0)), 0, Some("452 4.2.2")),
+            (account(true, Some(0)), 0, Some("550 5.2.1")),
+        ] {
+            let found = judge(Ok((addressee.clone(), None)), None, size);
+            match expected {
+                None => assert_eq!(found, Ok(To::Account(ANN)), "{addressee:?}"),
+                Some(codes) => assert_eq!(said(&found.unwrap_err()), codes, "{addressee:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn aliases() {
+        let public = AliasSettings { post_public: true, ..AliasSettings::default() };
+        let members_only = AliasSettings::default();
+        let eve = AccountId(3);
+        let (ann, bob) = (holder(ANN), holder(BOB));
+        let full = |member| Holder { room: Some(9), ..member };
+        let off = |member| Holder { disabled: true, ..member };
+        let both = [ann, bob];
+        for (settings, members, login, sender, expected) in [
+            (public, &both[..], None, None, Ok(&[ANN, BOB][..])),
+            (public, &both, None, Some(ANN), Ok(&[BOB])),
+            (public, &both, Some(BOB), Some(ANN), Ok(&[ANN])),
+            (public, &both, Some(eve), None, Ok(&[ANN, BOB])),
+            (public, &[ann], Some(ANN), None, Ok(&[ANN])),
+            (public, &[], None, None, Err("550 5.2.4")),
+            (members_only, &both, Some(ANN), None, Ok(&[BOB])),
+            (members_only, &both, Some(eve), None, Err("550 5.7.2")),
+            // A claim is no proof.
+            (members_only, &both, None, Some(ANN), Err("550 5.7.2")),
+            (members_only, &[], None, None, Err("550 5.7.2")),
+            (public, &[full(ann), bob], None, None, Ok(&[ANN, BOB])),
+            (public, &[full(ann), off(bob)], None, None, Err("452 4.2.2")),
+            (public, &[off(ann), full(bob)], None, None, Err("452 4.2.2")),
+            (public, &[off(ann), off(bob)], None, None, Err("550 5.2.1")),
+            (public, &[ann, full(bob)], Some(ANN), None, Err("452 4.2.2")),
+        ] {
+            let found =
+                judge(Ok((Addressee::Alias(settings, members.to_vec()), sender)), login, 10);
+            match expected {
+                Ok(accounts) => assert_eq!(found, Ok(To::Members(accounts.to_vec()))),
+                Err(codes) => assert_eq!(said(&found.unwrap_err()), codes, "{members:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn so_many_copies_and_no_more() {
+        let mut letter = Letter::new(pillarbox_core::smtp::address::ReversePath::Null, false);
+        assert_eq!(another(&letter, false), Ok(()));
+        let to = To::Members(vec![ANN; COPIES_MAX - 1]);
+        letter.recipients.push(Recipient { address: "team@x".into(), to });
+        assert_eq!(said(&another(&letter, false).unwrap_err()), "452 4.5.3");
+        assert_eq!(another(&letter, true), Ok(()));
+        letter.recipients.push(Recipient { address: "ann@x".into(), to: To::Account(ANN) });
+        assert_eq!(said(&another(&letter, true).unwrap_err()), "452 4.5.3");
     }
 }

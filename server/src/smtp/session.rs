@@ -8,20 +8,25 @@ use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault as WorldFault};
 use pillarbox_core::flow::Desk;
 use pillarbox_core::sasl::{Exchange, Login, Mechanism, Step as SaslStep};
+use pillarbox_core::smtp::address::ForwardPath;
 use pillarbox_core::smtp::command::{Mail, Rcpt};
 use pillarbox_core::smtp::config::Config;
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::smtp::{Event, Fault, Next, Secret, Server};
 use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
+use pillarbox_store::Routing;
 
 use super::letter::{Client, Letter, Recipient};
 use super::receive::{self, Received};
-use super::recipient;
+use super::recipient::{self, Asking};
 use super::spool::Spool;
+use super::trouble::{self, Stage, Trouble};
+use crate::config::Delivery;
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{self, Denied, User};
+use crate::rates::{Refused, What};
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 
 /// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
@@ -34,6 +39,8 @@ pub struct Door {
     pub smtp: Arc<Config>,
     /// Whether it is for our own people, who must log in (RFC 6409 §4.3).
     pub submission: bool,
+    /// Whose mail an address is.
+    pub delivery: Delivery,
 }
 
 /// One session.
@@ -51,6 +58,8 @@ pub struct SmtpSession {
     user: Option<User>,
     /// The watch that tells of the user's account.
     account: Option<EffectId>,
+    /// The moment of the present step.
+    present: Moment,
     /// When the client has been silent for too long.
     deadline: Moment,
     ending: Ending,
@@ -84,6 +93,7 @@ impl SmtpSession {
             exchange: None,
             user: None,
             account: None,
+            present: Moment::START,
             deadline: Moment::START + IDLE_MAX,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
@@ -94,6 +104,12 @@ impl SmtpSession {
         log::info!(cid = self.client.id.as_str(), peer:% = self.client.peer; "connection");
         let reply = if self.ending == Ending::Full {
             let text = "too many connections, try again later";
+            Reply::new(Code::SHUTTING_DOWN, Enhanced::new(7, 0), text)
+        } else if let Err(refused) =
+            self.context.rates.take(What::Connection, self.present, self.client.peer, 1)
+        {
+            self.count_refusal("too many connections", refused);
+            let text = format!("too many connections {refused}");
             Reply::new(Code::SHUTTING_DOWN, Enhanced::new(7, 0), text)
         } else {
             // RFC 5321 §4.2: that we speak the extended protocol. The machine puts the name first.
@@ -142,6 +158,14 @@ impl SmtpSession {
                     }
                 },
                 Next::NeedBytes => {}
+                // A silence that was asked for (`trouble`): nobody waits for its end.
+                Next::AwaitReply
+                    if self.flow.is_none()
+                        && self.smtp.is_busy()
+                        && matches!(self.ending, Ending::Eof | Ending::Stop) =>
+                {
+                    return self.end();
+                }
                 Next::AwaitReply => break,
                 Next::Closed => return self.end(),
             }
@@ -173,14 +197,14 @@ impl SmtpSession {
                 self.reply(&Reply::hello(text), out);
             }
             Event::Mail(mail) => self.on_mail(mail, out),
-            Event::Rcpt(rcpt) => self.on_rcpt(rcpt),
+            Event::Rcpt(rcpt) => self.on_rcpt(rcpt, out),
             Event::Data => self.reply(&Reply::start_mail(), out),
             Event::Body(text) => {
                 if let Some(letter) = &mut self.letter {
                     letter.spool.push(text);
                 }
             }
-            Event::BodyEnd => self.on_body_end(now),
+            Event::BodyEnd => self.on_body_end(now, out),
             Event::BodyRefused(fault) => self.on_body_refused(fault),
             Event::Reset => self.drop_letter(),
             Event::Auth { mechanism, initial } => self.on_auth(mechanism, initial.as_ref(), out),
@@ -203,23 +227,125 @@ impl SmtpSession {
             self.reply(&Reply::new(Code::AUTH_REQUIRED, Enhanced::new(7, 0), text), out);
             return;
         }
-        self.letter = Some(Letter::new(mail.sender.into_owned(), mail.smtp_utf8));
+        if self.user.is_none()
+            && let Err(refused) = self.admit_message(mail.size.unwrap_or(1))
+        {
+            self.count_refusal("too much mail", refused);
+            // RFC 5321 §4.2.3 has 450 and 451 for what may be tried again.
+            let text = format!("too much mail {refused}");
+            self.reply(&Reply::new(Code::MAILBOX_BUSY, Enhanced::new(7, 1), text), out);
+            return;
+        }
+        let localpart = mail.sender.mailbox().map_or("", |mailbox| mailbox.localpart.as_str());
+        if let Some(trouble) = self.trouble(Stage::Mail, [localpart]) {
+            self.make(trouble, &mail.sender.to_string(), "", out);
+            return;
+        }
+        let declared = mail.size.unwrap_or(0);
+        let letter = Letter::new(mail.sender.into_owned(), mail.smtp_utf8);
+        self.letter = Some(Letter { declared, ..letter });
         self.reply(&Reply::sender_ok(), out);
     }
 
-    fn on_rcpt(&mut self, rcpt: Rcpt<'_>) {
+    /// A message counts when it begins, its bytes when they have come.
+    fn admit_message(&self, bytes: u64) -> Result<(), Refused> {
+        let (rates, peer, now) = (&self.context.rates, self.client.peer, self.present);
+        rates.allows(What::Bytes, now, peer, bytes)?;
+        rates.take(What::Message, now, peer, 1)
+    }
+
+    fn count_refusal(&self, what: &str, refused: Refused) {
+        self.context.counters.rate_refusals.count();
+        let cid = self.client.id.as_str();
+        log::warn!(cid, peer:% = self.client.peer, why:% = refused; "{what}");
+    }
+
+    fn on_rcpt(&mut self, rcpt: Rcpt<'_>, out: &mut Outbox) {
+        let Some(letter) = &self.letter else { return };
         let path = rcpt.recipient.into_owned();
-        let (desk, host) = (self.desk.clone(), self.context.hostname.clone());
-        let login = self.user.is_some();
+        let address = path.to_string();
+        if let Err(reply) = recipient::another(letter, self.door.submission) {
+            self.refuse_recipient(&reply, &address, out);
+            return;
+        }
+        let asking = Asking {
+            login: self.user.as_ref().map(|user| user.account),
+            from: letter.sender.mailbox().and_then(recipient::address),
+            size: letter.declared,
+            routing: Routing {
+                hostname: self.context.hostname.clone(),
+                separators: self.door.delivery.separators.clone(),
+            },
+        };
+        if let ForwardPath::Mailbox(mailbox) = &path
+            && let Some(trouble) = self.trouble(Stage::Rcpt, [mailbox.localpart.as_str()])
+        {
+            let from = self.letter.as_ref().map(Letter::sender_text).unwrap_or_default();
+            self.make(trouble, &from, &address, out);
+            return;
+        }
+        let desk = self.desk.clone();
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            let address = path.to_string();
-            Outcome::Recipient(recipient::look_up(desk, path, host, login).await, address)
+            Outcome::Recipient(recipient::look_up(desk, path, asking).await, address)
         }));
     }
 
+    fn refuse_recipient(&mut self, reply: &Reply, address: &str, out: &mut Outbox) {
+        self.context.counters.recipients_refused.count();
+        log::info!(
+            cid = self.client.id.as_str(),
+            from:% = self.letter.as_ref().map(Letter::sender_text).unwrap_or_default(),
+            to:% = address,
+            code = reply.code().number(),
+            why = reply.text();
+            "recipient refused"
+        );
+        self.reply(reply, out);
+    }
+
+    /// The first trouble that one of these local parts asks for, where that is allowed.
+    fn trouble<'a>(
+        &self,
+        stage: Stage,
+        localparts: impl IntoIterator<Item = &'a str>,
+    ) -> Option<Trouble> {
+        if !self.door.delivery.trouble {
+            return None;
+        }
+        localparts.into_iter().find_map(|localpart| trouble::asked_for(stage, localpart))
+    }
+
+    fn make(&mut self, trouble: Trouble, from: &str, to: &str, out: &mut Outbox) {
+        let cid = self.client.id.as_str();
+        match trouble {
+            // Nobody answers; the deadline runs on.
+            Trouble::Silence => log::info!(cid, from, to; "no answer, as asked for"),
+            Trouble::Refuse(reply) => {
+                log::info!(cid, from, to, code = reply.code().number(); "refused, as asked for");
+                if reply.code() == Code::SHUTTING_DOWN {
+                    self.drop_letter();
+                    self.smtp.close(&reply, out);
+                } else {
+                    self.reply(&reply, out);
+                }
+            }
+        }
+    }
+
     /// The body is whole: it becomes durable before its `250`.
-    fn on_body_end(&mut self, now: Now) {
+    fn on_body_end(&mut self, now: Now, out: &mut Outbox) {
         let Some(letter) = self.letter.take() else { return };
+        if self.user.is_none() {
+            let (peer, bytes) = (self.client.peer, letter.spool.size());
+            self.context.rates.charge(What::Bytes, self.present, peer, bytes);
+        }
+        let localparts = letter.recipients.iter().filter_map(|r| r.address.rsplit_once('@'));
+        if let Some(trouble) = self.trouble(Stage::Message, localparts.map(|(local, _)| local)) {
+            self.context.counters.messages_refused.count();
+            self.make(trouble, &letter.sender_text(), &letter.recipients_text(), out);
+            letter.discard(&self.desk);
+            return;
+        }
         let (desk, random) = (self.desk.clone(), self.context.random());
         let (client, host) = (self.client.clone(), self.context.hostname.clone());
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
@@ -270,9 +396,15 @@ impl SmtpSession {
 
     fn check(&mut self, login: Login) {
         let desk = self.desk.clone();
+        let allowed =
+            self.context.rates.allows(What::FailedLogin, self.present, self.client.peer, 1);
         self.flow = Some(Question::new(Fate::WithClient, async move {
             let name = login.authcid.clone();
-            Outcome::Login(login::check(desk, login).await, name)
+            let result = match allowed {
+                Ok(()) => login::check(desk, login).await,
+                Err(refused) => Err(Denied::TooOften(refused)),
+            };
+            Outcome::Login(result, name)
         }));
     }
 
@@ -300,16 +432,7 @@ impl SmtpSession {
                 self.reply(&Reply::recipient_ok(), out);
             }
             Outcome::Recipient(Err(reply), address) => {
-                self.context.counters.recipients_refused.count();
-                log::info!(
-                    cid = self.client.id.as_str(),
-                    from:% = self.letter.as_ref().map(Letter::sender_text).unwrap_or_default(),
-                    to:% = address,
-                    code = reply.code().number(),
-                    why = reply.text();
-                    "recipient refused"
-                );
-                self.reply(&reply, out);
+                self.refuse_recipient(&reply, &address, out);
             }
             Outcome::Received(received) => self.on_received(&received, out),
             Outcome::Spooled(spool, result) => match (&mut self.letter, result) {
@@ -368,6 +491,10 @@ impl SmtpSession {
                 Reply::authenticated()
             }
             Err(denied) => {
+                if let Denied::Wrong = denied {
+                    let (rates, peer) = (&self.context.rates, self.client.peer);
+                    rates.charge(What::FailedLogin, self.present, peer, 1);
+                }
                 self.context.counters.logins_failed.count();
                 log::warn!(cid, login = name, why:? = denied; "login failed");
                 refusal(&denied)
@@ -405,6 +532,10 @@ fn refusal(denied: &Denied) -> Reply {
             let text = "you may only act as yourself";
             Reply::new(Code::AUTH_FAILED, Enhanced::new(7, 8), text)
         }
+        Denied::TooOften(refused) => {
+            let text = format!("too many failed logins {refused}");
+            Reply::new(Code::TEMPORARY_AUTH_FAILURE, Enhanced::new(7, 0), text)
+        }
         Denied::Failed(_) => {
             let text = "your login cannot be checked at the moment, try again later";
             Reply::new(Code::TEMPORARY_AUTH_FAILURE, Enhanced::new(7, 0), text)
@@ -422,6 +553,7 @@ impl Machine for SmtpSession {
         input: Input<Completion<Job>>,
         io: &mut Io<'_, Effect<Job>>,
     ) -> Want {
+        self.present = now.moment;
         match input {
             Input::Start => {
                 self.deadline = now.moment + IDLE_MAX;

@@ -153,7 +153,13 @@ impl Fixture {
 }
 
 pub(crate) fn recipient(account: AccountId, into: Place) -> Recipient {
-    Recipient { account, into, prefix: b"Received: here\r\n".to_vec(), flags: Flags::NONE }
+    Recipient {
+        account,
+        into,
+        prefix: b"Received: here\r\n".to_vec(),
+        flags: Flags::NONE,
+        alias: None,
+    }
 }
 
 pub(crate) fn deliver(recipients: Vec<Recipient>, body: NewBody) -> Write {

@@ -1,10 +1,11 @@
 //! Accounts, addresses, secrets; and what a batch of jobs does to each other.
 
 use pillarbox_store::{
-    AccountId, Counts, Found, MailboxId, NewBody, Place, Read, ScramKeys, Secret, Special,
-    StoreError, Write, Written,
+    AccountId, Addressee, Counts, Found, Holder, MailboxId, NewBody, Place, Read, ScramKeys,
+    Secret, Special, StoreError, Write, Written,
 };
 
+use crate::aliases::resolve;
 use crate::fixture::{Fixture, NOW, deliver, inline, recipient};
 
 #[test]
@@ -80,9 +81,9 @@ fn names_are_taken_once_and_in_any_case() {
 fn an_address_leads_to_its_account() {
     let mut fixture = Fixture::new();
     let (ann, bob) = (fixture.ann, fixture.bob);
-    let resolve = |localpart: &str, domain: &str| Read::Resolve {
-        localpart: localpart.into(),
-        domain: domain.into(),
+    let of = |account| {
+        let holder = Holder { account, disabled: false, room: None };
+        Ok(Found::Addressee(Addressee::Account(holder), None))
     };
     assert_eq!(fixture.read(resolve("ann", "localhost")), Err(StoreError::NotOurDomain));
     fixture.done(Write::CreateDomain { name: "localhost".into() });
@@ -92,11 +93,11 @@ fn an_address_leads_to_its_account() {
         domain: "LOCALHOST".into(),
         account: ann,
     });
-    assert_eq!(fixture.read(resolve("ANN", "localhost")), Ok(Found::Account(ann)));
+    assert_eq!(fixture.read(resolve("ANN", "localhost")), of(ann));
     let catch_all = |account| Write::SetCatchAll { domain: "localhost".into(), account };
     fixture.done(catch_all(Some(bob)));
-    assert_eq!(fixture.read(resolve("anybody", "Localhost")), Ok(Found::Account(bob)));
-    assert_eq!(fixture.read(resolve("ann", "localhost")), Ok(Found::Account(ann)));
+    assert_eq!(fixture.read(resolve("anybody", "Localhost")), of(bob));
+    assert_eq!(fixture.read(resolve("ann", "localhost")), of(ann));
     fixture.done(catch_all(None));
     assert_eq!(fixture.read(resolve("anybody", "localhost")), Err(StoreError::NoSuchAddress));
     let elsewhere = Write::SetCatchAll { domain: "elsewhere".into(), account: None };

@@ -50,6 +50,7 @@ fn a_letter_reads_back_with_its_own_prefix() {
         into: Place::Special(Special::Junk),
         prefix: vec![],
         flags: Flags::SEEN,
+        alias: None,
     };
     let job = deliver(vec![recipient(ann, Place::Inbox), junk], inline("Subject: x\r\n\r\ny\r\n"));
     let Written::Delivered(delivered) = fixture.done(job) else { panic!() };

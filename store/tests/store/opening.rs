@@ -31,7 +31,7 @@ fn one_at_a_time() {
 #[test]
 fn an_empty_directory_becomes_the_present_version() {
     let fixture = Fixture::new();
-    assert_eq!(pragma(&fixture, "user_version"), 2);
+    assert_eq!(pragma(&fixture, "user_version"), 3);
     assert_eq!(pragma(&fixture, "page_size"), 8192);
     assert_eq!(pragma(&fixture, "auto_vacuum"), 2);
     let mut fixture = fixture.reopen();
@@ -83,12 +83,12 @@ fn a_newer_database_is_left_alone() {
     let Fixture { dir, store, writer, reader, .. } = Fixture::new();
     drop((store, writer, reader));
     let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
-    conn.pragma_update(None, "user_version", 3).unwrap();
+    conn.pragma_update(None, "user_version", 4).unwrap();
     let opened = Store::open(dir.path(), &options());
-    assert!(matches!(opened, Err(OpenError::Newer { found: 3, known: 2 })));
+    assert!(matches!(opened, Err(OpenError::Newer { found: 4, known: 3 })));
     conn.pragma_update(None, "user_version", 0).unwrap();
     let verified = pillarbox_store::verify::verify(dir.path(), &mut |_| {});
-    assert!(matches!(verified, Err(OpenError::Older { found: 0, known: 2 })));
+    assert!(matches!(verified, Err(OpenError::Older { found: 0, known: 3 })));
 }
 
 #[test]

@@ -28,6 +28,7 @@ fn additions() -> Additions {
         accounts: vec![NewAccount { name: "eve".into(), secrets: secret("$eve") }],
         addresses: vec![address("Eve", "eve"), address("bob", "BOB")],
         catch_alls: vec![("b.example".into(), "eve".into())],
+        ..Additions::default()
     }
 }
 
@@ -176,8 +177,7 @@ fn a_removed_account_is_gone_at_once_and_its_mail_in_steps() {
         assert!(matches!(found, Err(StoreError::NoSuchAccount | StoreError::NotOurDomain)));
     }
     for localpart in ["ann", "anybody"] {
-        let (localpart, domain) = (localpart.into(), "b.example".into());
-        let found = fixture.read(Read::Resolve { localpart, domain });
+        let found = fixture.read(crate::aliases::resolve(localpart, "b.example"));
         assert_eq!(found, Err(StoreError::NoSuchAddress));
     }
     let status = Read::Status { by: ann, mailbox: inbox };

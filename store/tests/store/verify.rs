@@ -2,10 +2,10 @@
 
 use pillarbox_store::{Change, Flags, Place, UidRange, Write};
 
-use crate::fixture::{Fixture, deliver, recipient};
+use crate::fixture::{Fixture, NOW, deliver, recipient};
 
-/// A store with a bit of everything: a row, a file, a shared body, a keyword, an expunged message
-/// and a tombstone.
+/// A store with a bit of everything: a row, a file, a shared body, a keyword, an expunged message,
+/// a tombstone, and an alias.
 fn furnished() -> Fixture {
     let mut fixture = Fixture::new();
     for text in ["one", "two", "three"] {
@@ -23,6 +23,7 @@ fn furnished() -> Fixture {
         flags: Flags::SEEN,
         keywords: vec!["Blue".into()],
     });
+    fixture.done(Write::Add { additions: crate::aliases::localhost(), now: NOW });
     fixture.flag(&[UidRange::one(1)], Change::Add, Flags::DELETED);
     fixture.done(Write::Expunge { by: ann, mailbox, uids: None });
     fixture.done(Write::Purge { mailbox, up_to_modseq: u64::MAX });
@@ -69,7 +70,13 @@ fn each_planted_fault_is_found() {
         ("UPDATE body SET handle = zeroblob(16) WHERE id = 7", "file 0000000000000000"),
         ("UPDATE body SET handle = zeroblob(16) WHERE id = 7", "0101: no message names it"),
         ("UPDATE message SET mailbox = 99 WHERE uid = 2", "a row of message names a row"),
-        ("UPDATE account SET created = 0", ""),
+        (
+            "INSERT INTO alias VALUES (9, 1, 'ann', 1, 0, 0)",
+            "ann@localhost: an account's and an alias's",
+        ),
+        ("INSERT INTO member VALUES (1, 1, 'nobody')", "a row of member names a row"),
+        ("UPDATE member SET alias = 99", "a row of member names a row"),
+        ("UPDATE account SET created = 0, quota = 1, disabled = 1", ""),
     ];
     for (sql, expected) in planted {
         let Fixture { dir, store, writer, reader, .. } = furnished();

@@ -42,6 +42,7 @@ impl Trial {
         let recipient = Recipient {
             account: ann.account,
             into: Place::Inbox,
+            alias: None,
             prefix: vec![],
             flags: Flags::NONE,
         };
