@@ -28,9 +28,8 @@ pub enum Read {
         routing: Routing,
     },
     /// As which of these addresses may an account not send? It may as its own addresses, with or
-    /// without what follows a separator, as an alias that allows it to its members, and as what is
-    /// nobody's in a domain whose catch-all it is.
-    /// Answer: [`Found::Foreign`].
+    /// without what follows a separator; as an alias that allows it to its members; and as what is
+    /// nobody's in a domain whose catch-all it is. Answer: [`Found::Foreign`].
     Foreign {
         /// Who wants to.
         account: AccountId,

@@ -5,11 +5,11 @@ use pillarbox_core::flow::Desk;
 use pillarbox_core::smtp::reply::Reply;
 use pillarbox_core::{Random, UnixSeconds};
 use pillarbox_store::{
-    AccountId, Delivered, Flags, NewBody, Place, Recipient as Into, StoreError, Write, Written,
+    Delivered, Flags, NewBody, Place, Recipient as Into, StoreError, Write, Written,
 };
 
 use super::letter::{Client, To, Whole};
-use super::sender;
+use super::sender::{self, Sending};
 use super::spool::Body;
 use super::trace::{self, Trace};
 use crate::job::{self, Job};
@@ -34,12 +34,12 @@ pub(super) enum NotReceived {
 }
 
 /// Stores a letter. When this answers with success, it is on disk for all its recipients, and
-/// those who watch their mailboxes know. `account` is whose address its sender is.
+/// those who watch their mailboxes know. `user` is who has logged in.
 pub(super) async fn receive(
     desk: Desk<Job>,
     mut random: Box<dyn Random>,
     mut letter: Whole,
-    account: Option<AccountId>,
+    user: Option<Sending>,
     client: Client,
     hostname: String,
     at: UnixSeconds,
@@ -48,9 +48,9 @@ pub(super) async fn receive(
     let recipients = letter.envelope.recipients_text();
     let size = letter.spool.size();
     let originators = std::mem::take(&mut letter.facts.originators);
-    if let Some(account) = account
+    if let Some(user) = user
         && let Err(reply) =
-            sender::check_head(&desk, account, &letter.envelope.mail.sender, originators).await
+            sender::check_head(&desk, user, &letter.envelope.mail.sender, originators).await
     {
         letter.spool.discard(&desk);
         return Received { sender, recipients, size, result: Err(NotReceived::Refused(reply)) };

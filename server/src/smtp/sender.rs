@@ -9,8 +9,13 @@ use pillarbox_store::{AccountId, Found, Read, StoreError};
 use super::recipient;
 use crate::job::{self, Job};
 
-/// Each of these begins what is left out of a local part.
-const SEPARATORS: &str = "+";
+/// Who sends.
+#[derive(Debug, Clone)]
+pub(super) struct Sending {
+    pub(super) account: AccountId,
+    /// Each of these begins what is left out of a local part.
+    pub(super) separators: String,
+}
 
 /// Whether an account may use this sender. It may always use the null one, since reports such as
 /// read receipts have no other (RFC 8098 §3); whom they say they are from is looked at in their
@@ -20,13 +25,13 @@ const SEPARATORS: &str = "+";
 /// Where it may not, or where that cannot be found out.
 pub(super) async fn check_envelope(
     desk: &Desk<Job>,
-    account: AccountId,
+    user: Sending,
     sender: &ReversePath<'_>,
 ) -> Result<(), Reply> {
     let ReversePath::Mailbox(mailbox) = sender else { return Ok(()) };
     let refused = || not_theirs(&format!("you are not <{mailbox}>"));
     let address = address(mailbox).ok_or_else(refused)?;
-    match foreign(desk, account, vec![address]).await {
+    match foreign(desk, user, vec![address]).await {
         Ok(foreign) if foreign.is_empty() => Ok(()),
         Ok(_) => Err(refused()),
         Err(error) => Err(recipient::unavailable(&error)),
@@ -39,7 +44,7 @@ pub(super) async fn check_envelope(
 /// As [`check_envelope`].
 pub(super) async fn check_head(
     desk: &Desk<Job>,
-    account: AccountId,
+    user: Sending,
     sender: &ReversePath<'_>,
     mut originators: Vec<Originator>,
 ) -> Result<(), Reply> {
@@ -48,7 +53,7 @@ pub(super) async fn check_head(
         return Ok(());
     }
     let addresses = originators.iter().map(|one| (one.localpart.clone(), one.domain.clone()));
-    match foreign(desk, account, addresses.collect()).await {
+    match foreign(desk, user, addresses.collect()).await {
         Ok(foreign) => match foreign.first().and_then(|index| originators.get(*index)) {
             None => Ok(()),
             Some(one) => Err(not_theirs(&format!("the {} field names <{one}>", one.field))),
@@ -60,10 +65,10 @@ pub(super) async fn check_head(
 /// Which of these are not the account's own.
 async fn foreign(
     desk: &Desk<Job>,
-    account: AccountId,
+    Sending { account, separators }: Sending,
     addresses: Vec<(String, String)>,
 ) -> Result<Vec<usize>, StoreError> {
-    let question = Read::Foreign { account, addresses, separators: SEPARATORS.to_owned() };
+    let question = Read::Foreign { account, addresses, separators };
     match job::read(desk, "sender", question).await? {
         Found::Foreign(foreign) => Ok(foreign),
         _ => Err(job::astray("sender")),

@@ -23,7 +23,7 @@ use super::head::Rules;
 use super::letter::{Client, Letter, Recipient, Whole};
 use super::receive::{self, NotReceived, Received};
 use super::recipient::{self, Asking};
-use super::sender;
+use super::sender::{self, Sending};
 use super::spool::Spool;
 use super::trouble::{self, Stage, Trouble};
 use crate::config::Delivery;
@@ -254,13 +254,18 @@ impl SmtpSession {
         match self.user.as_ref().filter(|_| !self.door.any_sender) {
             None => self.begin(mail.into_owned(), out),
             Some(user) => {
-                let (desk, account, mail) = (self.desk.clone(), user.account, mail.into_owned());
+                let (desk, user, mail) = (self.desk.clone(), self.sending(user), mail.into_owned());
                 self.flow = Some(Question::new(Fate::WithClient, async move {
-                    let result = sender::check_envelope(&desk, account, &mail.sender).await;
+                    let result = sender::check_envelope(&desk, user, &mail.sender).await;
                     Outcome::Sender(result, mail)
                 }));
             }
         }
+    }
+
+    fn sending(&self, user: &User) -> Sending {
+        let separators = self.door.delivery.separators.clone();
+        Sending { account: user.account, separators }
     }
 
     fn begin(&mut self, mail: Mail<'static>, out: &mut Outbox) {
@@ -383,10 +388,10 @@ impl SmtpSession {
         let letter = Whole { envelope, spool, facts };
         let (desk, random) = (self.desk.clone(), self.context.random());
         let (client, host) = (self.client.clone(), self.context.hostname.clone());
-        let account = self.user.as_ref().map(|user| user.account);
+        let user = self.user.as_ref().map(|user| self.sending(user));
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
             let received =
-                receive::receive(desk, random, letter, account, client, host, now.wall).await;
+                receive::receive(desk, random, letter, user, client, host, now.wall).await;
             Outcome::Received(received)
         }));
     }
