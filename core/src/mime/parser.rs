@@ -30,7 +30,7 @@ pub const BOUNDARY_BYTES_MAX: usize = 200;
 /// parser.push(b"lo\r\n--x--\r\n");
 /// let structure = parser.finish();
 /// let first = structure.children(structure.root()).next().unwrap();
-/// assert_eq!(structure.part(first).body, 50..55);
+/// assert_eq!(structure.part(first).body, 52..57);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Parser {
