@@ -85,9 +85,9 @@ const PICTURED: [&str; 9] = [
 
 const WIDTH: u32 = 480;
 const LEFT: f64 = 16.0;
-const BARS: f64 = 144.0;
+const BARS: f64 = 152.0;
 /// Room for the value behind the longest bar stays.
-const BAR_MAX: f64 = 240.0;
+const BAR_MAX: f64 = 232.0;
 const TOP: u32 = 84;
 const STEP: u32 = 19;
 const GAP: u32 = 11;

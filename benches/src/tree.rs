@@ -75,7 +75,8 @@ impl Tree {
         while quiet < QUIET_LOOKS && begun.elapsed() < IDLE_WITHIN {
             sleep(LOOK_EVERY);
             let now = self.cpu();
-            quiet = if now - last <= TICK { quiet + 1 } else { 0 };
+            // It can fall: a process that has ended counts nowhere until its parent has waited for it.
+            quiet = if now.abs_diff(last) <= TICK { quiet + 1 } else { 0 };
             last = now;
         }
     }

@@ -83,7 +83,7 @@ impl<'a> Run<'a> {
         let begun = Instant::now();
         work()?;
         let took = begun.elapsed();
-        Ok((self.server.tree.cpu_when_idle() - before, took))
+        Ok((self.server.tree.cpu_when_idle().saturating_sub(before), took))
     }
 
     /// Repeats the work on several threads; the cost of one in units of `unit`.
@@ -139,7 +139,6 @@ impl<'a> Run<'a> {
         let mut imap = self.reader()?;
         // The first may fill caches.
         imap.command(command)?;
-        let count = self.times(count);
         let (cpu, _) =
             self.charge(|| (0..count).try_for_each(|_| imap.command(command).map(drop)))?;
         let cost = cpu.as_secs_f64() / unit.as_secs_f64() / to_f64(count * per);

@@ -17,6 +17,7 @@ use pillarbox::context::{Context, SystemRandom};
 use pillarbox::doors::Entrance;
 use pillarbox::job::{Job, Worker};
 use pillarbox::localserve::PASSWORD;
+use pillarbox::rates::Allowances;
 use pillarbox::secrets;
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::{Crew, Hands};
@@ -85,7 +86,7 @@ impl Mold {
         World {
             store: Arc::new(open(dir.path())),
             _dir: dir,
-            context: Arc::new(Context::new("localhost".into(), 1, random)),
+            context: Arc::new(Context::new("localhost".into(), 1, &Allowances::default(), random)),
             config: self.config.clone(),
             acceptor: self.acceptor.clone(),
         }
@@ -222,7 +223,8 @@ fn client(ca: &Path) -> Arc<rustls::ClientConfig> {
     Arc::new(config)
 }
 
-/// As `localserve` writes it; where it listens is for the runner to choose.
+/// As `localserve` writes it, but who submits does so as themselves; where it listens is for the
+/// runner to choose.
 const CONFIG: &str = r#"
 hostname = "localhost"
 data = "store"

@@ -112,7 +112,15 @@ fn arrows_between_crates_point_down() {
         ),
         (
             "benches",
-            &["core", "runtime-std", "runtime-smol", "runtime-glommio", "store", "server", "conformance"],
+            &[
+                "core",
+                "runtime-std",
+                "runtime-smol",
+                "runtime-glommio",
+                "store",
+                "server",
+                "conformance",
+            ],
         ),
     ]);
     for (folder, allowed) in allowed {

@@ -6,7 +6,7 @@
 //!
 //! Four layers, each with one rule:
 //!
-//! - *codec*: bytes to values and back, no state ([`wire`], [`mime`], `smtp::command`,
+//! - *codec*: bytes to values and back, no state ([`wire`], [`mime`], [`message`], `smtp::command`,
 //!   `imap::grammar`).
 //! - *protocol machine*: the order of one standard ([`smtp`], [`imap`], [`sasl`]). Bytes in,
 //!   events out; the replies told to it become bytes.
@@ -20,10 +20,12 @@ pub mod flow;
 pub mod imap;
 mod io;
 pub mod machine;
+pub mod message;
 pub mod mime;
 mod now;
 pub mod proxy;
 mod random;
+pub mod rate;
 pub mod sasl;
 pub mod smtp;
 pub mod tls;

@@ -7,8 +7,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pillarbox_core::message::HeadLimits;
 use pillarbox_core::wire::network::Network;
 use reader::Reader;
+
+use crate::rates::Allowances;
 
 /// All that a server needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Sizes and counts.
     pub limits: Limits,
+    /// How much may come from one network.
+    pub rates: Allowances,
     /// Whose mail an address is.
     pub delivery: Delivery,
     /// From which level on is logged.
@@ -94,6 +99,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Whether a password may come in clear.
     pub login_without_tls: bool,
+    /// Whether those who submit there may send as anybody, and not only as themselves.
+    pub any_sender: bool,
     /// The networks of the proxies in front of it, which say with the PROXY protocol whose
     /// connection it is; nobody else may connect then. Empty: there is no proxy.
     pub proxies: Vec<Network>,
@@ -130,6 +137,12 @@ impl Protocol {
         }
     }
 
+    /// Whether our own people send there.
+    #[must_use]
+    pub const fn is_submission(self) -> bool {
+        matches!(self, Self::Submission | Self::Submissions)
+    }
+
     /// Whether TLS begins with the first byte.
     #[must_use]
     pub const fn implicit_tls(self) -> bool {
@@ -161,6 +174,8 @@ pub struct Limits {
     /// How many bytes of messages an account may have that has no quota of its own; `None`: any
     /// number.
     pub account_bytes_max: Option<u64>,
+    /// What the header of a message may hold.
+    pub head: HeadLimits,
     /// Open connections in all.
     pub connections_max: usize,
     /// Open connections from one address; loopback is not counted.
@@ -174,6 +189,7 @@ impl Default for Limits {
         Self {
             message_bytes_max: 50 << 20,
             account_bytes_max: None,
+            head: HeadLimits::default(),
             connections_max: 10_000,
             connections_per_address_max: 100,
             stop_within: Duration::from_secs(10),
@@ -264,10 +280,22 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
     let listeners = root.tables("listener", read_listener).into_iter().flatten().collect();
     let limits = root.table("limits", read_limits).unwrap_or_default();
     let delivery = root.table("delivery", read_delivery).unwrap_or_default();
+    let rates = root.table("rates", read_rates).unwrap_or_default();
     let log = root.table("log", read_log).unwrap_or(log::LevelFilter::Info);
     let hostname = hostname.unwrap_or_default();
-    let config =
-        Config { hostname, data, runtime, threads, tls, listeners, limits, delivery, log, sync };
+    let config = Config {
+        hostname,
+        data,
+        runtime,
+        threads,
+        tls,
+        listeners,
+        limits,
+        rates,
+        delivery,
+        log,
+        sync,
+    };
     check_listeners(root, &config);
     config
 }
@@ -338,8 +366,14 @@ fn read_listener(table: &mut Reader<'_, '_>) -> Option<Listener> {
         address
     });
     let login_without_tls = table.boolean("login_without_tls").unwrap_or(false);
+    let any_sender = table.boolean("any_sender").unwrap_or(false);
+    if any_sender && !protocol.is_none_or(Protocol::is_submission) {
+        let what = "only for submission: elsewhere nobody is asked who they are";
+        table.flaw_at("any_sender", what.to_owned());
+    }
     let proxies = read_networks(table, "proxies");
-    Some(Listener { protocol: protocol?, address: address?, login_without_tls, proxies })
+    let (protocol, address) = (protocol?, address?);
+    Some(Listener { protocol, address, login_without_tls, any_sender, proxies })
 }
 
 fn read_networks(table: &mut Reader<'_, '_>, key: &'static str) -> Vec<Network> {
@@ -359,6 +393,17 @@ fn read_limits(table: &mut Reader<'_, '_>) -> Limits {
         limits.message_bytes_max = bytes;
     }
     limits.account_bytes_max = table.integer("account_bytes_max", 0, 1 << 62);
+    let HeadLimits { bytes_max, fields_max, addresses_max, received_max } = &mut limits.head;
+    for (key, min, max, limit) in [
+        ("header_bytes_max", 1 << 12, 1 << 20, bytes_max),
+        ("header_fields_max", 50, 1 << 20, fields_max),
+        ("header_addresses_max", 100, 1 << 20, addresses_max),
+        ("header_received_max", 30, 1 << 20, received_max),
+    ] {
+        if let Some(count) = table.integer(key, min, max) {
+            *limit = usize::try_from(count).unwrap_or(usize::MAX);
+        }
+    }
     if let Some(count) = table.integer("connections_max", 1, 1 << 24) {
         limits.connections_max = usize::try_from(count).unwrap_or(usize::MAX);
     }
@@ -369,6 +414,22 @@ fn read_limits(table: &mut Reader<'_, '_>) -> Limits {
         limits.stop_within = Duration::from_secs(seconds);
     }
     limits
+}
+
+fn read_rates(table: &mut Reader<'_, '_>) -> Allowances {
+    let mut rates = Allowances::default();
+    for (key, amounts) in [
+        ("connections_per_minute", &mut rates.connections),
+        ("messages_per_hour", &mut rates.messages),
+        ("megabytes_per_hour", &mut rates.megabytes),
+        ("failed_logins_per_ten_minutes", &mut rates.failed_logins),
+    ] {
+        if let Some(given) = table.three_integers(key, 0, 1 << 32) {
+            *amounts = given;
+        }
+    }
+    rates.exempt = read_networks(table, "exempt");
+    rates
 }
 
 fn read_delivery(table: &mut Reader<'_, '_>) -> Delivery {

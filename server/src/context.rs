@@ -9,6 +9,7 @@ use pillarbox_core::Random;
 use crate::counters::Counters;
 use crate::imap::pins::Pins;
 use crate::imap::recents::Recents;
+use crate::rates::{Allowances, Rates};
 
 /// What all sessions of a server share; made once, before the first connection.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Context {
     pub(crate) pins: Arc<Pins>,
     /// Which messages somebody has claimed as recent.
     pub(crate) recents: Arc<Recents>,
+    /// How much comes from each network.
+    pub(crate) rates: Rates,
     /// The next connection's id.
     next_id: AtomicU64,
     /// Makes a source of random bytes for one session.
@@ -30,9 +33,15 @@ pub struct Context {
 impl Context {
     /// `first_id` is the first connection's id; ids of one server never repeat, and ids of its
     /// later starts do not either where it is taken from the clock.
-    pub fn new(hostname: String, first_id: u64, randomness: fn() -> Box<dyn Random>) -> Self {
+    pub fn new(
+        hostname: String,
+        first_id: u64,
+        allowances: &Allowances,
+        randomness: fn() -> Box<dyn Random>,
+    ) -> Self {
         Self {
             hostname,
+            rates: Rates::new(allowances),
             counters: Counters::default(),
             pins: Arc::default(),
             recents: Arc::default(),
@@ -44,6 +53,12 @@ impl Context {
     /// The id of a new connection.
     pub fn next_id(&self) -> Id {
         Id(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What makes a source of random bytes.
+    #[must_use]
+    pub fn randomness(&self) -> fn() -> Box<dyn Random> {
+        self.randomness
     }
 
     /// A source of random bytes.

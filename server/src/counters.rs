@@ -62,6 +62,8 @@ counters! {
     logins,
     /// Logins that failed.
     logins_failed,
+    /// Connections and messages refused since too much came from their network.
+    rate_refusals,
     /// TLS handshakes finished.
     tls_handshakes,
     /// TLS handshakes and connections that went wrong.
@@ -108,7 +110,7 @@ mod tests {
         let counters = Counters::default();
         let text = counters.to_text(&[("open", 3)]);
         assert!(text.contains("\npillarbox_messages_accepted_total 0\n"));
-        assert_eq!(text.matches("_total 0\n").count(), 14);
+        assert_eq!(text.matches("_total 0\n").count(), 15);
         assert!(text.ends_with("\npillarbox_runtime_open 3\n# EOF\n"));
         counters.logins.count();
         assert!(counters.to_text(&[("open", 3)]).contains("\npillarbox_logins_total 1\n"));

@@ -113,7 +113,7 @@ impl Entrance {
 }
 
 fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Door, ConfigFault> {
-    let submission = listener.protocol != Protocol::Smtp;
+    let submission = listener.protocol.is_submission();
     // RFC 4954 belongs to our own people; other servers have nothing to log in for.
     let mechanisms: Vec<String> = if submission {
         [Mechanism::Plain, Mechanism::Login].map(|m| m.name().to_owned()).to_vec()
@@ -129,7 +129,10 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
     let limits =
         SmtpLimits { message_bytes_max: config.limits.message_bytes_max, ..SmtpLimits::default() };
     let smtp = SmtpConfig::new(config.hostname.clone(), limits, capabilities, Strictness::Lenient)?;
-    Ok(Door { smtp: Arc::new(smtp), submission, delivery: config.delivery.clone() })
+    // Other servers bring mail from everybody.
+    let any_sender = listener.any_sender || !submission;
+    let delivery = config.delivery.clone();
+    Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head: config.limits.head })
 }
 
 fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {

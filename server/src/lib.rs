@@ -15,6 +15,7 @@ pub mod job;
 pub mod localserve;
 pub mod logging;
 mod login;
+pub mod rates;
 pub mod secrets;
 pub mod serve;
 mod session;

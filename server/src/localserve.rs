@@ -152,6 +152,9 @@ fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String 
             "\n[[listener]]\nprotocol = \"{}\"\naddress = \"{address}\"\n",
             protocol.name()
         );
+        if protocol.is_submission() {
+            text.push_str("any_sender = true # only for trying: everybody may send as anybody\n");
+        }
         if matches!(protocol, Protocol::Submission | Protocol::Imap) {
             text.push_str(
                 "login_without_tls = true # only for trying: passwords travel in clear\n",

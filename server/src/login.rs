@@ -5,6 +5,7 @@ use pillarbox_core::sasl::Login;
 use pillarbox_store::{AccountId, Found, Read, Secret, StoreError};
 
 use crate::job::{self, Job};
+use crate::rates::Refused;
 
 /// Somebody who has shown the right password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) enum Denied {
     Wrong,
     /// The password is right, but they want to act as somebody else.
     NotAs,
+    /// Too many failed from their network: the password is not even looked at.
+    TooOften(Refused),
     /// It could not be found out.
     Failed(StoreError),
 }

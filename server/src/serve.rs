@@ -73,9 +73,10 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
         accounts::create_first(&store, &mut writer, first, now(), &mut SystemRandom::default())?;
     }
     let statistics = Arc::new(Statistics::default());
-    let context = Arc::new(Context::new(config.hostname.clone(), first_id(), || {
-        Box::new(SystemRandom::default())
-    }));
+    let context =
+        Arc::new(Context::new(config.hostname.clone(), first_id(), &config.rates, || {
+            Box::new(SystemRandom::default())
+        }));
     let listeners = bind(config, &context, acceptor.as_ref())?;
     let bodies = store.bodies().to_owned();
     let store = Arc::new(store);

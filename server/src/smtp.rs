@@ -1,12 +1,15 @@
 //! SMTP and submission: what is decided about what `pillarbox_core::smtp` tells.
 //!
 //! `session` follows the conversation and answers what needs no look outside. A question that
-//! needs one is a flow: `recipient` for RCPT, `receive` for the end of a body, and
-//! `login`. While a flow is under way the conversation waits; its result is the reply.
+//! needs one is a flow: `sender` for MAIL, `recipient` for RCPT, `receive` for the end of a body,
+//! and `login`. While a flow is under way the conversation waits; its result is the reply.
 
+mod denied;
+mod head;
 mod letter;
 mod receive;
 mod recipient;
+mod sender;
 mod session;
 pub(crate) mod spool;
 mod trace;

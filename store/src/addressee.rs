@@ -144,7 +144,8 @@ pub(crate) fn owner(
 }
 
 /// Whether an account may send as this address: it is its own, with or without what follows a
-/// separator, or that of an alias which lets its members do so.
+/// separator, or that of an alias which lets its members do so, or nobody's in a domain whose
+/// catch-all it is.
 pub(crate) fn may_send_as(
     conn: &Connection,
     account: AccountId,
@@ -156,7 +157,11 @@ pub(crate) fn may_send_as(
         Some(Target::Alias(id, settings)) => {
             settings.allow_from && alias::accounts_of(conn, id)?.contains(&account)
         }
-        None => false,
+        None => match accounts::domain_row(conn, &address.domain) {
+            Ok((_, catch_all)) => catch_all == Some(account),
+            Err(StoreError::NotOurDomain) => false,
+            Err(error) => return Err(error),
+        },
     })
 }
 

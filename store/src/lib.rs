@@ -34,6 +34,7 @@ mod reader;
 mod removal;
 mod rights;
 mod schema;
+mod sender;
 mod sql;
 mod store;
 mod sweep;

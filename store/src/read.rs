@@ -27,14 +27,16 @@ pub enum Read {
         /// How.
         routing: Routing,
     },
-    /// May this account send as this address? It may as its own addresses, with or without what
-    /// follows a separator, and as an alias that allows it to its members. Answer: [`Found::May`].
-    MaySendAs {
+    /// As which of these addresses may an account not send? It may as its own addresses, with or
+    /// without what follows a separator, as an alias that allows it to its members, and as what is
+    /// nobody's in a domain whose catch-all it is.
+    /// Answer: [`Found::Foreign`].
+    Foreign {
         /// Who wants to.
         account: AccountId,
-        /// As whom.
-        address: Address,
-        /// As in [`Routing::separators`].
+        /// Local part and domain of each. ASCII case is no difference.
+        addresses: Vec<(String, String)>,
+        /// Each of these characters begins what is left out of a local part that is nobody's.
         separators: String,
     },
     /// Against what is a password checked? Answer: [`Found::Credentials`], or the error
@@ -177,11 +179,11 @@ pub enum What {
 /// The answer to a [`Read`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
+    /// Those that are not its own, by their place in the question.
+    Foreign(Vec<usize>),
     /// Who gets mail for an address; and the account whose address the sender's is, be it right or
     /// not that the sender claims it.
     Addressee(Addressee, Option<AccountId>),
-    /// Whether it may be done.
-    May(bool),
     /// An account and its secrets.
     Credentials(Credentials),
     /// Mailboxes.

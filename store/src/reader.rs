@@ -9,7 +9,7 @@ use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
     AccountId, Address, Found, Read, Routing, StoreError, accounts, addressee, alias, changes,
-    directory, mailbox, messages, names,
+    directory, mailbox, messages, names, sender,
 };
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
@@ -34,8 +34,8 @@ impl Reader {
             Read::Resolve { to, from, routing } => {
                 resolve(&snapshot, &to, from, &routing, self.shared.options.quota)
             }
-            Read::MaySendAs { account, address, separators } => {
-                addressee::may_send_as(&snapshot, account, &address, &separators).map(Found::May)
+            Read::Foreign { account, addresses, separators } => {
+                sender::foreign(&snapshot, account, &addresses, &separators).map(Found::Foreign)
             }
             Read::Credentials { login } => {
                 accounts::credentials(&snapshot, &login).map(Found::Credentials)

@@ -12,6 +12,7 @@ use pillarbox::config::{Config, Delivery, Limits, Listener, Protocol, RuntimeKin
 use pillarbox::context::Context;
 use pillarbox::doors::Entrance;
 use pillarbox::job::{Answer, Job, Worker};
+use pillarbox::rates::Allowances;
 use pillarbox_core::EffectId;
 use pillarbox_core::effect::{BoxMachine, FileWork, Handle, Hands};
 use pillarbox_runtime_std::bodies::Bodies;
@@ -66,7 +67,12 @@ impl House {
     /// One line.
     pub(super) fn open(dir: &Path, start: u64) -> Result<Self, String> {
         let store = Store::open(dir, &options()).map_err(|error| error.to_string())?;
-        let context = Context::new("localhost".into(), start << 20, prng::server_random);
+        let context = Context::new(
+            "localhost".into(),
+            start << 20,
+            &Allowances::default(),
+            prng::server_random,
+        );
         let context = Arc::new(context);
         let (tell, checkpoint) = sync_channel(1);
         let writer = store.writer().map_err(|error| error.to_string())?;
@@ -74,8 +80,13 @@ impl House {
         let config = config();
         let entrance = |protocol| {
             let address = (Ipv4Addr::LOCALHOST, 0).into();
-            let listener =
-                Listener { protocol, address, login_without_tls: true, proxies: Vec::new() };
+            let listener = Listener {
+                protocol,
+                address,
+                login_without_tls: true,
+                any_sender: false,
+                proxies: Vec::new(),
+            };
             Entrance::new(&context, &config, &listener, None).map_err(|fault| fault.to_string())
         };
         Ok(Self {
@@ -136,6 +147,7 @@ fn config() -> Config {
         listeners: Vec::new(),
         delivery: Delivery::default(),
         limits: Limits { stop_within: Duration::ZERO, ..Limits::default() },
+        rates: Allowances::default(),
         log: log::LevelFilter::Off,
         sync: false,
     }

@@ -90,6 +90,8 @@ mod tests {
         // RFC 3501 §6.3.9: a level of what is subscribed to, whatever else there is.
         assert_eq!(told("", "%", &["foo/bar"]), "-foo+");
         assert_eq!(told("", "*", &["foo/bar"]), "foo/bar");
+        // Names that sort right behind those below one are not below it.
+        assert_eq!(told("", "*", &["a", "a0", "a1/b"]), "a a0 a1/b");
         assert_eq!(told("", "%", &["INBOX/a"]), "-INBOX+");
     }
 }

@@ -258,8 +258,8 @@ const NEED_BYTES: Piece<'static> = Piece { used: 0, part: Part::NeedBytes };
 
 /// Large enough that judging it costs little beside reading it, small enough that a bad one is
 /// soon searched.
-const BLOCK: usize = 512;
-const SMALL_BLOCK: usize = 32;
+const BLOCK: usize = 128;
+const SMALL_BLOCK: usize = 16;
 
 #[cfg(test)]
 mod tests;

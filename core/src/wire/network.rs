@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// All addresses that begin with the same bits. An IPv4 address that is written as an IPv6 one
 /// (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2) is the IPv4 address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     /// With all bits behind the prefix 0.
     first: IpAddr,

@@ -142,6 +142,35 @@ impl<'a, 't> Reader<'a, 't> {
         fitting
     }
 
+    /// Three whole numbers, none below the one before it.
+    pub(crate) fn three_integers(
+        &mut self,
+        key: &'static str,
+        min: u64,
+        max: u64,
+    ) -> Option<[u64; 3]> {
+        self.known.insert(key);
+        let items = self.table.get(key)?.get_ref().as_array();
+        let number = |item: &Spanned<DeValue<'_>>| {
+            let integer = item.get_ref().as_integer()?;
+            let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok()?;
+            (min..=max).contains(&number).then_some(number)
+        };
+        let numbers: Option<Vec<u64>> = items.and_then(|items| items.iter().map(number).collect());
+        let three = numbers.and_then(|numbers| <[u64; 3]>::try_from(numbers).ok());
+        let rising = three.filter(|three| three.is_sorted());
+        if rising.is_none() {
+            self.flaw_at(
+                key,
+                format!(
+                    "`{key}` is three rising numbers from {min} to {max}: for an address and for \
+                     the two networks around it"
+                ),
+            );
+        }
+        rising
+    }
+
     /// A text, or a whole number up to `max`.
     pub(crate) fn text_or_integer(
         &mut self,

@@ -54,7 +54,7 @@ fn every_flaw_is_told_with_its_place() {
             "1:1: `data` is missing",
             "1:12: `mail_example` is not a host name such as mail.example.org",
             "2:1: there is no `dta` here: known are data, delivery, hostname, limits, listener, log, \
-             runtime, sync, tls",
+             rates, runtime, sync, tls",
             "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
             &format!("7:12: there is no protocol `pop3`: use one of {all}"),
@@ -75,6 +75,36 @@ fn proxies_are_networks() {
     let flaws = with(r#"["192.0.2.0/24", "192.0.2.1/24", "lb.example.org"]"#).unwrap_err();
     let network = "is no network such as 192.0.2.0/24 or 2001:db8::/32";
     assert_eq!(flaws, format!("9:28: `192.0.2.1/24` {network}\n9:44: `lb.example.org` {network}"));
+}
+
+#[test]
+fn senders_and_headers() {
+    let submission =
+        GOOD.replace("protocol = \"imap\"", "any_sender = true\nprotocol = \"submission\"");
+    let config = parse(&submission).unwrap();
+    assert!(config.listeners[1].any_sender && !config.listeners[0].any_sender);
+    let flaws = parse(&GOOD.replace("[::1]:25\"", "[::1]:25\"\nany_sender = true")).unwrap_err();
+    assert_eq!(flaws, "9:14: only for submission: elsewhere nobody is asked who they are");
+    let limits = |text: &str| parse(&GOOD.replace("[limits]", &format!("[limits]\n{text}")));
+    let head = limits("header_bytes_max = 4096\nheader_fields_max = 50").unwrap().limits.head;
+    assert_eq!((head.bytes_max, head.fields_max, head.received_max), (4_096, 50, 100));
+    let flaws = limits("header_bytes_max = 4095\nheader_received_max = 29").unwrap_err();
+    assert_eq!(
+        flaws,
+        "14:20: 4095 is not between 4096 and 1048576\n15:23: 29 is not between 30 and 1048576"
+    );
+}
+
+#[test]
+fn rates_are_three_rising_numbers() {
+    let text = "\n[rates]\nmessages_per_hour = [1, 2, 2]\nexempt = [\"192.0.2.0/24\"]\n";
+    let config = parse(&format!("{GOOD}{text}")).unwrap();
+    assert_eq!(config.rates.messages, [1, 2, 2]);
+    assert_eq!(config.rates.exempt.len(), 1);
+    for wrong in ["[1, 2]", "[3, 2, 4]", "[1, 2, \"3\"]", "1", "[-1, 2, 3]"] {
+        let flaws = parse(&format!("{GOOD}\n[rates]\nmessages_per_hour = {wrong}\n")).unwrap_err();
+        assert!(flaws.contains("is three rising numbers"), "{flaws}");
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ use super::{copy, fetch, mailboxes, search};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{self, Denied, User};
+use crate::rates::What;
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 use crate::smtp::spool::Spool;
 
@@ -60,6 +61,8 @@ pub struct ImapSession {
     exchange: Option<Exchange>,
     /// Something has changed in the selected mailbox that the client has not been told of.
     changed: bool,
+    /// The moment of the present step.
+    present: Moment,
     deadline: Moment,
     ending: Ending,
     takes_tls: bool,
@@ -100,6 +103,7 @@ impl ImapSession {
             filing: None,
             exchange: None,
             changed: false,
+            present: Moment::START,
             deadline: Moment::START + LOGIN_MAX,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
@@ -108,8 +112,13 @@ impl ImapSession {
 
     fn greet(&mut self, out: &mut Outbox) {
         log::info!(cid = self.id.as_str(), peer:% = self.peer; "connection");
+        let rates = &self.context.rates;
         if self.ending == Ending::Full {
             self.imap.close("too many connections, try again later", out);
+        } else if let Err(refused) = rates.take(What::Connection, self.present, self.peer, 1) {
+            self.context.counters.rate_refusals.count();
+            log::warn!(cid = self.id.as_str(), peer:% = self.peer, why:% = refused; "too many connections");
+            self.imap.close(&format!("too many connections {refused}"), out);
         } else {
             self.imap.greet(out);
         }
@@ -330,9 +339,14 @@ impl ImapSession {
 
     fn check(&mut self, login: Login) {
         let desk = self.desk.clone();
+        let allowed = self.context.rates.allows(What::FailedLogin, self.present, self.peer, 1);
         self.flow = Some(Question::new(Fate::WithClient, async move {
             let name = login.authcid.clone();
-            Outcome::Login(login::check(desk, login).await, name)
+            let result = match allowed {
+                Ok(()) => login::check(desk, login).await,
+                Err(refused) => Err(Denied::TooOften(refused)),
+            };
+            Outcome::Login(result, name)
         }));
     }
 
@@ -402,6 +416,10 @@ impl ImapSession {
                 Answer::ok("logged in")
             }
             Err(denied) => {
+                if let Denied::Wrong = denied {
+                    let (rates, peer) = (&self.context.rates, self.peer);
+                    rates.charge(What::FailedLogin, self.present, peer, 1);
+                }
                 self.context.counters.logins_failed.count();
                 log::warn!(cid, login = name, why:? = denied; "login failed");
                 match denied {
@@ -410,6 +428,10 @@ impl ImapSession {
                         Answer::no(Some(Code::AuthenticationFailed), text)
                     }
                     Denied::NotAs => Answer::no(Some(Code::NoPerm), "you may only act as yourself"),
+                    Denied::TooOften(refused) => {
+                        let text = format!("too many failed logins {refused}");
+                        Answer::no(Some(Code::Limit), text)
+                    }
                     Denied::Failed(error) => Answer::failed(&error),
                 }
             }
@@ -617,6 +639,7 @@ impl Machine for ImapSession {
         input: Input<Completion<Job>>,
         io: &mut Io<'_, Effect<Job>>,
     ) -> Want {
+        self.present = now.moment;
         match input {
             Input::Start => {
                 self.deadline = now.moment + LOGIN_MAX;

@@ -3,22 +3,39 @@
 use std::net::IpAddr;
 
 use pillarbox_core::flow::Desk;
-use pillarbox_core::smtp::address::{Mailbox, ReversePath};
+use pillarbox_core::message::HeadLimits;
+use pillarbox_core::smtp::address::Mailbox;
+use pillarbox_core::smtp::command::Mail;
 use pillarbox_core::tls::Agreed;
 use pillarbox_store::AccountId;
 
+use super::head::{Facts, Rules, Text};
 use super::spool::Spool;
 use crate::job::Job;
 
 /// A mail transaction.
 #[derive(Debug)]
 pub(super) struct Letter {
-    pub(super) sender: ReversePath<'static>,
-    /// In bytes, by the word of the client; 0 where it does not say.
-    pub(super) declared: u64,
-    pub(super) smtp_utf8: bool,
+    pub(super) envelope: Envelope,
+    pub(super) text: Text,
+    /// How many bytes of it have come.
+    pub(super) size: u64,
+}
+
+/// From whom and to whom.
+#[derive(Debug)]
+pub(super) struct Envelope {
+    /// All that MAIL said.
+    pub(super) mail: Mail<'static>,
     pub(super) recipients: Vec<Recipient>,
+}
+
+/// A letter that has come, and is not refused so far.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) envelope: Envelope,
     pub(super) spool: Spool,
+    pub(super) facts: Facts,
 }
 
 /// An accepted recipient.
@@ -61,13 +78,29 @@ pub(super) struct Client {
 }
 
 impl Letter {
-    pub(super) fn new(sender: ReversePath<'static>, smtp_utf8: bool) -> Self {
-        Self { sender, declared: 0, smtp_utf8, recipients: Vec::new(), spool: Spool::default() }
+    pub(super) const fn new(mail: Mail<'static>, limits: &HeadLimits) -> Self {
+        let envelope = Envelope { mail, recipients: Vec::new() };
+        Self { envelope, text: Text::new(limits), size: 0 }
     }
 
+    /// Takes the next bytes of its text.
+    pub(super) fn push(&mut self, bytes: &[u8], rules: &Rules<'_>) {
+        self.size += bytes.len() as u64;
+        self.text.push(bytes, rules);
+    }
+
+    /// Throws away what was spooled.
+    pub(super) fn discard(mut self, desk: &Desk<Job>) {
+        if let Some(spool) = self.text.spool_mut() {
+            std::mem::take(spool).discard(desk);
+        }
+    }
+}
+
+impl Envelope {
     /// The sender as `Return-Path` and logs have it: empty for the null sender.
     pub(super) fn sender_text(&self) -> String {
-        self.sender.mailbox().map(Mailbox::to_string).unwrap_or_default()
+        self.mail.sender.mailbox().map(Mailbox::to_string).unwrap_or_default()
     }
 
     /// How many copies of it there are to be at most.
@@ -80,9 +113,14 @@ impl Letter {
         let addresses: Vec<_> = self.recipients.iter().map(|r| r.address.as_str()).collect();
         addresses.join(" ")
     }
+}
 
-    /// Throws away what was spooled.
-    pub(super) fn discard(self, desk: &Desk<Job>) {
-        self.spool.discard(desk);
+impl Whole {
+    /// Whether it can go only where SMTPUTF8 is known. What the client said of it does not count:
+    /// many say it of every message (RFC 6531 §3.4).
+    pub(super) fn needs_smtp_utf8(&self) -> bool {
+        self.facts.eight_bit_head
+            || !self.envelope.sender_text().is_ascii()
+            || !self.envelope.recipients.iter().all(|recipient| recipient.address.is_ascii())
     }
 }

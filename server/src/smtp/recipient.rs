@@ -8,7 +8,7 @@ use pillarbox_store::{
     AccountId, Address, Addressee, AliasSettings, Found, Holder, Read, Routing, StoreError,
 };
 
-use super::letter::{Letter, Recipient, To};
+use super::letter::{Envelope, Recipient, To};
 use crate::job::{self, Job};
 
 /// Of whom and for what a recipient is asked.
@@ -133,15 +133,15 @@ fn takes(holder: Holder, size: u64) -> Result<(), Reply> {
 }
 
 /// Whether a letter may have one more recipient at all.
-pub(super) fn another(letter: &Letter, submission: bool) -> Result<(), Reply> {
+pub(super) fn another(envelope: &Envelope, submission: bool) -> Result<(), Reply> {
     // A report of failure goes to one sender (RFC 5321 §4.5.5). Another server that has one for two
     // splits it at this code (RFC 5321 §4.5.3.1.10); a user's client would not.
-    if !submission && letter.sender.mailbox().is_none() && !letter.recipients.is_empty() {
+    if !submission && envelope.mail.sender.mailbox().is_none() && !envelope.recipients.is_empty() {
         let text = "a message from the null sender has one recipient";
         return Err(Reply::new(Code::NO_STORAGE, Enhanced::new(5, 3), text));
     }
     // Each member of an alias gets lines of its own.
-    if letter.copies() >= COPIES_MAX {
+    if envelope.copies() >= COPIES_MAX {
         let text = "these are recipients enough for one message: send it to the others apart";
         return Err(Reply::new(Code::NO_STORAGE, Enhanced::new(5, 3), text));
     }
@@ -185,6 +185,8 @@ pub(super) fn unavailable(error: &StoreError) -> Reply {
 mod tests {
     use super::*;
     use pillarbox_core::effect::Fault;
+    use pillarbox_core::smtp::address::ReversePath;
+    use pillarbox_core::smtp::command::Mail;
 
     const ANN: AccountId = AccountId(1);
     const BOB: AccountId = AccountId(2);
@@ -275,13 +277,14 @@ mod tests {
 
     #[test]
     fn so_many_copies_and_no_more() {
-        let mut letter = Letter::new(pillarbox_core::smtp::address::ReversePath::Null, false);
-        assert_eq!(another(&letter, false), Ok(()));
+        let mail = Mail::new(ReversePath::Null);
+        let mut envelope = Envelope { mail, recipients: Vec::new() };
+        assert_eq!(another(&envelope, false), Ok(()));
         let to = To::Members(vec![ANN; COPIES_MAX - 1]);
-        letter.recipients.push(Recipient { address: "team@x".into(), to });
-        assert_eq!(said(&another(&letter, false).unwrap_err()), "452 4.5.3");
-        assert_eq!(another(&letter, true), Ok(()));
-        letter.recipients.push(Recipient { address: "ann@x".into(), to: To::Account(ANN) });
-        assert_eq!(said(&another(&letter, true).unwrap_err()), "452 4.5.3");
+        envelope.recipients.push(Recipient { address: "team@x".into(), to });
+        assert_eq!(said(&another(&envelope, false).unwrap_err()), "452 4.5.3");
+        assert_eq!(another(&envelope, true), Ok(()));
+        envelope.recipients.push(Recipient { address: "ann@x".into(), to: To::Account(ANN) });
+        assert_eq!(said(&another(&envelope, true).unwrap_err()), "452 4.5.3");
     }
 }

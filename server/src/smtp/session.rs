@@ -7,6 +7,7 @@ use std::time::Duration;
 use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault as WorldFault};
 use pillarbox_core::flow::Desk;
+use pillarbox_core::message::HeadLimits;
 use pillarbox_core::sasl::{Exchange, Login, Mechanism, Step as SaslStep};
 use pillarbox_core::smtp::address::ForwardPath;
 use pillarbox_core::smtp::command::{Mail, Rcpt};
@@ -17,15 +18,19 @@ use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
 use pillarbox_store::Routing;
 
-use super::letter::{Client, Letter, Recipient};
-use super::receive::{self, Received};
+use super::denied::refusal;
+use super::head::Rules;
+use super::letter::{Client, Letter, Recipient, Whole};
+use super::receive::{self, NotReceived, Received};
 use super::recipient::{self, Asking};
+use super::sender;
 use super::spool::Spool;
 use super::trouble::{self, Stage, Trouble};
 use crate::config::Delivery;
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{self, Denied, User};
+use crate::rates::{Refused, What};
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 
 /// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
@@ -40,6 +45,11 @@ pub struct Door {
     pub submission: bool,
     /// Whose mail an address is.
     pub delivery: Delivery,
+    /// Whether everybody may send as anybody: it is not looked at whose the sender's address is,
+    /// nor what the message says whom it is from.
+    pub any_sender: bool,
+    /// How much the header of a message may hold.
+    pub head: HeadLimits,
 }
 
 /// One session.
@@ -57,6 +67,8 @@ pub struct SmtpSession {
     user: Option<User>,
     /// The watch that tells of the user's account.
     account: Option<EffectId>,
+    /// The moment of the present step.
+    present: Moment,
     /// When the client has been silent for too long.
     deadline: Moment,
     ending: Ending,
@@ -66,6 +78,7 @@ pub struct SmtpSession {
 /// What a flow has come to.
 #[derive(Debug)]
 enum Outcome {
+    Sender(Result<(), Reply>, Mail<'static>),
     Recipient(Result<Recipient, Reply>, String),
     Received(Received),
     /// A large body's piece was written; the letter comes back.
@@ -90,6 +103,7 @@ impl SmtpSession {
             exchange: None,
             user: None,
             account: None,
+            present: Moment::START,
             deadline: Moment::START + IDLE_MAX,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
@@ -100,6 +114,12 @@ impl SmtpSession {
         log::info!(cid = self.client.id.as_str(), peer:% = self.client.peer; "connection");
         let reply = if self.ending == Ending::Full {
             let text = "too many connections, try again later";
+            Reply::new(Code::SHUTTING_DOWN, Enhanced::new(7, 0), text)
+        } else if let Err(refused) =
+            self.context.rates.take(What::Connection, self.present, self.client.peer, 1)
+        {
+            self.count_refusal("too many connections", refused);
+            let text = format!("too many connections {refused}");
             Reply::new(Code::SHUTTING_DOWN, Enhanced::new(7, 0), text)
         } else {
             // RFC 5321 §4.2: that we speak the extended protocol. The machine puts the name first.
@@ -191,7 +211,7 @@ impl SmtpSession {
             Event::Data => self.reply(&Reply::start_mail(), out),
             Event::Body(text) => {
                 if let Some(letter) = &mut self.letter {
-                    letter.spool.push(text);
+                    letter.push(text, &rules(&self.door, &self.context, now));
                 }
             }
             Event::BodyEnd => self.on_body_end(now, out),
@@ -217,29 +237,62 @@ impl SmtpSession {
             self.reply(&Reply::new(Code::AUTH_REQUIRED, Enhanced::new(7, 0), text), out);
             return;
         }
+        if self.user.is_none()
+            && let Err(refused) = self.admit_message(mail.size.unwrap_or(1))
+        {
+            self.count_refusal("too much mail", refused);
+            // RFC 5321 §4.2.3 has 450 and 451 for what may be tried again.
+            let text = format!("too much mail {refused}");
+            self.reply(&Reply::new(Code::MAILBOX_BUSY, Enhanced::new(7, 1), text), out);
+            return;
+        }
         let localpart = mail.sender.mailbox().map_or("", |mailbox| mailbox.localpart.as_str());
         if let Some(trouble) = self.trouble(Stage::Mail, [localpart]) {
             self.make(trouble, &mail.sender.to_string(), "", out);
             return;
         }
-        let declared = mail.size.unwrap_or(0);
-        let letter = Letter::new(mail.sender.into_owned(), mail.smtp_utf8);
-        self.letter = Some(Letter { declared, ..letter });
+        match self.user.as_ref().filter(|_| !self.door.any_sender) {
+            None => self.begin(mail.into_owned(), out),
+            Some(user) => {
+                let (desk, account, mail) = (self.desk.clone(), user.account, mail.into_owned());
+                self.flow = Some(Question::new(Fate::WithClient, async move {
+                    let result = sender::check_envelope(&desk, account, &mail.sender).await;
+                    Outcome::Sender(result, mail)
+                }));
+            }
+        }
+    }
+
+    fn begin(&mut self, mail: Mail<'static>, out: &mut Outbox) {
+        self.letter = Some(Letter::new(mail, &self.door.head));
         self.reply(&Reply::sender_ok(), out);
+    }
+
+    /// A message counts when it begins, its bytes when they have come.
+    fn admit_message(&self, bytes: u64) -> Result<(), Refused> {
+        let (rates, peer, now) = (&self.context.rates, self.client.peer, self.present);
+        rates.allows(What::Bytes, now, peer, bytes)?;
+        rates.take(What::Message, now, peer, 1)
+    }
+
+    fn count_refusal(&self, what: &str, refused: Refused) {
+        self.context.counters.rate_refusals.count();
+        let cid = self.client.id.as_str();
+        log::warn!(cid, peer:% = self.client.peer, why:% = refused; "{what}");
     }
 
     fn on_rcpt(&mut self, rcpt: Rcpt<'_>, out: &mut Outbox) {
         let Some(letter) = &self.letter else { return };
         let path = rcpt.recipient.into_owned();
         let address = path.to_string();
-        if let Err(reply) = recipient::another(letter, self.door.submission) {
+        if let Err(reply) = recipient::another(&letter.envelope, self.door.submission) {
             self.refuse_recipient(&reply, &address, out);
             return;
         }
         let asking = Asking {
             login: self.user.as_ref().map(|user| user.account),
-            from: letter.sender.mailbox().and_then(recipient::address),
-            size: letter.declared,
+            from: letter.envelope.mail.sender.mailbox().and_then(recipient::address),
+            size: letter.envelope.mail.size.unwrap_or(0),
             routing: Routing {
                 hostname: self.context.hostname.clone(),
                 separators: self.door.delivery.separators.clone(),
@@ -248,7 +301,7 @@ impl SmtpSession {
         if let ForwardPath::Mailbox(mailbox) = &path
             && let Some(trouble) = self.trouble(Stage::Rcpt, [mailbox.localpart.as_str()])
         {
-            let from = self.letter.as_ref().map(Letter::sender_text).unwrap_or_default();
+            let from = self.sender_text();
             self.make(trouble, &from, &address, out);
             return;
         }
@@ -258,11 +311,16 @@ impl SmtpSession {
         }));
     }
 
+    /// For the log.
+    fn sender_text(&self) -> String {
+        self.letter.as_ref().map(|letter| letter.envelope.sender_text()).unwrap_or_default()
+    }
+
     fn refuse_recipient(&mut self, reply: &Reply, address: &str, out: &mut Outbox) {
         self.context.counters.recipients_refused.count();
         log::info!(
             cid = self.client.id.as_str(),
-            from:% = self.letter.as_ref().map(Letter::sender_text).unwrap_or_default(),
+            from:% = self.sender_text(),
             to:% = address,
             code = reply.code().number(),
             why = reply.text();
@@ -302,19 +360,42 @@ impl SmtpSession {
 
     /// The body is whole: it becomes durable before its `250`.
     fn on_body_end(&mut self, now: Now, out: &mut Outbox) {
-        let Some(letter) = self.letter.take() else { return };
-        let localparts = letter.recipients.iter().filter_map(|r| r.address.rsplit_once('@'));
+        let Some(Letter { envelope, text, size }) = self.letter.take() else { return };
+        if self.user.is_none() {
+            let peer = self.client.peer;
+            self.context.rates.charge(What::Bytes, self.present, peer, size);
+        }
+        let localparts = envelope.recipients.iter().filter_map(|r| r.address.rsplit_once('@'));
         if let Some(trouble) = self.trouble(Stage::Message, localparts.map(|(local, _)| local)) {
             self.context.counters.messages_refused.count();
-            self.make(trouble, &letter.sender_text(), &letter.recipients_text(), out);
-            letter.discard(&self.desk);
+            self.make(trouble, &envelope.sender_text(), &envelope.recipients_text(), out);
+            Letter { envelope, text, size }.discard(&self.desk);
             return;
         }
+        let (spool, facts) = match text.finish(&rules(&self.door, &self.context, now)) {
+            Ok(stored) => stored,
+            Err(reply) => {
+                let (from, to) = (envelope.sender_text(), envelope.recipients_text());
+                self.refuse_message(&reply, &from, &to, out);
+                return;
+            }
+        };
+        let letter = Whole { envelope, spool, facts };
         let (desk, random) = (self.desk.clone(), self.context.random());
         let (client, host) = (self.client.clone(), self.context.hostname.clone());
+        let account = self.user.as_ref().map(|user| user.account);
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            Outcome::Received(receive::receive(desk, random, letter, client, host, now.wall).await)
+            let received =
+                receive::receive(desk, random, letter, account, client, host, now.wall).await;
+            Outcome::Received(received)
         }));
+    }
+
+    fn refuse_message(&mut self, reply: &Reply, from: &str, to: &str, out: &mut Outbox) {
+        self.context.counters.messages_refused.count();
+        let (cid, code) = (self.client.id.as_str(), reply.code().number());
+        log::warn!(cid, from, to, code, why = reply.text(); "message refused");
+        self.reply(reply, out);
     }
 
     fn on_body_refused(&mut self, fault: Fault) {
@@ -325,8 +406,8 @@ impl SmtpSession {
         if let Some(letter) = &self.letter {
             log::warn!(
                 cid = self.client.id.as_str(),
-                from:% = letter.sender_text(),
-                to:% = letter.recipients_text(),
+                from:% = letter.envelope.sender_text(),
+                to:% = letter.envelope.recipients_text(),
                 why:% = fault;
                 "message refused"
             );
@@ -360,20 +441,29 @@ impl SmtpSession {
 
     fn check(&mut self, login: Login) {
         let desk = self.desk.clone();
+        let allowed =
+            self.context.rates.allows(What::FailedLogin, self.present, self.client.peer, 1);
         self.flow = Some(Question::new(Fate::WithClient, async move {
             let name = login.authcid.clone();
-            Outcome::Login(login::check(desk, login).await, name)
+            let result = match allowed {
+                Ok(()) => login::check(desk, login).await,
+                Err(refused) => Err(Denied::TooOften(refused)),
+            };
+            Outcome::Login(result, name)
         }));
     }
 
-    fn spool_is_due(&self) -> bool {
-        self.letter.as_ref().is_some_and(|letter| letter.spool.is_due())
+    fn spool(&mut self) -> Option<&mut Spool> {
+        self.letter.as_mut().and_then(|letter| letter.text.spool_mut())
+    }
+
+    fn spool_is_due(&mut self) -> bool {
+        self.spool().is_some_and(|spool| spool.is_due())
     }
 
     /// Writes a piece of a large body out; nothing more of it is read meanwhile.
     fn write_out(&mut self) {
-        let Some(letter) = &mut self.letter else { return };
-        let spool = std::mem::take(&mut letter.spool);
+        let Some(spool) = self.spool().map(std::mem::take) else { return };
         let (desk, mut random) = (self.desk.clone(), self.context.random());
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
             let (spool, result) = spool.write_out(desk, random.as_mut()).await;
@@ -383,9 +473,15 @@ impl SmtpSession {
 
     fn on_outcome(&mut self, outcome: Outcome, out: &mut Outbox) {
         match outcome {
+            Outcome::Sender(Ok(()), mail) => self.begin(mail, out),
+            Outcome::Sender(Err(reply), mail) => {
+                let (cid, code) = (self.client.id.as_str(), reply.code().number());
+                log::info!(cid, from:% = mail.sender, code, why = reply.text(); "sender refused");
+                self.reply(&reply, out);
+            }
             Outcome::Recipient(Ok(recipient), _) => {
                 if let Some(letter) = &mut self.letter {
-                    letter.recipients.push(recipient);
+                    letter.envelope.recipients.push(recipient);
                 }
                 self.reply(&Reply::recipient_ok(), out);
             }
@@ -393,8 +489,8 @@ impl SmtpSession {
                 self.refuse_recipient(&reply, &address, out);
             }
             Outcome::Received(received) => self.on_received(&received, out),
-            Outcome::Spooled(spool, result) => match (&mut self.letter, result) {
-                (Some(letter), Ok(())) => letter.spool = spool,
+            Outcome::Spooled(spool, result) => match (self.spool(), result) {
+                (Some(slot), Ok(())) => *slot = spool,
                 (_, Err(fault)) => {
                     spool.discard(&self.desk);
                     self.give_up(&fault, out);
@@ -417,7 +513,11 @@ impl SmtpSession {
                 log::info!(cid, from, to, size; "message accepted");
                 Reply::accepted()
             }
-            Err(error) => {
+            Err(NotReceived::Refused(reply)) => {
+                self.refuse_message(reply, from, to, out);
+                return;
+            }
+            Err(NotReceived::Failed(error)) => {
                 counters.messages_put_off.count();
                 log::error!(cid, from, to, size, why:% = error; "message put off");
                 recipient::unavailable(error)
@@ -449,6 +549,10 @@ impl SmtpSession {
                 Reply::authenticated()
             }
             Err(denied) => {
+                if let Denied::Wrong = denied {
+                    let (rates, peer) = (&self.context.rates, self.client.peer);
+                    rates.charge(What::FailedLogin, self.present, peer, 1);
+                }
                 self.context.counters.logins_failed.count();
                 log::warn!(cid, login = name, why:? = denied; "login failed");
                 refusal(&denied)
@@ -478,18 +582,15 @@ impl SmtpSession {
     }
 }
 
-/// RFC 4954 §6.
-fn refusal(denied: &Denied) -> Reply {
-    match denied {
-        Denied::Wrong => Reply::authentication_failed(),
-        Denied::NotAs => {
-            let text = "you may only act as yourself";
-            Reply::new(Code::AUTH_FAILED, Enhanced::new(7, 8), text)
-        }
-        Denied::Failed(_) => {
-            let text = "your login cannot be checked at the moment, try again later";
-            Reply::new(Code::TEMPORARY_AUTH_FAILURE, Enhanced::new(7, 0), text)
-        }
+/// By what the head of a message is judged.
+fn rules<'a>(door: &'a Door, context: &'a Context, now: Now) -> Rules<'a> {
+    Rules {
+        limits: &door.head,
+        submission: door.submission,
+        any_sender: door.any_sender,
+        hostname: &context.hostname,
+        at: now.wall,
+        random: context.randomness(),
     }
 }
 
@@ -503,6 +604,7 @@ impl Machine for SmtpSession {
         input: Input<Completion<Job>>,
         io: &mut Io<'_, Effect<Job>>,
     ) -> Want {
+        self.present = now.moment;
         match input {
             Input::Start => {
                 self.deadline = now.moment + IDLE_MAX;

@@ -31,6 +31,13 @@ pub(crate) enum Body {
     File { handle: Handle, size: u64 },
 }
 
+impl From<Vec<u8>> for Spool {
+    /// With its first bytes.
+    fn from(memory: Vec<u8>) -> Self {
+        Self { memory, ..Self::default() }
+    }
+}
+
 impl Spool {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.memory.extend_from_slice(bytes);

@@ -11,7 +11,9 @@ use pillarbox_core::wire::date::HeaderDate;
 pub(super) struct Trace<'a> {
     /// What the client called itself.
     pub(super) hello: &'a str,
-    pub(super) peer: IpAddr,
+    /// Its address; `None` where that is nobody's business, nor is what it called itself: our own
+    /// people's mail does not tell where they are.
+    pub(super) peer: Option<IpAddr>,
     /// Our name.
     pub(super) hostname: &'a str,
     /// As `ESMTPS` (RFC 3848).
@@ -46,25 +48,27 @@ impl Trace<'_> {
     /// replaced.
     pub(super) fn lines(&self, sender: &str, recipient: &str) -> Vec<u8> {
         let mut text = format!("Return-Path: <{sender}>\r\n");
-        let hello: String = self
-            .hello
-            .chars()
-            .map(|c| if c.is_control() || "()<>\\\"; ".contains(c) { '?' } else { c })
-            .take(255)
-            .collect();
-        let peer = literal(self.peer);
         // Writing to a String cannot fail.
-        let _infallible = write!(
-            text,
-            "Received: from {hello} ({peer})\r\n\tby {} with {} id {}",
-            self.hostname, self.with, self.id
-        );
+        let _infallible = match self.peer {
+            Some(peer) => {
+                write!(text, "Received: from {} ({})\r\n", harmless(self.hello), literal(peer))
+            }
+            // RFC 5321 §4.4 wants a name here: ours, which the `by` tells anyway.
+            None => write!(text, "Received: from {}\r\n", self.hostname),
+        };
+        let _infallible = write!(text, "\tby {} with {} id {}", self.hostname, self.with, self.id);
         if let Some((version, cipher)) = self.tls {
             let _infallible = write!(text, "\r\n\t({version} {cipher})");
         }
         let _infallible = write!(text, "\r\n\tfor <{recipient}>; {}\r\n", HeaderDate(self.at));
         text.into_bytes()
     }
+}
+
+/// A name that cannot break out of its place.
+fn harmless(name: &str) -> String {
+    let char = |c: char| if c.is_control() || "()<>\\\"; ".contains(c) { '?' } else { c };
+    name.chars().map(char).take(255).collect()
 }
 
 /// An address literal (RFC 5321 §4.1.3).
@@ -83,7 +87,7 @@ mod tests {
     fn lines_of_a_message_over_tls() {
         let trace = Trace {
             hello: "client.example",
-            peer: "::ffff:192.0.2.7".parse().unwrap(),
+            peer: "::ffff:192.0.2.7".parse().ok(),
             hostname: "mx.example",
             with: with(true, true, false, false),
             tls: Some(("TLSv1.3", "TLS13_AES_128_GCM_SHA256")),
@@ -101,10 +105,30 @@ mod tests {
     }
 
     #[test]
+    fn our_own_people_are_not_traced() {
+        let trace = Trace {
+            hello: "[192.168.7.9]",
+            peer: None,
+            hostname: "mx.example",
+            with: with(true, true, true, false),
+            tls: None,
+            id: "c1",
+            at: UnixSeconds(1_795_527_240),
+        };
+        assert_eq!(
+            String::from_utf8(trace.lines("ann@mx.example", "bob@mx.example")).unwrap(),
+            "Return-Path: <ann@mx.example>\r\n\
+             Received: from mx.example\r\n\
+             \tby mx.example with ESMTPSA id c1\r\n\
+             \tfor <bob@mx.example>; Tue, 24 Nov 2026 13:34:00 +0000\r\n"
+        );
+    }
+
+    #[test]
     fn a_name_cannot_break_out_of_its_place() {
         let trace = Trace {
             hello: "a) by evil\r\nX: y;",
-            peer: "2001:db8::1".parse().unwrap(),
+            peer: "2001:db8::1".parse().ok(),
             hostname: "mx.example",
             with: with(false, false, false, false),
             tls: None,

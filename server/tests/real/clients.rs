@@ -12,6 +12,7 @@ use crate::talk::{Imap, letter};
 on_each_runtime!(
     swaks_sends_in_every_way,
     swaks_is_refused_where_it_must_be,
+    swaks_submits_as_itself_only,
     curl_reads_back_what_it_sent,
     curl_appends_and_reads_back,
     imaplib_works,
@@ -70,6 +71,48 @@ fn swaks_is_refused_where_it_must_be(runtime: &'static str) {
         assert!(said.contains(&format!("<** {code} ")), "no {code}: {said}");
     }
     assert_eq!(Imap::login(place.imap(), "user").inbox(), Vec::<Vec<u8>>::new());
+    server.stop();
+}
+
+/// Where `any_sender` is not said; `localserve` says it.
+fn swaks_submits_as_itself_only(runtime: &'static str) {
+    let place = Place::new(runtime);
+    place.localserve().stop();
+    let port = place.smtp() + 1;
+    let listener = format!(
+        "[[listener]]\nprotocol = \"submission\"\naddress = \"127.0.0.1:{port}\"\n\
+         login_without_tls = true"
+    );
+    let server = place.serve("", &listener);
+    let login = ["--auth", "PLAIN", "--auth-user", "friend", "--auth-password", PASSWORD];
+    for (from, header, code) in [
+        ("friend+news@localhost", "From: Friend <friend@localhost>", None),
+        ("user@localhost", "From: friend@localhost", Some("550")),
+        ("friend@localhost", "From: user@localhost", Some("550")),
+        ("friend@localhost", "X-From: friend@localhost", Some("554")),
+    ] {
+        let data = format!("{header}\\nBcc: user@localhost\\nSubject: own\\n\\nHello\\n");
+        let output = run(swaks(port)
+            .args(login)
+            .args(["--to", "user@localhost"])
+            .args(["--from", from, "--data", &data]));
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.success(), code.is_none(), "{said}");
+        assert!(code.is_none_or(|code| said.contains(&format!("<** {code} "))), "{code:?}: {said}");
+    }
+    let inbox = Imap::login(place.imap(), "user").inbox();
+    assert_eq!(inbox.len(), 1);
+    let text = String::from_utf8(inbox[0].clone()).unwrap();
+    for (part, is_there) in [
+        ("Return-Path: <friend+news@localhost>\r\nReceived: from localhost\r\n", true),
+        ("\r\nDate: ", true),
+        ("\r\nMessage-ID: <", true),
+        ("Bcc", false),
+        ("127.0.0.1", false),
+        ("client.example", false),
+    ] {
+        assert_eq!(text.contains(part), is_there, "{part}: {text}");
+    }
     server.stop();
 }
 

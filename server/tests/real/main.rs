@@ -15,6 +15,7 @@ mod contract;
 mod disk;
 mod durable;
 mod logs;
+mod mailboxes;
 mod mbsync;
 mod parts;
 mod proxy;

@@ -105,6 +105,50 @@ fn an_address_leads_to_its_account() {
 }
 
 #[test]
+fn an_account_sends_as_its_own_addresses_only() {
+    let mut fixture = Fixture::new();
+    let (ann, bob) = (fixture.ann, fixture.bob);
+    for domain in ["localhost", "caught.example"] {
+        fixture.done(Write::CreateDomain { name: domain.into() });
+    }
+    fixture.done(Write::SetCatchAll { domain: "caught.example".into(), account: Some(ann) });
+    for (localpart, domain, account) in [
+        ("ann", "localhost", ann),
+        ("ann+special", "localhost", bob),
+        ("bob", "localhost", bob),
+        ("bob", "caught.example", bob),
+    ] {
+        let (localpart, domain) = (localpart.into(), domain.into());
+        fixture.done(Write::CreateAddress { localpart, domain, account });
+    }
+    for (address, separators, own) in [
+        ("ann@localhost", "+", true),
+        ("ANN@LocalHost", "", true),
+        ("ann+lists@localhost", "+", true),
+        ("ann-x+y@localhost", "+-", true),
+        ("ann+lists@localhost", "", false),
+        ("ann+special@localhost", "+", false),
+        ("+lists@localhost", "+", false),
+        ("nobody@localhost", "+", false),
+        ("bob@localhost", "+", false),
+        ("nobody@caught.example", "+", true),
+        ("bob@caught.example", "+", false),
+        ("bob+x@caught.example", "+", false),
+        ("ann@elsewhere.example", "+", false),
+        ("ann@", "+", false),
+    ] {
+        let (localpart, domain) = address.split_once('@').unwrap();
+        let foreign = fixture.read(Read::Foreign {
+            account: ann,
+            addresses: vec![("ann".into(), "localhost".into()), (localpart.into(), domain.into())],
+            separators: separators.into(),
+        });
+        let expected = if own { Vec::new() } else { vec![1] };
+        assert_eq!(foreign, Ok(Found::Foreign(expected)), "{address} {separators}");
+    }
+}
+
+#[test]
 fn credentials_are_found_by_name_and_by_address() {
     let mut fixture = Fixture::new();
     let account = fixture.ann;

@@ -10,6 +10,7 @@ use pillarbox_store::{AccountId, Addressee, Delivered, Found, Holder, MailboxId,
 
 use super::*;
 use crate::job::Answer;
+use crate::rates::Allowances;
 
 struct Sevens;
 
@@ -30,22 +31,19 @@ struct Rig {
 }
 
 impl Rig {
-    /// A session with one recipient accepted and DATA under way.
-    fn in_body() -> Self {
-        let config = Config::new(
-            "localhost",
-            Limits::default(),
-            Capabilities::default(),
-            Strictness::Lenient,
-        );
+    /// A session that has been begun.
+    fn new(context: &Arc<Context>, submission: bool, peer: &str) -> Self {
+        let capabilities = Capabilities { auth: vec!["PLAIN".into()], ..Capabilities::default() };
+        let config =
+            Config::new("localhost", Limits::default(), capabilities, Strictness::Lenient).unwrap();
         let door = Door {
-            smtp: Arc::new(config.unwrap()),
-            submission: false,
+            smtp: Arc::new(config),
+            submission,
             delivery: Delivery::default(),
+            any_sender: true,
+            head: HeadLimits::default(),
         };
-        let context = Arc::new(Context::new("localhost".into(), 1, || Box::new(Sevens)));
-        let id = context.next_id();
-        let peer = "127.0.0.1".parse().unwrap();
+        let (id, peer, context) = (context.next_id(), peer.parse().unwrap(), Arc::clone(context));
         let mut rig = Self {
             session: SmtpSession::new(context, Arc::new(door), peer, id, false),
             inbox: Inbox::new(1 << 20),
@@ -54,6 +52,12 @@ impl Rig {
             want: Want::READ,
         };
         rig.step(Input::Start);
+        rig
+    }
+
+    /// A session with one recipient accepted and DATA under way.
+    fn in_body() -> Self {
+        let mut rig = Self::new(&context(&Allowances::default()), false, "127.0.0.1");
         rig.say(b"EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@localhost>\r\nDATA\r\n");
         let (id, _) = rig.effects.remove(0);
         let ann = Holder { account: AccountId(1), disabled: false, room: None };
@@ -79,14 +83,84 @@ impl Rig {
         self.step(Input::Bytes);
     }
 
+    /// What the server has said since it was last asked.
+    fn said(&mut self) -> String {
+        let said = String::from_utf8(self.outbox.unsent().to_vec()).unwrap();
+        self.outbox.clear();
+        said
+    }
+
     fn effects(&mut self) -> Vec<(EffectId, Effect<Job>)> {
         std::mem::take(&mut self.effects)
     }
 }
 
+fn context(allowances: &Allowances) -> Arc<Context> {
+    Arc::new(Context::new("localhost".into(), 1, allowances, || Box::new(Sevens)))
+}
+
+#[test]
+fn one_connection_too_many_from_a_network_is_refused() {
+    let context = context(&Allowances { connections: [1, 2, 9], ..Allowances::default() });
+    for (peer, code) in [
+        ("192.0.2.1", "220"),
+        ("192.0.2.1", "421 4.7.0 too many connections from 192.0.2.1/32, try again in 61 seconds"),
+        ("192.0.2.2", "220"),
+        ("192.0.2.3", "421 4.7.0 too many connections from 192.0.2.0/26, try again in 31 seconds"),
+        ("127.0.0.1", "220"),
+        ("127.0.0.1", "220"),
+    ] {
+        let mut rig = Rig::new(&context, false, peer);
+        let said = rig.said();
+        assert!(said.starts_with(code), "{said}");
+        assert_eq!(rig.want.done, code.starts_with("421"));
+    }
+    assert_eq!(context.counters.rate_refusals.value(), 2);
+}
+
+#[test]
+fn one_message_too_many_is_put_off_and_the_session_goes_on() {
+    let context = context(&Allowances { messages: [1, 9, 9], ..Allowances::default() });
+    let mut rig = Rig::new(&context, false, "192.0.2.1");
+    rig.say(b"HELO a\r\nMAIL FROM:<a@b>\r\nRSET\r\n");
+    assert!(rig.said().contains("250 2.1.0"));
+    rig.say(b"MAIL FROM:<a@b>\r\nNOOP\r\n");
+    let said = rig.said();
+    assert!(said.starts_with("450 4.7.1 too much mail from 192.0.2.1/32, try again"), "{said}");
+    assert!(said.ends_with("\r\n250 2.0.0 ok\r\n"), "{said}");
+}
+
+#[test]
+fn declared_bytes_count_and_those_that_come_do_too() {
+    let context = context(&Allowances { megabytes: [1, 9, 9], ..Allowances::default() });
+    let mut rig = Rig::new(&context, false, "192.0.2.1");
+    rig.say(b"HELO a\r\nMAIL FROM:<a@b> SIZE=1048577\r\n");
+    assert!(rig.said().contains("\r\n450 4.7.1 too much mail"));
+    rig.say(b"MAIL FROM:<a@b> SIZE=1048576\r\n");
+    assert!(rig.said().starts_with("250"));
+}
+
+#[test]
+fn after_too_many_failed_logins_no_password_is_looked_at() {
+    let context = context(&Allowances { failed_logins: [1, 9, 9], ..Allowances::default() });
+    let mut rig = Rig::new(&context, true, "192.0.2.1");
+    rig.say(b"EHLO a\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\n");
+    let (id, _) = rig.effects().remove(0);
+    let nobody = Answer::Found(Err(pillarbox_store::StoreError::NoSuchAccount));
+    rig.step(Input::Done(id, Completion::Answer(Ok(nobody))));
+    let (id, _) = rig.effects().remove(0);
+    rig.step(Input::Done(id, Completion::Answer(Ok(Answer::Checked(false)))));
+    assert!(rig.said().ends_with("account (1)\r\n"));
+    rig.say(b"AUTH PLAIN AGFubgBzZWNyZXQ=\r\n");
+    let said = rig.said();
+    assert!(said.starts_with("454 4.7.0 too many failed logins from 192.0.2.1/32"), "{said}");
+    assert!(rig.effects().is_empty());
+}
+
 #[test]
 fn the_file_of_a_body_that_stops_coming_is_removed() {
     let mut rig = Rig::in_body();
+    rig.say(b"Subject: x\r\n\r\n");
     rig.say(&[b'x'; 300 << 10]);
     let effects = rig.effects();
     let [(id, Effect::File(HANDLE, FileWork::Append(_)))] = &effects[..] else {
