@@ -18,6 +18,7 @@ use crate::talk::{Imap, Talk, letter};
 
 on_each_runtime!(
     manages_a_running_server,
+    manages_who_gets_the_mail,
     ends_the_sessions_of_a_changed_account,
     a_removal_that_is_killed_is_finished_at_the_next_start,
     a_removal_is_finished_though_its_command_is_gone,
@@ -174,6 +175,78 @@ fn manages_a_running_server(runtime: &'static str) {
     place.verify();
 }
 
+fn manages_who_gets_the_mail(runtime: &'static str) {
+    let (place, server) = with_alice(runtime);
+    let dir = place.dir();
+    let count = |login: &str| enter(&place, login, PASSWORD).unwrap().inbox().len();
+
+    // An alias from its beginning to its end.
+    let (team, alice) = ("team@example.org", "alice@example.org");
+    let said = done(&dir, &["alias", "add", "Team@example.org", alice, "user@localhost"]);
+    assert_eq!(
+        said,
+        "alias team@example.org added with 2 members; only its members may write to it\n"
+    );
+    assert!(rcpt(&place, team).starts_with("550 5.7.2"));
+    done(&dir, &["alias", "set", team, "--post-public", "true", "--list-members", "true"]);
+    deliver(&place, &[team, "user@localhost"]);
+    assert_eq!(count("user"), 1);
+    assert_eq!(enter(&place, "alice", "first secret").unwrap().inbox().len(), 1);
+    done(&dir, &["alias", "member", "add", team, "friend@localhost"]);
+    done(&dir, &["alias", "member", "remove", team, alice, "user@localhost"]);
+    deliver(&place, &["team+news@example.org"]);
+    assert_eq!((count("user"), count("friend")), (1, 1));
+    let listed = done(&dir, &["alias", "list", "--json"]);
+    assert_eq!(
+        listed,
+        "[{\"address\":\"team@example.org\",\"post_public\":true,\"list_members\":true,\
+         \"allow_from\":false,\"members\":[\"friend@localhost\"]}]\n"
+    );
+    assert!(done(&dir, &["alias", "list"]).contains("friend@localhost"));
+    assert!(enter(&place, team, PASSWORD).is_err());
+
+    // What is in the way is named.
+    refused(&dir, &["alias", "add", team], "team@example.org is an alias already");
+    refused(&dir, &["alias", "add", alice], "belongs to the account `alice`");
+    refused(&dir, &["alias", "add", "all@elsewhere.org"], "pillarbox domain add elsewhere.org");
+    let add = ["alias", "add", "all@example.org", team];
+    refused(&dir, &add, "team@example.org is no address of an account");
+    refused(&dir, &["address", "add", team, "alice"], "team@example.org is an alias already");
+    refused(&dir, &["alias", "member", "add", team, "x@localhost"], "x@localhost are addresses");
+    refused(&dir, &["alias", "member", "add", team, "friend@localhost"], "already");
+    refused(&dir, &["alias", "member", "remove", team, alice], "are members of team@example.org");
+    refused(&dir, &["alias", "set", "x@example.org", "--allow-from", "true"], "no alias x@");
+    refused(&dir, &["alias", "remove", "x@example.org"], "pillarbox alias list");
+    refused(&dir, &["domain", "remove", "example.org"], "--with-addresses");
+    done(&dir, &["account", "remove", "friend", "--yes"]);
+    assert!(rcpt(&place, team).starts_with("550 5.2.4"));
+    done(&dir, &["alias", "remove", team]);
+    assert!(rcpt(&place, team).starts_with("550 5.1.1"));
+
+    // A quota, and out of use, on a session that is under way.
+    assert_eq!(
+        done(&dir, &["account", "quota", "alice", "1kB"]),
+        "account `alice` may have: 1.0 kB\n"
+    );
+    let listed = done(&dir, &["account", "list", "--json"]);
+    assert!(listed.contains("\"quota\":{\"bytes\":1000},\"disabled\":false"), "{listed}");
+    deliver(&place, &[alice]);
+    done(&dir, &["account", "quota", alice, "0"]);
+    assert!(rcpt(&place, alice).starts_with("452 4.2.2"));
+    done(&dir, &["account", "quota", "alice", "none"]);
+    assert!(rcpt(&place, alice).starts_with("250"));
+    let mut quiet = enter(&place, "alice", "first secret").unwrap();
+    done(&dir, &["account", "disable", alice]);
+    assert!(quiet.is_dismissed());
+    assert!(enter(&place, "alice", "first secret").is_err());
+    assert!(rcpt(&place, alice).starts_with("550 5.2.1"));
+    assert!(done(&dir, &["account", "list"]).contains("disabled"));
+    done(&dir, &["account", "enable", "alice"]);
+    assert_eq!(enter(&place, "alice", "first secret").unwrap().inbox().len(), 2);
+    server.stop();
+    place.verify();
+}
+
 /// A submission session that has logged in.
 fn submit(place: &Place, login: &str, password: &str) -> Talk {
     let mut talk = Talk::smtp(place.submission()).unwrap();
@@ -316,11 +389,15 @@ fn manages_a_stopped_server() {
     );
     let said = done(&dir, &["account", "remove", "user", "--yes"]);
     assert!(said.contains("`user` removed, with 0 messages"), "{said}");
+    done(&dir, &["alias", "add", "all@example.org", "alice@example.org", "--post-public", "true"]);
+    done(&dir, &["account", "quota", "alice", "5GB"]);
+    refused(&dir, &["alias", "add", "all@example.org"], "is an alias already");
     place.verify();
 
     let server = place.localserve();
     deliver(&place, &["alice@example.org", "anybody@example.org"]);
-    assert_eq!(enter(&place, "alice", PASSWORD).unwrap().inbox().len(), 1);
+    deliver(&place, &["all@example.org"]);
+    assert_eq!(enter(&place, "alice", PASSWORD).unwrap().inbox().len(), 2);
     assert_eq!(Imap::login(place.imap(), "friend").inbox().len(), 1);
     assert!(rcpt(&place, "user@localhost").starts_with("550"));
     server.stop();
@@ -373,6 +450,11 @@ fn commands_wait_for_each_other() {
 #[test]
 fn what_one_server_exports_another_imports() {
     let (from, server) = with_alice("smol");
+    let alias = ["alias", "add", "all@example.org", "info@example.org", "user@localhost"];
+    done(&from.dir(), &[&alias[..], &["--post-public", "true", "--allow-from", "true"]].concat());
+    done(&from.dir(), &["account", "quota", "alice", "none"]);
+    done(&from.dir(), &["account", "quota", "user", "5GB"]);
+    done(&from.dir(), &["account", "disable", "friend"]);
     let file = from.beside("accounts.toml");
     let path = file.to_str().unwrap().to_owned();
     let said = done(&from.dir(), &["export", &path]);
@@ -381,7 +463,7 @@ fn what_one_server_exports_another_imports() {
     let text = fs::read_to_string(&file).unwrap();
     assert!(!text.contains("first secret") && text.contains("holds secrets"));
     assert_eq!(done(&from.dir(), &["export"]), text);
-    assert!(done(&from.dir(), &["import", &path]).starts_with("nothing added; 5 "));
+    assert!(done(&from.dir(), &["import", &path]).starts_with("nothing added; 6 "));
     server.stop();
 
     let to = Place::new("std");
@@ -404,12 +486,14 @@ fn what_one_server_exports_another_imports() {
     let said = done(&to.dir(), &["import", &path]);
     assert_eq!(
         said,
-        "1 domain, 3 accounts, 4 addresses, 1 catch-all added; 1 domain or account was there \
-         already\n"
+        "1 domain, 3 accounts, 4 addresses, 1 alias, 1 catch-all, 2 quotas added; 1 domain, account \
+         or alias was there already\n"
     );
     deliver(&to, &["info@example.org", "anybody@localhost"]);
-    assert_eq!(enter(&to, "alice", "first secret").unwrap().inbox().len(), 1);
-    assert_eq!(Imap::login(to.imap(), "user").inbox().len(), 1);
+    deliver(&to, &["all@example.org"]);
+    assert_eq!(enter(&to, "alice", "first secret").unwrap().inbox().len(), 2);
+    assert_eq!(Imap::login(to.imap(), "user").inbox().len(), 2);
+    assert!(rcpt(&to, "friend@localhost").starts_with("550 5.2.1"));
     assert_eq!(done(&to.dir(), &["export"]), text);
     server.stop();
     to.verify();
@@ -457,6 +541,10 @@ fn a_line_that_cannot_be_understood_is_told_so() {
         &["domain", "catch-all", "example.org"],
         &["domain", "add", "münchen.example"],
         &["account", "fly"],
+        &["account", "quota", "alice", "much"],
+        &["alias", "add", "team"],
+        &["alias", "set", "team@example.org"],
+        &["alias", "member", "add", "team@example.org"],
     ] {
         let (code, said) = outcome(&run(&mut command(&place.dir(), words)));
         assert_eq!(code, 2, "{words:?}: {said}");
