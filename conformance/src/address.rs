@@ -84,6 +84,9 @@ impl Target {
     /// Why a transcript cannot be run against any server but ours, or not against this one.
     #[must_use]
     pub fn why_not(&self, transcript: &Transcript) -> Option<String> {
+        if transcript.only_here {
+            return Some("it needs accounts and rules of our own tests".into());
+        }
         if let Some(why) = transcript.ours.as_ref().filter(|_| !self.ours) {
             return Some(why.clone());
         }

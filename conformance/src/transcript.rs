@@ -17,6 +17,8 @@
 //! - `+ 5m` (or `30s`) moves the clock; such a file is run in memory only.
 //! - `only: whole`: what it shows depends on how the bytes are cut.
 //! - `only: clear`: what it shows is different under TLS.
+//! - `only: here`: it needs accounts and rules that only the tests' own world has, so it is not run
+//!   [by address](crate::address), not even against our own server.
 //! - `ours: WHY`: other servers may do something else, so it is not run [by
 //!   address](crate::address).
 //! - `elsewhere: 502 550: WHY`, before a `C:` line: what else an RFC lets another server answer to
@@ -45,6 +47,8 @@ pub struct Transcript {
     pub only_whole: bool,
     /// It is not to be run under TLS from the first byte.
     pub only_clear: bool,
+    /// It is not to be run by address at all.
+    pub only_here: bool,
     /// Why it says nothing about other servers.
     pub ours: Option<String>,
     /// What happens, in order.
@@ -132,6 +136,7 @@ impl Transcript {
             listeners: BTreeMap::new(),
             only_whole: false,
             only_clear: false,
+            only_here: false,
             ours: None,
             steps: Vec::new(),
             head: Vec::new(),
@@ -284,6 +289,7 @@ impl Transcript {
             }
             ("only", "whole") => self.only_whole = true,
             ("only", "clear") => self.only_clear = true,
+            ("only", "here") => self.only_here = true,
             ("ours", why) => self.ours = Some(why.to_owned()),
             _ => return Err(format!("`{key}: {value}` means nothing")),
         }

@@ -64,7 +64,7 @@ impl Server {
             addresses: ports.into_iter().map(address).collect(),
             names: names(),
             tls: false,
-            ours: false,
+            ours: true,
             patience: Duration::from_secs(20),
         }
     }

@@ -12,10 +12,11 @@ use std::time::Duration;
 use futures_lite::future::or;
 use glommio::LocalExecutor;
 use glommio::timer::sleep;
-use pillarbox_core::effect::{Factory, Job};
+use pillarbox_core::effect::Job;
 use pillarbox_runtime_std::accept::{Arrival, SHORTAGE_PAUSE, accept};
 use pillarbox_runtime_std::conversation::Conversation;
 use pillarbox_runtime_std::services::{Seat, Services};
+use pillarbox_runtime_std::shares::{self, Share};
 use pillarbox_runtime_std::{Accept, RunError, Setup, Stopper};
 
 use crate::executor::{Breath, Household, anything, make};
@@ -31,49 +32,7 @@ use crate::task::spawn_machine;
 /// # Errors
 /// It could not be started; see [`RunError`].
 pub fn run<J: Job>(setup: Setup<J>, stopper: &Stopper) -> Result<(), RunError> {
-    let Setup { listeners, tasks, crew, bodies, limits, statistics, threads } = setup;
-    let services = Services::begin(crew, &bodies, limits, statistics, stopper)?;
-    let mut shares: Vec<Share<J>> = (0..threads.max(1)).map(|_| Share::default()).collect();
-    for listener in listeners {
-        for (share, socket) in (0..shares.len()).cycle().zip(listener.sockets) {
-            if let Some(share) = shares.get_mut(share) {
-                share.doors.push((socket, Arc::clone(&listener.accept)));
-            }
-        }
-    }
-    for (share, task) in (0..shares.len()).cycle().zip(tasks) {
-        if let Some(share) = shares.get_mut(share) {
-            share.tasks.push(task);
-        }
-    }
-    let mut begun = Vec::new();
-    let result = shares.into_iter().try_for_each(|share| {
-        begun.push(begin(&services, share)?);
-        Ok(())
-    });
-    if result.is_err() {
-        stopper.stop_now();
-    }
-    services.roll.see_out(services.limits.stop_grace);
-    for thread in begun {
-        if thread.join().is_err() {
-            log::error!("a runtime's thread has panicked");
-        }
-    }
-    services.end();
-    result.map_err(RunError::System)
-}
-
-/// What one executor does.
-struct Share<J: Job> {
-    doors: Vec<(TcpListener, Accept<J>)>,
-    tasks: Vec<Factory<J>>,
-}
-
-impl<J: Job> Default for Share<J> {
-    fn default() -> Self {
-        Self { doors: Vec::new(), tasks: Vec::new() }
-    }
+    shares::run(setup, stopper, begin)
 }
 
 /// Returns once its executor is there, or cannot be.

@@ -8,10 +8,11 @@ use std::thread::{Builder, JoinHandle};
 
 use async_io::{Async, Timer, block_on};
 use futures_lite::future::{or, yield_now};
-use pillarbox_core::effect::{Factory, Job};
+use pillarbox_core::effect::Job;
 use pillarbox_runtime_std::accept::{Arrival, SHORTAGE_PAUSE, accept};
 use pillarbox_runtime_std::conversation::Conversation;
 use pillarbox_runtime_std::services::{Seat, Services};
+use pillarbox_runtime_std::shares::{self, Share};
 use pillarbox_runtime_std::{Accept, RunError, Setup, Stopper};
 
 use crate::task::{Household, anything, spawn_machine};
@@ -25,49 +26,7 @@ use crate::task::{Household, anything, spawn_machine};
 /// # Errors
 /// It could not be started; see [`RunError`].
 pub fn run<J: Job>(setup: Setup<J>, stopper: &Stopper) -> Result<(), RunError> {
-    let Setup { listeners, tasks, crew, bodies, limits, statistics, threads } = setup;
-    let services = Services::begin(crew, &bodies, limits, statistics, stopper)?;
-    let mut shares: Vec<Share<J>> = (0..threads.max(1)).map(|_| Share::default()).collect();
-    for listener in listeners {
-        for (share, socket) in (0..shares.len()).cycle().zip(listener.sockets) {
-            if let Some(share) = shares.get_mut(share) {
-                share.doors.push((socket, Arc::clone(&listener.accept)));
-            }
-        }
-    }
-    for (share, task) in (0..shares.len()).cycle().zip(tasks) {
-        if let Some(share) = shares.get_mut(share) {
-            share.tasks.push(task);
-        }
-    }
-    let mut begun = Vec::new();
-    let result = shares.into_iter().try_for_each(|share| {
-        begun.push(begin(&services, share)?);
-        Ok(())
-    });
-    if result.is_err() {
-        stopper.stop_now();
-    }
-    services.roll.see_out(services.limits.stop_grace);
-    for thread in begun {
-        if thread.join().is_err() {
-            log::error!("a runtime's thread has panicked");
-        }
-    }
-    services.end();
-    result.map_err(RunError::System)
-}
-
-/// What one thread does.
-struct Share<J: Job> {
-    doors: Vec<(TcpListener, Accept<J>)>,
-    tasks: Vec<Factory<J>>,
-}
-
-impl<J: Job> Default for Share<J> {
-    fn default() -> Self {
-        Self { doors: Vec::new(), tasks: Vec::new() }
-    }
+    shares::run(setup, stopper, begin)
 }
 
 fn begin<J: Job>(services: &Arc<Services<J>>, share: Share<J>) -> io::Result<JoinHandle<()>> {

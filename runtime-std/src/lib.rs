@@ -34,6 +34,7 @@ mod lock;
 pub mod mailbox;
 pub mod services;
 pub mod setup;
+pub mod shares;
 pub mod statistics;
 pub mod stop;
 mod threads;

@@ -125,7 +125,10 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
     } else {
         (Vec::new(), mechanisms)
     };
-    let capabilities = Capabilities { starttls, auth, auth_under_tls, ..Capabilities::default() };
+    // What IMAP then reads may hold no NUL (RFC 3501 §9, CHAR8) before there is BINARY (RFC 3516).
+    let binary_mime = false;
+    let capabilities =
+        Capabilities { starttls, auth, auth_under_tls, binary_mime, ..Capabilities::default() };
     let limits =
         SmtpLimits { message_bytes_max: config.limits.message_bytes_max, ..SmtpLimits::default() };
     let smtp = SmtpConfig::new(config.hostname.clone(), limits, capabilities, Strictness::Lenient)?;

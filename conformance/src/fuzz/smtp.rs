@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use pillarbox_core::Outbox;
 use pillarbox_core::smtp::Server;
+use pillarbox_core::smtp::command::Encoding;
 use pillarbox_core::smtp::config::{Capabilities, Config, Strictness};
 use pillarbox_core::smtp::limits::Limits;
 use pillarbox_core::smtp::reply::Reply;
@@ -138,7 +139,19 @@ struct Owner {
     text: Vec<u8>,
     /// MAIL was accepted, and so many recipients.
     transaction: Option<usize>,
-    in_text: bool,
+    text_is: TextIs,
+}
+
+/// What a text is held to.
+#[derive(Default, PartialEq, Eq, Clone, Copy)]
+enum TextIs {
+    /// None was asked for, though chunks need not be (RFC 3030 §2).
+    #[default]
+    Chunks,
+    /// Chunks of a message that is not in lines.
+    Binary,
+    /// What follows DATA.
+    Data,
 }
 
 impl Owner {
@@ -155,8 +168,10 @@ impl Owner {
                 self.transaction = None;
                 Reply::hello("hello")
             }
-            Event::Mail(_) => {
+            Event::Mail(mail) => {
                 assert!(self.transaction.is_none(), "MAIL within a transaction");
+                let binary = mail.body == Some(Encoding::BinaryMime);
+                self.text_is = if binary { TextIs::Binary } else { TextIs::Chunks };
                 self.transaction = Some(0);
                 Reply::sender_ok()
             }
@@ -172,11 +187,13 @@ impl Owner {
             }
             Event::Data => {
                 assert!(self.transaction > Some(0), "DATA without a recipient");
-                self.in_text = true;
+                assert!(self.text_is == TextIs::Chunks, "DATA for a binary message");
+                self.text_is = TextIs::Data;
                 Reply::start_mail()
             }
             Event::Body(piece) => {
-                assert!(self.in_text && !piece.is_empty(), "text that was not asked for");
+                assert!(self.transaction > Some(0), "text without a recipient");
+                assert!(!piece.is_empty(), "an empty piece of text");
                 self.text.extend_from_slice(piece);
                 return;
             }
@@ -185,11 +202,7 @@ impl Owner {
                 self.finish();
                 Reply::accepted()
             }
-            // Of a chunk that is not offered too, where no text has begun.
-            Event::BodyRefused(_) => {
-                self.in_text = true;
-                return self.finish();
-            }
+            Event::BodyRefused(_) => return self.finish(),
             Event::Reset => {
                 self.transaction = None;
                 return;
@@ -209,17 +222,21 @@ impl Owner {
     }
 
     fn finish(&mut self) {
-        assert!(self.in_text, "the end of a text that never began");
-        (self.in_text, self.transaction) = (false, None);
+        assert!(self.transaction > Some(0), "the end of a text that could not begin");
+        self.transaction = None;
         self.text.clear();
     }
 
     /// RFC 5321 §2.3.8: each line ends in CRLF, and neither byte comes alone.
     fn check_text(&mut self) {
-        assert!(self.in_text, "the end of a text that never began");
         let text = std::mem::take(&mut self.text);
+        self.events.push(format!("text {}", text.escape_ascii()));
         assert!(text.len() as u64 <= MESSAGE_MAX, "a message above the limit was accepted");
-        assert!(text.is_empty() || text.ends_with(b"\r\n"), "the last line has no end");
+        if self.text_is == TextIs::Binary {
+            return;
+        }
+        let ended = text.is_empty() || text.ends_with(b"\r\n");
+        assert!(ended || self.text_is == TextIs::Chunks, "the last line has no end");
         for (at, byte) in text.iter().enumerate() {
             let other = match byte {
                 b'\r' => text.get(at + 1) == Some(&b'\n'),
@@ -228,7 +245,6 @@ impl Owner {
             };
             assert!(other, "a bare CR or LF was accepted");
         }
-        self.events.push(format!("text {}", text.escape_ascii()));
     }
 }
 
@@ -262,13 +278,8 @@ fn config(strictness: Strictness) -> Arc<Config> {
     let names = || vec!["PLAIN".to_owned(), "LOGIN".to_owned()];
     // No STARTTLS: whether something came behind it does depend on the cut (RFC 3207 §4). The
     // target `tls` has it.
-    let capabilities = Capabilities {
-        // Chunks have tests of their own: this owner holds texts to what DATA promises.
-        chunking: false,
-        auth: names(),
-        auth_under_tls: names(),
-        ..Capabilities::default()
-    };
+    let capabilities =
+        Capabilities { auth: names(), auth_under_tls: names(), ..Capabilities::default() };
     Arc::new(Config::new("localhost", limits, capabilities, strictness).unwrap())
 }
 

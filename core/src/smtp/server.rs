@@ -290,17 +290,18 @@ impl Server {
         let limits = self.config.limits();
         // RFC 4954 §4: an initial response may be as long as any other line of the exchange.
         // Only the first word is looked for: what follows may be many commands.
-        let (max, too_long): (_, fn(usize) -> Fault) =
-            match Verb::of(unread.get(..AUTH.len()).unwrap_or(unread)) {
-                Some(Verb::Auth) => (limits.auth_line_max, Fault::AuthLineTooLong),
-                _ => (limits.command_line_max, Fault::LineTooLong),
-            };
+        let verb = Verb::of(unread.get(..AUTH.len()).unwrap_or(unread));
+        let (max, too_long): (_, fn(usize) -> Fault) = match verb {
+            Some(Verb::Auth) => (limits.auth_line_max, Fault::AuthLineTooLong),
+            _ => (limits.command_line_max, Fault::LineTooLong),
+        };
         let (line, used) = match self.line(unread, max) {
             Line::Whole { line, used } => (line, used),
             Line::Unfinished => return at(0, Next::NeedBytes),
             Line::TooLong { used, ended } => {
                 self.state = if ended { State::Command(progress) } else { State::Skip(progress) };
                 self.refuse(too_long(max), out);
+                self.close_behind_bdat(verb);
                 return at(used, Next::NeedBytes);
             }
         };
@@ -321,11 +322,19 @@ impl Server {
             Ok(command) => at(used, self.act(command, progress, behind, out)),
             Err(fault) => {
                 self.refuse(fault, out);
-                match chunk {
-                    Some(size) => at(used, self.give_up_chunk(fault, progress, size)),
-                    None => at(used, Next::NeedBytes),
+                if let Some(size) = chunk {
+                    return at(used, self.give_up_chunk(fault, progress, size));
                 }
+                self.close_behind_bdat(verb.or_else(|| Verb::of(line.trim_ascii_end())));
+                at(used, Next::NeedBytes)
             }
+        }
+    }
+
+    /// Behind a BDAT without a size that can be read, nobody knows where commands begin again.
+    fn close_behind_bdat(&mut self, verb: Option<Verb>) {
+        if verb == Some(Verb::Bdat) {
+            self.state = State::Closed;
         }
     }
 
@@ -445,7 +454,7 @@ impl Server {
     /// Answers a mistake. One too many ends the conversation (RFC 5321 §7.8).
     fn refuse(&mut self, fault: Fault, out: &mut Outbox) {
         let code = fault.write(&self.id, out);
-        if code == Code::SHUTTING_DOWN || matches!(fault, Fault::Chunk(_)) {
+        if code == Code::SHUTTING_DOWN {
             self.state = State::Closed;
         }
         if fault.is_bad_command() {

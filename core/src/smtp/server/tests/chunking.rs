@@ -1,11 +1,30 @@
 //! BDAT and BINARYMIME (RFC 3030), and the other parameters of MAIL and RCPT.
 
 use super::Setting::{Bare, Generous, Pedantic, Receiving};
-use super::{Conversation, hold};
+use super::{Conversation, House, hold};
 
 #[test]
 fn each_goes_as_written() {
     CONVERSATIONS.iter().for_each(hold);
+}
+
+/// A BDAT that cannot be read, in each way: what follows may be its chunk and is no command.
+#[test]
+fn nothing_is_read_behind_a_chunk_without_a_size() {
+    for (setting, line) in [
+        (Receiving, b"BDAT x\r\n".to_vec()),
+        (Receiving, b"bdat\r\n".to_vec()),
+        (Receiving, b"BDAT 6\0\r\n".to_vec()),
+        (Receiving, b"BDAT 6 \xff\r\n".to_vec()),
+        (Pedantic, b"BDAT 6\n".to_vec()),
+        (Receiving, format!("BDAT 6{}\r\n", " ".repeat(3_000)).into_bytes()),
+    ] {
+        let mut house = House::new(setting.config());
+        house.answers("HELO x");
+        house.hears(&[&line[..], b"NOOP\r\n"].concat());
+        let said = house.said();
+        assert!(said[0].starts_with("S: 50") && said[1..] == ["X:"], "{said:?}");
+    }
 }
 
 pub(super) const CONVERSATIONS: &[Conversation] = &[
