@@ -8,7 +8,7 @@ use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault as WorldFault};
 use pillarbox_core::flow::Desk;
 use pillarbox_core::message::HeadLimits;
-use pillarbox_core::sasl::{Exchange, Login, Mechanism, Step as SaslStep};
+use pillarbox_core::sasl::Exchange;
 use pillarbox_core::smtp::address::ForwardPath;
 use pillarbox_core::smtp::command::{Mail, Rcpt};
 use pillarbox_core::smtp::config::Config;
@@ -18,7 +18,6 @@ use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
 use pillarbox_store::Routing;
 
-use super::denied::refusal;
 use super::head::Rules;
 use super::letter::{Client, Letter, Recipient, Whole};
 use super::receive::{self, NotReceived, Received};
@@ -29,9 +28,11 @@ use super::trouble::{self, Stage, Trouble};
 use crate::config::Delivery;
 use crate::context::{Context, Id};
 use crate::job::Job;
-use crate::login::{self, Denied, User};
+use crate::login::{Denied, User};
 use crate::rates::{Refused, What};
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
+
+mod auth;
 
 /// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
 const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
@@ -420,44 +421,6 @@ impl SmtpSession {
         self.drop_letter();
     }
 
-    fn on_auth(&mut self, mechanism: &str, initial: Option<&Secret>, out: &mut Outbox) {
-        let Some(mechanism) = Mechanism::from_name(mechanism) else {
-            self.reply(&Fault::UnknownMechanism.reply(), out);
-            return;
-        };
-        self.on_sasl(mechanism.start(initial.map(|initial| &*initial.0)), out);
-    }
-
-    fn on_sasl(&mut self, step: SaslStep, out: &mut Outbox) {
-        match step {
-            SaslStep::Challenge(exchange, challenge) => {
-                self.exchange = Some(exchange);
-                if self.smtp.challenge(&challenge, out).is_err() {
-                    log::error!(cid = self.client.id.as_str(); "challenge without an exchange");
-                }
-            }
-            SaslStep::Check(login) => self.check(login),
-            SaslStep::Malformed(why) => {
-                let reply = Reply::new(Code::ARGUMENT_SYNTAX, Enhanced::new(5, 2), why);
-                self.reply(&reply, out);
-            }
-        }
-    }
-
-    fn check(&mut self, login: Login) {
-        let desk = self.desk.clone();
-        let allowed =
-            self.context.rates.allows(What::FailedLogin, self.present, self.client.peer, 1);
-        self.flow = Some(Question::new(Fate::WithClient, async move {
-            let name = login.authcid.clone();
-            let result = match allowed {
-                Ok(()) => login::check(desk, login).await,
-                Err(refused) => Err(Denied::TooOften(refused)),
-            };
-            Outcome::Login(result, name)
-        }));
-    }
-
     fn spool(&mut self) -> Option<&mut Spool> {
         self.letter.as_mut().and_then(|letter| letter.text.spool_mut())
     }
@@ -539,31 +502,6 @@ impl SmtpSession {
         self.drop_letter();
         let text = "the message cannot be stored at the moment, try again later";
         self.smtp.close(&Reply::new(Code::SHUTTING_DOWN, Enhanced::new(3, 0), text), out);
-    }
-
-    fn on_login(&mut self, result: Result<User, Denied>, name: &str, out: &mut Outbox) {
-        let cid = self.client.id.as_str();
-        let reply = match result {
-            Ok(user) => {
-                self.context.counters.logins.count();
-                log::info!(cid, login = user.name.as_str(); "login");
-                self.client.login = Some(user.name.clone());
-                let topic = crate::topic_of_account(user.account);
-                self.account = Some(self.desk.send(Effect::Watch(topic)));
-                self.user = Some(user);
-                Reply::authenticated()
-            }
-            Err(denied) => {
-                if let Denied::Wrong = denied {
-                    let (rates, peer) = (&self.context.rates, self.client.peer);
-                    rates.charge(What::FailedLogin, self.present, peer, 1);
-                }
-                self.context.counters.logins_failed.count();
-                log::warn!(cid, login = name, why:? = denied; "login failed");
-                refusal(&denied)
-            }
-        };
-        self.reply(&reply, out);
     }
 
     fn reply(&mut self, reply: &Reply, out: &mut Outbox) {
