@@ -1,0 +1,78 @@
+//! AUTH (RFC 4954): who the client is.
+
+use pillarbox_core::Outbox;
+use pillarbox_core::effect::Effect;
+use pillarbox_core::sasl::{Login, Mechanism, Step as SaslStep};
+use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
+use pillarbox_core::smtp::{Fault, Secret};
+
+use super::super::denied::refusal;
+use super::{Outcome, SmtpSession};
+use crate::login::{self, Denied, User};
+use crate::rates::What;
+use crate::session::{Fate, Question};
+
+impl SmtpSession {
+    pub(super) fn on_auth(&mut self, mechanism: &str, initial: Option<&Secret>, out: &mut Outbox) {
+        let Some(mechanism) = Mechanism::from_name(mechanism) else {
+            self.reply(&Fault::UnknownMechanism.reply(), out);
+            return;
+        };
+        self.on_sasl(mechanism.start(initial.map(|initial| &*initial.0)), out);
+    }
+
+    pub(super) fn on_sasl(&mut self, step: SaslStep, out: &mut Outbox) {
+        match step {
+            SaslStep::Challenge(exchange, challenge) => {
+                self.exchange = Some(exchange);
+                if self.smtp.challenge(&challenge, out).is_err() {
+                    log::error!(cid = self.client.id.as_str(); "challenge without an exchange");
+                }
+            }
+            SaslStep::Check(login) => self.check(login),
+            SaslStep::Malformed(why) => {
+                let reply = Reply::new(Code::ARGUMENT_SYNTAX, Enhanced::new(5, 2), why);
+                self.reply(&reply, out);
+            }
+        }
+    }
+
+    fn check(&mut self, login: Login) {
+        let desk = self.desk.clone();
+        let allowed =
+            self.context.rates.allows(What::FailedLogin, self.present, self.client.peer, 1);
+        self.flow = Some(Question::new(Fate::WithClient, async move {
+            let name = login.authcid.clone();
+            let result = match allowed {
+                Ok(()) => login::check(desk, login).await,
+                Err(refused) => Err(Denied::TooOften(refused)),
+            };
+            Outcome::Login(result, name)
+        }));
+    }
+
+    pub(super) fn on_login(&mut self, result: Result<User, Denied>, name: &str, out: &mut Outbox) {
+        let cid = self.client.id.as_str();
+        let reply = match result {
+            Ok(user) => {
+                self.context.counters.logins.count();
+                log::info!(cid, login = user.name.as_str(); "login");
+                self.client.login = Some(user.name.clone());
+                let topic = crate::topic_of_account(user.account);
+                self.account = Some(self.desk.send(Effect::Watch(topic)));
+                self.user = Some(user);
+                Reply::authenticated()
+            }
+            Err(denied) => {
+                if let Denied::Wrong = denied {
+                    let (rates, peer) = (&self.context.rates, self.client.peer);
+                    rates.charge(What::FailedLogin, self.present, peer, 1);
+                }
+                self.context.counters.logins_failed.count();
+                log::warn!(cid, login = name, why:? = denied; "login failed");
+                refusal(&denied)
+            }
+        };
+        self.reply(&reply, out);
+    }
+}
