@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::config::{Config, Strictness};
-use super::cursor::{At, Cursor};
+use super::cursor::{AsciiSet, At, Cursor};
 use super::limits::Limits;
 
 /// How addresses are parsed.
@@ -113,12 +113,13 @@ impl<'a> Localpart<'a> {
         Localpart(Cow::Owned(self.0.into_owned()))
     }
 
+    #[inline]
     fn read(cursor: &mut Cursor<'a>, grammar: Grammar) -> Result<Self, At> {
         let start = cursor.at();
         let localpart = if cursor.eat("\"") {
             Self(quoted(cursor)?)
         } else {
-            let text = cursor.take_while(|char| char == '.' || is_atext(char));
+            let text = cursor.take_set(&DOT_ATEXT, is_international);
             if text.is_empty() {
                 return Err(cursor.expected("a local part"));
             }
@@ -174,11 +175,13 @@ impl<'a> Domain<'a> {
         Domain(Cow::Owned(self.0.into_owned()))
     }
 
+    #[inline]
     fn read(cursor: &mut Cursor<'a>, grammar: Grammar) -> Result<Self, At> {
         let start = cursor.at();
+        let set = if grammar.is_lenient() { &AND_UNDERSCORE } else { &LETTER_DIGIT_HYPHEN };
         loop {
             let label_start = cursor.at();
-            let label = cursor.take_while(|char| is_label_char(char, grammar));
+            let label = cursor.take_set(set, is_international);
             if label.is_empty() {
                 return Err(cursor.expected("a domain"));
             }
@@ -225,6 +228,7 @@ impl<'a> Host<'a> {
     }
 
     /// RFC 5321 §4.1.3.
+    #[inline]
     fn read(cursor: &mut Cursor<'a>, grammar: Grammar) -> Result<Self, At> {
         if !cursor.eat("[") {
             return Domain::read(cursor, grammar).map(Self::Domain);
@@ -287,6 +291,7 @@ impl<'a> Mailbox<'a> {
         Mailbox { localpart: self.localpart.into_owned(), host: self.host.into_owned() }
     }
 
+    #[inline]
     fn read(cursor: &mut Cursor<'a>, grammar: Grammar) -> Result<Self, At> {
         let localpart = Localpart::read(cursor, grammar)?;
         cursor.expect("@", "`@`")?;
@@ -319,6 +324,7 @@ impl<'a> ReversePath<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn read(cursor: &mut Cursor<'a>, grammar: Grammar) -> Result<Self, At> {
         if cursor.eat("<>") {
             return Ok(Self::Null);
@@ -359,6 +365,7 @@ impl<'a> ForwardPath<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn read(cursor: &mut Cursor<'a>, grammar: Grammar) -> Result<Self, At> {
         open(cursor, grammar)?;
         let localpart = Localpart::read(cursor, grammar)?;
@@ -440,21 +447,11 @@ fn is_dot_string(text: &str) -> bool {
 /// RFC 5322 §3.2.3, with RFC 6531 §3.3.
 #[inline]
 fn is_atext(char: char) -> bool {
-    matches!(char, 'a'..='z' | 'A'..='Z' | '0'..='9' | '!' | '#'..='\'' | '*' | '+' | '-' | '/')
-        || matches!(char, '=' | '?' | '^'..='`' | '{'..='~')
-        || is_international(char)
+    u8::try_from(char).is_ok_and(|byte| ATEXT.has(byte)) || is_international(char)
 }
 
 fn is_quoted_text(char: char) -> bool {
     matches!(char, ' '..='~') || is_international(char)
-}
-
-#[inline]
-fn is_label_char(char: char, grammar: Grammar) -> bool {
-    char.is_ascii_alphanumeric()
-        || char == '-'
-        || (char == '_' && grammar.is_lenient())
-        || is_international(char)
 }
 
 /// RFC 6531 §3.3 allows every character beyond ASCII; those that end lines or move text about on
@@ -463,6 +460,10 @@ fn is_international(char: char) -> bool {
     !char.is_ascii() && !char.is_control() && !char.is_whitespace()
 }
 
+static ATEXT: AsciiSet = AsciiSet::alphanumeric_and(b"!#$%&'*+-/=?^_`{|}~");
+static DOT_ATEXT: AsciiSet = AsciiSet::alphanumeric_and(b".!#$%&'*+-/=?^_`{|}~");
+static LETTER_DIGIT_HYPHEN: AsciiSet = AsciiSet::alphanumeric_and(b"-");
+static AND_UNDERSCORE: AsciiSet = AsciiSet::alphanumeric_and(b"-_");
 const LABEL_MAX: usize = 63;
 
 #[cfg(test)]

@@ -117,28 +117,26 @@ impl Verb {
     /// The verb of a command line, in any case.
     #[must_use]
     pub fn of(line: &[u8]) -> Option<Self> {
-        let length = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
-        let mut buffer = [0; 8];
-        let upper = buffer.get_mut(..length)?;
-        upper.copy_from_slice(line.get(..length)?);
-        upper.make_ascii_uppercase();
-        Some(match &*upper {
-            b"EHLO" => Self::Ehlo,
-            b"HELO" => Self::Helo,
-            b"MAIL" => Self::Mail,
-            b"RCPT" => Self::Rcpt,
-            b"DATA" => Self::Data,
-            b"BDAT" => Self::Bdat,
-            b"RSET" => Self::Rset,
-            b"NOOP" => Self::Noop,
-            b"VRFY" => Self::Vrfy,
-            b"EXPN" => Self::Expn,
-            b"HELP" => Self::Help,
-            b"QUIT" => Self::Quit,
-            b"STARTTLS" => Self::StartTls,
-            b"AUTH" => Self::Auth,
+        let mut word = *line.first_chunk()?;
+        word.make_ascii_uppercase();
+        let (verb, length) = match &word {
+            b"EHLO" => (Self::Ehlo, 4),
+            b"HELO" => (Self::Helo, 4),
+            b"MAIL" => (Self::Mail, 4),
+            b"RCPT" => (Self::Rcpt, 4),
+            b"DATA" => (Self::Data, 4),
+            b"BDAT" => (Self::Bdat, 4),
+            b"RSET" => (Self::Rset, 4),
+            b"NOOP" => (Self::Noop, 4),
+            b"VRFY" => (Self::Vrfy, 4),
+            b"EXPN" => (Self::Expn, 4),
+            b"HELP" => (Self::Help, 4),
+            b"QUIT" => (Self::Quit, 4),
+            b"AUTH" => (Self::Auth, 4),
+            b"STAR" if line.get(4..8)?.eq_ignore_ascii_case(b"TTLS") => (Self::StartTls, 8),
             _ => return None,
-        })
+        };
+        matches!(line.get(length), None | Some(b' ')).then_some(verb)
     }
 
     /// The word.
@@ -175,11 +173,9 @@ impl<'a> Command<'a> {
     /// # Errors
     /// What is wrong with it, by its place.
     pub fn parse(line: &'a [u8], grammar: Grammar) -> Result<Self, Fault> {
-        let bad = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
-        // The whole line at once, which compilers turn into vector instructions; the place only
-        // where there is one.
-        if line.iter().fold(false, |any, byte| any | bad(byte))
-            && let Some(at) = line.iter().position(bad)
+        // The place is looked for only where there is one.
+        if has_control(line)
+            && let Some(at) = line.iter().position(|byte| is_control(*byte))
         {
             return Err(Fault::ControlCharacter(at));
         }
@@ -286,6 +282,19 @@ impl<'a> Auth<'a> {
             Some(mechanism) => Ok(Self { mechanism, initial }),
         }
     }
+}
+
+/// Sixteen bytes at a time, which is one vector.
+fn has_control(line: &[u8]) -> bool {
+    let any = |chunk: &[u8; 16]| chunk.iter().fold(false, |any, byte| any | is_control(*byte));
+    let (chunks, rest) = line.as_chunks();
+    let mut last = [b' '; 16];
+    last.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
+    chunks.iter().any(any) || any(&last)
+}
+
+const fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control() && byte != b'\t'
 }
 
 /// All that follows the verb, which must be something.

@@ -27,6 +27,36 @@ impl fmt::Display for At {
 
 impl std::error::Error for At {}
 
+/// Some of the ASCII characters, each found by one look.
+#[derive(Debug, Clone)]
+pub(super) struct AsciiSet([bool; 256]);
+
+impl AsciiSet {
+    /// Letters, digits, and these.
+    pub(super) const fn alphanumeric_and(others: &[u8]) -> Self {
+        let mut set = [false; 256];
+        let mut slots: &mut [bool] = &mut set;
+        let mut char = 0_u8;
+        while let [slot, behind @ ..] = slots {
+            let mut wanted = char.is_ascii_alphanumeric();
+            let mut left = others;
+            while let [other, rest @ ..] = left {
+                wanted |= char == *other;
+                left = rest;
+            }
+            *slot = wanted && char.is_ascii();
+            char = char.wrapping_add(1);
+            slots = behind;
+        }
+        Self(set)
+    }
+
+    #[inline]
+    pub(super) fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)) == Some(&true)
+    }
+}
+
 /// How far a line has been parsed. It stands between characters always.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor<'a> {
@@ -72,7 +102,9 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(super) fn eat(&mut self, text: &str) -> bool {
         let next = self.line.as_bytes().get(self.at..self.at + text.len());
-        let comes = next.is_some_and(|next| next.eq_ignore_ascii_case(text.as_bytes()));
+        let comes = next.is_some_and(|next| {
+            next.iter().zip(text.as_bytes()).all(|(is, wanted)| is.eq_ignore_ascii_case(wanted))
+        });
         if comes {
             self.at += text.len();
         }
@@ -89,16 +121,38 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(super) fn take_while(&mut self, mut wanted: impl FnMut(char) -> bool) -> &'a str {
         let start = self.at;
-        let rest = self.rest();
         // Nearly all is ASCII, which need not be decoded.
-        let plain = |byte: &u8| byte.is_ascii() && wanted(char::from(*byte));
-        let ascii = rest.bytes().take_while(plain).count();
-        self.at += ascii;
+        self.skip(|byte| byte.is_ascii() && wanted(char::from(byte)));
+        self.skip_beyond_ascii(wanted);
+        self.since(start)
+    }
+
+    /// Passes the characters of a set, and beyond ASCII those that are wanted.
+    #[inline]
+    pub(super) fn take_set(&mut self, set: &AsciiSet, beyond: impl FnMut(char) -> bool) -> &'a str {
+        let start = self.at;
+        self.skip(|byte| set.has(byte));
+        let mut beyond = beyond;
+        self.skip_beyond_ascii(|char| match u8::try_from(char) {
+            Ok(byte) if byte.is_ascii() => set.has(byte),
+            _ => beyond(char),
+        });
+        self.since(start)
+    }
+
+    #[inline]
+    fn skip(&mut self, mut wanted: impl FnMut(u8) -> bool) {
+        let rest = self.line.as_bytes().get(self.at..).unwrap_or_default();
+        self.at += rest.iter().position(|byte| !wanted(*byte)).unwrap_or(rest.len());
+    }
+
+    /// Goes on where something other than ASCII comes next.
+    #[inline]
+    fn skip_beyond_ascii(&mut self, mut wanted: impl FnMut(char) -> bool) {
         if self.line.as_bytes().get(self.at).is_some_and(|byte| !byte.is_ascii()) {
             let rest = self.rest();
             self.at += rest.find(|char| !wanted(char)).unwrap_or(rest.len());
         }
-        self.since(start)
     }
 
     /// Passes spaces and says how many.

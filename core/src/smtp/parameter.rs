@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use super::address::{Grammar, Mailbox, ReversePath};
-use super::cursor::{At, Cursor};
+use super::cursor::{AsciiSet, At, Cursor};
 use super::fault::Fault;
 use crate::UnixSeconds;
 use crate::wire::date::{self, InternetDate};
@@ -362,7 +362,7 @@ impl<'a> Parameter<'a> {
             return Err(Fault::Argument(cursor.expected("a space or the end")));
         }
         let at = cursor.at();
-        let keyword = cursor.take_while(|char| char.is_ascii_alphanumeric() || char == '-');
+        let keyword = cursor.take_set(&KEYWORD, |_| false);
         if keyword.is_empty() || keyword.starts_with('-') {
             return Err(Fault::Argument(cursor.expected_at(at, "a parameter")));
         }
@@ -401,6 +401,8 @@ impl<'a> Parameter<'a> {
         cursor.expected_at(self.value_at, expected)
     }
 }
+
+static KEYWORD: AsciiSet = AsciiSet::alphanumeric_and(b"-");
 
 /// RFC 3461 §4: `+` and two upper-case hex digits stand for a byte.
 fn decode_xtext(text: &str) -> Option<Cow<'_, str>> {
