@@ -48,6 +48,8 @@ pub struct Server {
     pub ca: PathBuf,
     /// What is behind the `@`.
     pub domain: &'static str,
+    /// Whether filling a mailbox with 100,000 messages would take minutes.
+    pub fills_slowly: bool,
     /// Its processes.
     pub tree: Tree,
     _running: Running,
@@ -115,6 +117,7 @@ impl Server {
             imaps: at(IMAPS),
             ca: dir.path().join("data/tls/ca.pem"),
             domain: "localhost",
+            fills_slowly: false,
             tree: Tree::new(vec![child.id()]),
             _running: Running::Pillarbox(child),
             _dir: dir,
@@ -135,6 +138,7 @@ impl Server {
             imaps: addresses.imaps,
             ca: peers.ca().to_owned(),
             domain: peers::DOMAIN,
+            fills_slowly: true,
             tree: Tree::new(roots.collect::<Option<_>>().ok_or("no pid of Postfix or Dovecot")?),
             _running: Running::Peers { _stopped_when_dropped: peers },
             _dir: dir,

@@ -274,6 +274,19 @@ fn waking(run: &mut Run<'_>) -> io::Result<Figure> {
     Ok(Figure { cost: cpu.as_secs_f64() * 1e3, beside: Beside::Took(took) })
 }
 
+/// Delivery into a mailbox of so many messages.
+fn deliver_behind(run: &mut Run<'_>, stored: usize) -> io::Result<Figure> {
+    if run.server.fills_slowly {
+        return Err(io::Error::other("not measured"));
+    }
+    let mut imap = Imap::connect(run.server.imap, None)?;
+    imap.open("friend")?;
+    let have = imap.count("INBOX")?;
+    imap.command("LOGOUT")?;
+    run.deliver("friend", 50, run.times(stored).saturating_sub(have), 2 << 10)?;
+    run.deliver("friend", 10, run.times(5_000), 2 << 10)
+}
+
 /// Does the same on so many threads.
 fn together(threads: usize, work: impl Fn() -> io::Result<()> + Sync) -> io::Result<()> {
     let work = &work;
@@ -311,7 +324,7 @@ const fn to_f64(count: usize) -> f64 {
 
 /// All rows, in the order in which they are measured: memory first, while the heap has no holes
 /// that new clients could hide in. The targets are those of smol.
-pub const ROWS: [Row; 21] = [
+pub const ROWS: [Row; 23] = [
     row("rest", "memory of the server at rest", "MiB", 8.0, at_rest),
     row("idle", "memory of an idle TLS IMAP client, of 1,000", "KiB", 24.0, idle_memory),
     row("wake", "one delivery told to 1,000 clients in IDLE", "ms", 20.0, waking),
@@ -357,6 +370,12 @@ pub const ROWS: [Row; 21] = [
     }),
     row("search-subject", "SEARCH SUBJECT", "ms", 1.0, |run| {
         run.ask("SEARCH SUBJECT measured", 50, MILLISECOND, 1)
+    }),
+    row("behind-10000", "receive and deliver 2 KiB into 10,000", "ms", 0.25, |run| {
+        deliver_behind(run, 10_000)
+    }),
+    row("behind-100000", "receive and deliver 2 KiB into 100,000", "ms", 0.25, |run| {
+        deliver_behind(run, 100_000)
     }),
     row("visit", "log in, select, fetch 50, store, NOOP, log out", "ms", 0.8, visits),
 ];
