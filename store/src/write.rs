@@ -7,7 +7,7 @@ use pillarbox_core::effect::Handle;
 
 use crate::{
     AccountId, Address, AliasChange, DomainId, Flags, MailboxId, NewAlias, Quota, Secret, Special,
-    UidRange,
+    StoreError, UidRange,
 };
 
 /// A change, as a value. [`Writer::commit`](crate::Writer::commit) carries it out; each names the
