@@ -50,7 +50,7 @@ pub fn run(mold: &Mold, transcript: &Transcript, cut: Cut, tls: bool) -> Vec<Hea
                     server.shake_hands(step.session, mold, &mut scissors);
                 } else if tls {
                     let greeting = server.hear_one(step.session);
-                    server.send(step.session, tls::PRELUDE, &mut scissors);
+                    server.send(step.session, twin.prelude(), &mut scissors);
                     server.hear_one(step.session);
                     server.shake_hands(step.session, mold, &mut scissors);
                     server.say_again(step.session, greeting);
@@ -75,9 +75,6 @@ pub(crate) mod tls {
 
     use pillarbox::config::Protocol;
 
-    /// Said before STARTTLS on a port that has no twin.
-    pub(crate) const PRELUDE: &[u8] = b"EHLO before.example\r\nSTARTTLS\r\n";
-
     /// Where a conversation under TLS connects.
     #[derive(Debug, Clone, Copy)]
     pub(crate) struct Twin {
@@ -92,6 +89,14 @@ pub(crate) mod tls {
                 other => other,
             };
             Self { protocol }
+        }
+
+        /// Said before STARTTLS on a port that has no twin.
+        pub(crate) const fn prelude(self) -> &'static [u8] {
+            match self.protocol {
+                Protocol::Lmtp => b"LHLO before.example\r\nSTARTTLS\r\n",
+                _ => b"EHLO before.example\r\nSTARTTLS\r\n",
+            }
         }
     }
 }

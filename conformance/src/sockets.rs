@@ -18,7 +18,7 @@ use pillarbox::config::Protocol;
 use pillarbox::job::Job;
 use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper, listen};
 
-use crate::memory::tls::{PRELUDE, Twin};
+use crate::memory::tls::Twin;
 use crate::transcript::{Action, Heard, Hearing, Session, Transcript};
 use crate::world::{Mold, World};
 
@@ -149,12 +149,12 @@ impl Link {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         let mut link = Self { stream, tls: None, come: Vec::new(), closed: false, told: false };
-        let twin = Twin::of(protocol, tls).protocol;
-        if twin.implicit_tls() {
+        let twin = Twin::of(protocol, tls);
+        if twin.protocol.implicit_tls() {
             link.shake_hands(mold);
         } else if tls {
             let greeting = link.lines(1);
-            link.send(PRELUDE);
+            link.send(twin.prelude());
             while !link.come.windows(4).any(|end| end == b"220 ") || !link.come.ends_with(b"\n") {
                 assert!(link.more(), "the prelude is not answered");
             }

@@ -284,7 +284,7 @@ impl Transcript {
         match (key, value) {
             ("listener" | "listener2", name) => {
                 let session = if key == "listener" { 1 } else { 2 };
-                let found = PROTOCOLS.into_iter().find(|protocol| protocol.name() == name);
+                let found = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
                 self.listeners.insert(session, found.ok_or("there is no such listener")?);
             }
             ("only", "whole") => self.only_whole = true,
@@ -496,9 +496,6 @@ fn matches(wanted: &str, told: &str) -> bool {
     }
     left.ends_with(last)
 }
-
-const PROTOCOLS: [Protocol; 5] =
-    [Protocol::Smtp, Protocol::Submission, Protocol::Submissions, Protocol::Imap, Protocol::Imaps];
 
 #[cfg(test)]
 mod tests {

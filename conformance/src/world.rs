@@ -243,6 +243,10 @@ protocol = "smtp"
 address = "127.0.0.1:0"
 
 [[listener]]
+protocol = "lmtp"
+address = "127.0.0.1:0"
+
+[[listener]]
 protocol = "submission"
 address = "127.0.0.1:0"
 login_without_tls = true

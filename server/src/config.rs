@@ -111,6 +111,8 @@ pub struct Listener {
 pub enum Protocol {
     /// Mail from other servers (RFC 5321).
     Smtp,
+    /// Mail from a relay of ours for our own mailboxes, answered for each recipient (RFC 2033).
+    Lmtp,
     /// Mail from our own people, with STARTTLS (RFC 6409).
     Submission,
     /// Mail from our own people, TLS from the first byte (RFC 8314).
@@ -122,14 +124,16 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    const ALL: [Self; 5] =
-        [Self::Smtp, Self::Submission, Self::Submissions, Self::Imap, Self::Imaps];
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Smtp, Self::Lmtp, Self::Submission, Self::Submissions, Self::Imap, Self::Imaps];
 
     /// The name used in the configuration and in logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Smtp => "smtp",
+            Self::Lmtp => "lmtp",
             Self::Submission => "submission",
             Self::Submissions => "submissions",
             Self::Imap => "imap",
@@ -365,6 +369,10 @@ fn read_listener(table: &mut Reader<'_, '_>) -> Option<Listener> {
         }
         address
     });
+    if protocol == Some(Protocol::Lmtp) && address.is_some_and(|it: SocketAddr| it.port() == 25) {
+        // RFC 2033 §5: who connects there expects SMTP.
+        table.flaw_at("address", "port 25 is for `smtp`: give `lmtp` another, such as 24".into());
+    }
     let login_without_tls = table.boolean("login_without_tls").unwrap_or(false);
     let any_sender = table.boolean("any_sender").unwrap_or(false);
     if any_sender && !protocol.is_none_or(Protocol::is_submission) {

@@ -38,9 +38,9 @@ macro_rules! counters {
 }
 
 counters! {
-    /// SMTP and submission sessions begun.
+    /// SMTP, submission and LMTP sessions begun.
     smtp_sessions,
-    /// Messages accepted by SMTP and submission.
+    /// Messages accepted by SMTP, submission and LMTP, there for one recipient at least.
     messages_accepted,
     /// Messages refused after their body.
     messages_refused,
@@ -50,7 +50,7 @@ counters! {
     messages_put_off,
     /// Local recipients that accepted messages were delivered to.
     recipients_delivered,
-    /// Recipients refused.
+    /// Recipients refused, by LMTP also after the message.
     recipients_refused,
     /// IMAP sessions begun.
     imap_sessions,

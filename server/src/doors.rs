@@ -8,7 +8,9 @@ use pillarbox_core::effect::BoxMachine;
 use pillarbox_core::imap::Config as ImapConfig;
 use pillarbox_core::proxy::Behind;
 use pillarbox_core::sasl::Mechanism;
-use pillarbox_core::smtp::config::{Capabilities, Config as SmtpConfig, ConfigFault, Strictness};
+use pillarbox_core::smtp::config::{
+    Capabilities, Config as SmtpConfig, ConfigFault, Protocol as SmtpProtocol, Strictness,
+};
 use pillarbox_core::smtp::limits::Limits as SmtpLimits;
 use pillarbox_core::tls::Acceptor;
 use pillarbox_core::wire::network::Network;
@@ -54,7 +56,7 @@ impl Entrance {
         };
         let starttls = matches!(security, Security::Offered(_));
         let spoken = match listener.protocol {
-            Protocol::Smtp | Protocol::Submission | Protocol::Submissions => {
+            Protocol::Smtp | Protocol::Lmtp | Protocol::Submission | Protocol::Submissions => {
                 Spoken::Smtp(Arc::new(smtp_door(config, listener, starttls)?))
             }
             Protocol::Imap | Protocol::Imaps => {
@@ -131,7 +133,12 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
         Capabilities { starttls, auth, auth_under_tls, binary_mime, ..Capabilities::default() };
     let limits =
         SmtpLimits { message_bytes_max: config.limits.message_bytes_max, ..SmtpLimits::default() };
-    let smtp = SmtpConfig::new(config.hostname.clone(), limits, capabilities, Strictness::Lenient)?;
+    let spoken = match listener.protocol {
+        Protocol::Lmtp => SmtpProtocol::Lmtp,
+        _ => SmtpProtocol::Smtp,
+    };
+    let smtp = SmtpConfig::new(config.hostname.clone(), limits, capabilities, Strictness::Lenient)?
+        .speaking(spoken)?;
     // Other servers bring mail from everybody.
     let any_sender = listener.any_sender || !submission;
     let delivery = config.delivery.clone();

@@ -1,4 +1,4 @@
-//! SMTP and submission: what is decided about what `pillarbox_core::smtp` tells.
+//! SMTP, submission and LMTP: what is decided about what `pillarbox_core::smtp` tells.
 //!
 //! `session` follows the conversation and answers what needs no look outside. A question that
 //! needs one is a flow: `sender` for MAIL, `recipient` for RCPT, `receive` for the end of a body,

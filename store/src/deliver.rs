@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// One letter into the mailboxes of all recipients. The first that fails fails them all: the
-/// caller's savepoint takes back what was done.
+/// caller's savepoint takes back what was done. Those by their own address must be able to have it;
+/// of the members of an alias one must.
 pub(crate) fn deliver(
     conn: &Connection,
     shared: &Shared,
@@ -24,40 +25,56 @@ pub(crate) fn deliver(
     body: &NewBody,
     received: UnixSeconds,
 ) -> Result<Vec<Delivered>, StoreError> {
+    let outcomes = outcomes(conn, shared, recipients, body)?;
+    let pairs = || recipients.iter().zip(&outcomes);
+    for (_, outcome) in pairs().filter(|(recipient, _)| recipient.alias.is_none()) {
+        outcome.clone()?;
+    }
+    let mut aliases: HashMap<usize, Result<(), StoreError>> = HashMap::new();
+    for (recipient, outcome) in pairs() {
+        let Some(alias) = recipient.alias else { continue };
+        let all = aliases.entry(alias).or_insert(Err(StoreError::OverQuota));
+        if outcome.is_ok() {
+            *all = Ok(());
+        }
+    }
+    aliases.into_values().collect::<Result<(), _>>()?;
+    let delivered = put(conn, shared, recipients, outcomes, body, received)?;
+    let of = |alias| {
+        let pairs = recipients.iter().zip(&delivered);
+        pairs.filter(move |(recipient, _)| recipient.alias.is_some() == alias)
+    };
+    Ok(of(false).chain(of(true)).filter_map(|(_, one)| one.clone().ok().flatten()).collect())
+}
+
+/// One letter into the mailboxes of all that can have it, and what became of each.
+pub(crate) fn deliver_each(
+    conn: &Connection,
+    shared: &Shared,
+    recipients: &[Recipient],
+    body: &NewBody,
+    received: UnixSeconds,
+) -> Result<Vec<Result<Option<Delivered>, StoreError>>, StoreError> {
+    let outcomes = outcomes(conn, shared, recipients, body)?;
+    put(conn, shared, recipients, outcomes, body, received)
+}
+
+/// What is to become of a recipient: whether there is a copy for it, since it has none yet.
+type Outcome = Result<bool, StoreError>;
+
+/// What is to become of each. Members of an alias come after those by their own address, and have
+/// one copy at most. What an account may still get is counted down, since it may have several
+/// addresses.
+fn outcomes(
+    conn: &Connection,
+    shared: &Shared,
+    recipients: &[Recipient],
+    body: &NewBody,
+) -> Result<Vec<Outcome>, StoreError> {
     if recipients.is_empty() {
         return Err(StoreError::Misuse("a delivery has at least one recipient"));
     }
     check_inline(shared, body)?;
-    let copies = chosen(conn, shared, recipients, body.size())?;
-    let id = body::put(conn, &shared.bodies, body, copies.len())?;
-    let mut delivered = Vec::with_capacity(copies.len());
-    for recipient in copies {
-        let place = mailbox::locate(conn, recipient.account, recipient.into)?;
-        let principal = Principal::Account(recipient.account);
-        let mut mailbox = may(conn, principal, Right::Insert, place)?;
-        let message = Coming {
-            body: id,
-            prefix: body::put_prefix(conn, &recipient.prefix)?,
-            size: body.size().saturating_add(sql::len(&recipient.prefix)),
-            flags: recipient.flags & Flags::SYSTEM,
-            internaldate: received,
-            saved: received,
-        };
-        let uid = insert(conn, &mut mailbox, &message)?;
-        mailbox.save(conn)?;
-        delivered.push(Delivered { mailbox: place, uid });
-    }
-    Ok(delivered)
-}
-
-/// Who gets a copy. Those by their own address must be able to; of the members of an alias one
-/// must. What they may still get is counted down, since an account may have several addresses.
-fn chosen<'a>(
-    conn: &Connection,
-    shared: &Shared,
-    recipients: &'a [Recipient],
-    size: u64,
-) -> Result<Vec<&'a Recipient>, StoreError> {
     let mut holders: HashMap<AccountId, Holder> = HashMap::new();
     let mut take = |recipient: &Recipient| -> Result<(), StoreError> {
         let holder = match holders.entry(recipient.account) {
@@ -69,40 +86,83 @@ fn chosen<'a>(
         if holder.disabled {
             return Err(StoreError::Disabled);
         }
-        let size = size.saturating_add(sql::len(&recipient.prefix));
+        let size = body.size().saturating_add(sql::len(&recipient.prefix));
         if let Some(room) = &mut holder.room {
             *room = room.checked_sub(size).ok_or(StoreError::OverQuota)?;
         }
         Ok(())
     };
-    let mut copies = Vec::with_capacity(recipients.len());
+    let mut outcomes = vec![Ok(false); recipients.len()];
     let mut reached: HashSet<AccountId> = HashSet::new();
-    for recipient in recipients.iter().filter(|recipient| recipient.alias.is_none()) {
-        take(recipient)?;
-        reached.insert(recipient.account);
-        copies.push(recipient);
-    }
-    let mut aliases: HashMap<usize, Result<(), StoreError>> = HashMap::new();
-    for recipient in recipients {
-        let Some(alias) = recipient.alias else { continue };
-        let outcome = aliases.entry(alias).or_insert(Err(StoreError::OverQuota));
-        if reached.contains(&recipient.account) {
-            *outcome = Ok(());
-            continue;
-        }
-        match take(recipient) {
-            Ok(()) => {
-                reached.insert(recipient.account);
-                copies.push(recipient);
-                *outcome = Ok(());
+    for by_alias in [false, true] {
+        for (recipient, outcome) in recipients.iter().zip(&mut outcomes) {
+            let later = recipient.alias.is_some() != by_alias;
+            if later || (by_alias && reached.contains(&recipient.account)) {
+                continue;
             }
-            // One that was removed since it was looked up is passed over, too.
-            Err(StoreError::OverQuota | StoreError::Disabled | StoreError::NoSuchAccount) => {}
-            Err(error) => return Err(error),
+            *outcome = match take(recipient) {
+                Ok(()) => {
+                    reached.insert(recipient.account);
+                    Ok(true)
+                }
+                // One that was removed since it was looked up, too.
+                Err(
+                    own
+                    @ (StoreError::OverQuota | StoreError::Disabled | StoreError::NoSuchAccount),
+                ) => Err(own),
+                Err(error) => return Err(error),
+            };
         }
     }
-    aliases.into_values().collect::<Result<(), _>>()?;
-    Ok(copies)
+    Ok(outcomes)
+}
+
+/// Puts a copy where there is to be one.
+fn put(
+    conn: &Connection,
+    shared: &Shared,
+    recipients: &[Recipient],
+    outcomes: Vec<Outcome>,
+    body: &NewBody,
+    received: UnixSeconds,
+) -> Result<Vec<Result<Option<Delivered>, StoreError>>, StoreError> {
+    let copies = outcomes.iter().filter(|outcome| matches!(outcome, Ok(true))).count();
+    let id = match copies {
+        0 => None,
+        copies => Some(body::put(conn, &shared.bodies, body, copies)?),
+    };
+    let mut delivered = Vec::with_capacity(recipients.len());
+    for (recipient, outcome) in recipients.iter().zip(outcomes) {
+        delivered.push(match (outcome, id) {
+            (Ok(true), Some(id)) => Ok(Some(put_one(conn, recipient, id, body, received)?)),
+            (Ok(_), _) => Ok(None),
+            (Err(error), _) => Err(error),
+        });
+    }
+    Ok(delivered)
+}
+
+fn put_one(
+    conn: &Connection,
+    recipient: &Recipient,
+    id: BodyId,
+    body: &NewBody,
+    received: UnixSeconds,
+) -> Result<Delivered, StoreError> {
+    let place = mailbox::locate(conn, recipient.account, recipient.into)?;
+    let principal = Principal::Account(recipient.account);
+    let mut mailbox = may(conn, principal, Right::Insert, place)?;
+    let message = Coming {
+        body: id,
+        prefix: body::put_prefix(conn, &recipient.prefix)?,
+        size: body.size().saturating_add(sql::len(&recipient.prefix)),
+        flags: recipient.flags & Flags::SYSTEM,
+        internaldate: received,
+        saved: received,
+    };
+    let uid = insert(conn, &mut mailbox, &message)?;
+    mailbox.save(conn)?;
+    Ok(Delivered { mailbox: place, uid })
 }
 
 /// What APPEND says of its message.

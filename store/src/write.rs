@@ -7,7 +7,7 @@ use pillarbox_core::effect::Handle;
 
 use crate::{
     AccountId, Address, AliasChange, DomainId, Flags, MailboxId, NewAlias, Quota, Secret, Special,
-    UidRange,
+    StoreError, UidRange,
 };
 
 /// A change, as a value. [`Writer::commit`](crate::Writer::commit) carries it out; each names the
@@ -117,6 +117,18 @@ pub enum Write {
     /// exception: those that have it already, or have no room or are disabled, are passed over, as
     /// long as one member has it. Answer: [`Written::Delivered`].
     Deliver {
+        /// At least one.
+        recipients: Vec<Recipient>,
+        /// What they all get.
+        body: NewBody,
+        /// When it was received: INTERNALDATE.
+        received: UnixSeconds,
+    },
+    /// The same for each recipient by itself, in one commit: who has no room, is disabled or is gone
+    /// does not stand in the way of the others. Any other failure is that of all, and nobody has
+    /// it. Answer: [`Written::DeliveredEach`]; where it names no message at all, nothing holds the
+    /// body, nor its file.
+    DeliverEach {
         /// At least one.
         recipients: Vec<Recipient>,
         /// What they all get.
@@ -374,6 +386,9 @@ pub enum Written {
     /// Where the letter went: those by their own address first, each in the order of the
     /// recipients.
     Delivered(Vec<Delivered>),
+    /// What became of each recipient, in their order. `None`: a member of an alias that has it
+    /// already.
+    DeliveredEach(Vec<Result<Option<Delivered>, StoreError>>),
     /// Where the message went.
     Appended(Appended),
     /// The copies' UIDVALIDITY, and pairs of UIDs: the original's and the copy's
@@ -492,7 +507,7 @@ impl fmt::Debug for Write {
             Self::RemoveDomain { name, .. } => write!(f, "RemoveDomain({name})"),
             Self::RemoveAccount { account } => write!(f, "RemoveAccount({})", account.0),
             Self::Clear { messages_max } => write!(f, "Clear({messages_max})"),
-            Self::Deliver { recipients, body, .. } => {
+            Self::Deliver { recipients, body, .. } | Self::DeliverEach { recipients, body, .. } => {
                 write!(f, "Deliver({} bytes to {})", body.size(), recipients.len())
             }
             Self::Append { mailbox, body, .. } => {

@@ -121,6 +121,10 @@ impl Writer {
                 deliver::deliver(conn, &self.shared, recipients, body, *received)
                     .map(Written::Delivered)
             }
+            Write::DeliverEach { recipients, body, received } => {
+                deliver::deliver_each(conn, &self.shared, recipients, body, *received)
+                    .map(Written::DeliveredEach)
+            }
             Write::Append { by, mailbox, flags, keywords, internaldate, now, body } => {
                 let what = Appending {
                     flags: *flags,

@@ -1,25 +1,33 @@
-//! The reader of SMTP commands and messages.
+//! The reader of SMTP and LMTP commands and messages.
 
 use std::sync::{Arc, LazyLock};
 
 use pillarbox_core::Outbox;
 use pillarbox_core::smtp::Server;
 use pillarbox_core::smtp::command::Encoding;
-use pillarbox_core::smtp::config::{Capabilities, Config, Strictness};
+use pillarbox_core::smtp::config::{Capabilities, Config, Protocol, Strictness};
 use pillarbox_core::smtp::limits::Limits;
 use pillarbox_core::smtp::reply::Reply;
-use pillarbox_core::smtp::{Event, Next};
+use pillarbox_core::smtp::{Event, Misuse, Next};
 
 use crate::fuzz::{Tape, cuts};
 
-/// The first byte chooses how strict the server is; the rest is what the client says.
+/// The first byte chooses what is spoken and how strict the server is; the rest is what the client
+/// says. Input that is taken as it is speaks LMTP if it begins with LHLO.
 pub fn target(bytes: &[u8]) {
     let mut tape = Tape::new(bytes);
-    let strict = !bytes.starts_with(b"=") && tape.byte() % 2 == 1;
+    let plain = bytes.starts_with(b"=");
+    let choice = if plain { 0 } else { tape.byte() };
+    let lmtp = if plain { bytes.starts_with(b"=LHLO") } else { choice / 2 % 4 == 3 };
+    let config = match (lmtp, choice % 2 == 1) {
+        (false, false) => &*LENIENT,
+        (false, true) => &*STRICT,
+        (true, _) => &*LMTP,
+    };
     let said = tape.said(WORDS);
     let mut first: Option<Seen> = None;
     for cut in cuts(&said) {
-        let seen = converse(strict, &cut);
+        let seen = converse(config, &cut);
         match &first {
             None => first = Some(seen),
             Some(first) => assert_eq!(*first, seen, "the result depends on how it is cut"),
@@ -41,6 +49,8 @@ pub const WORDS: &[&str] = &[
     "NOOP\r\n",
     "QUIT\r\n",
     "HELO x\r\n",
+    "LHLO client.example\r\n",
+    "BDAT 4\r\nab\r\n",
     "VRFY user\r\n",
     "HELP\r\n",
     "EXPN x\r\n",
@@ -87,12 +97,11 @@ struct Seen {
     closed: bool,
 }
 
-fn converse(strict: bool, pieces: &[&[u8]]) -> Seen {
-    let config = if strict { &*STRICT } else { &*LENIENT };
+fn converse(config: &Arc<Config>, pieces: &[&[u8]]) -> Seen {
     let mut server = Server::new(Arc::clone(config), "id7");
     let mut out = Outbox::new(1 << 20);
     server.greet(&Reply::greeting("ESMTP"), &mut out).unwrap();
-    let mut owner = Owner::default();
+    let mut owner = Owner { protocol: config.protocol(), ..Owner::default() };
     let (mut unread, mut steps, mut came) = (Vec::new(), 0_usize, 0_usize);
     let mut closed = false;
     for piece in pieces {
@@ -135,6 +144,7 @@ fn converse(strict: bool, pieces: &[&[u8]]) -> Seen {
 /// Says yes to nearly everything, and holds the events to their order.
 #[derive(Default)]
 struct Owner {
+    protocol: Protocol,
     events: Vec<String>,
     text: Vec<u8>,
     /// MAIL was accepted, and so many recipients.
@@ -199,8 +209,16 @@ impl Owner {
             }
             Event::BodyEnd => {
                 self.check_text();
+                let owed = self.protocol.replies(self.transaction.unwrap_or(0));
                 self.finish();
-                Reply::accepted()
+                let mut replies = vec![Reply::accepted(); owed + 1];
+                let misuse = server.reply_each(&replies, out);
+                assert_eq!(misuse, Err(Misuse::Replies(owed)), "a reply to nobody");
+                replies.truncate(owed);
+                if let Some(last) = replies.last_mut().filter(|_| owed > 1) {
+                    *last = Reply::no_storage();
+                }
+                return server.reply_each(&replies, out).unwrap();
             }
             Event::BodyRefused(_) => return self.finish(),
             Event::Reset => {
@@ -261,11 +279,14 @@ fn check_replies(said: &[u8]) {
     }
 }
 
-static LENIENT: LazyLock<Arc<Config>> = LazyLock::new(|| config(Strictness::Lenient));
-static STRICT: LazyLock<Arc<Config>> = LazyLock::new(|| config(Strictness::Pedantic));
+static LENIENT: LazyLock<Arc<Config>> =
+    LazyLock::new(|| config(Protocol::Smtp, Strictness::Lenient));
+static STRICT: LazyLock<Arc<Config>> =
+    LazyLock::new(|| config(Protocol::Smtp, Strictness::Pedantic));
+static LMTP: LazyLock<Arc<Config>> = LazyLock::new(|| config(Protocol::Lmtp, Strictness::Lenient));
 
 /// Small limits, so that a fuzzer comes to them.
-fn config(strictness: Strictness) -> Arc<Config> {
+fn config(protocol: Protocol, strictness: Strictness) -> Arc<Config> {
     let limits = Limits {
         command_line_max: 600,
         auth_line_max: LINE_MAX,
@@ -280,7 +301,8 @@ fn config(strictness: Strictness) -> Arc<Config> {
     // target `tls` has it.
     let capabilities =
         Capabilities { auth: names(), auth_under_tls: names(), ..Capabilities::default() };
-    Arc::new(Config::new("localhost", limits, capabilities, strictness).unwrap())
+    let config = Config::new("localhost", limits, capabilities, strictness);
+    Arc::new(config.unwrap().speaking(protocol).unwrap())
 }
 
 const LINE_MAX: usize = 700;

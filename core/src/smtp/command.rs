@@ -15,6 +15,8 @@ pub use super::parameter::{
 pub enum Command<'a> {
     /// EHLO or HELO.
     Hello(Hello<'a>),
+    /// LHLO of LMTP (RFC 2033 §4.1), with what the client calls itself.
+    Lhlo(&'a str),
     /// MAIL.
     Mail(Mail<'a>),
     /// RCPT.
@@ -47,6 +49,7 @@ pub enum Command<'a> {
 pub enum Verb {
     Ehlo,
     Helo,
+    Lhlo,
     Mail,
     Rcpt,
     Data,
@@ -64,7 +67,7 @@ pub enum Verb {
 /// Who says hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hello<'a> {
-    /// EHLO rather than HELO.
+    /// EHLO or LHLO rather than HELO.
     pub extended: bool,
     /// What the client calls itself: any text without control characters, not checked further.
     pub name: &'a str,
@@ -97,9 +100,10 @@ impl fmt::Debug for Auth<'_> {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Ehlo,
         Self::Helo,
+        Self::Lhlo,
         Self::Mail,
         Self::Rcpt,
         Self::Data,
@@ -122,6 +126,7 @@ impl Verb {
         let (verb, length) = match &word {
             b"EHLO" => (Self::Ehlo, 4),
             b"HELO" => (Self::Helo, 4),
+            b"LHLO" => (Self::Lhlo, 4),
             b"MAIL" => (Self::Mail, 4),
             b"RCPT" => (Self::Rcpt, 4),
             b"DATA" => (Self::Data, 4),
@@ -145,6 +150,7 @@ impl Verb {
         match self {
             Self::Ehlo => "EHLO",
             Self::Helo => "HELO",
+            Self::Lhlo => "LHLO",
             Self::Mail => "MAIL",
             Self::Rcpt => "RCPT",
             Self::Data => "DATA",
@@ -187,6 +193,9 @@ impl<'a> Command<'a> {
                 let name = required(&mut cursor, "a host name").map_err(Fault::Argument)?;
                 Ok(Self::Hello(Hello { extended: verb == Verb::Ehlo, name }))
             }
+            Verb::Lhlo => {
+                required(&mut cursor, "a host name").map(Self::Lhlo).map_err(Fault::Argument)
+            }
             Verb::Mail => Mail::read(&mut cursor, grammar).map(Self::Mail),
             Verb::Rcpt => Rcpt::read(&mut cursor, grammar).map(Self::Rcpt),
             Verb::Data => bare(&mut cursor, Self::Data),
@@ -212,6 +221,7 @@ impl<'a> Command<'a> {
         match self {
             Self::Hello(Hello { extended: true, .. }) => Verb::Ehlo,
             Self::Hello(Hello { extended: false, .. }) => Verb::Helo,
+            Self::Lhlo(_) => Verb::Lhlo,
             Self::Mail(_) => Verb::Mail,
             Self::Rcpt(_) => Verb::Rcpt,
             Self::Data => Verb::Data,
@@ -233,7 +243,7 @@ impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.verb().fmt(f)?;
         match self {
-            Self::Hello(Hello { name, .. }) => write!(f, " {name}"),
+            Self::Hello(Hello { name, .. }) | Self::Lhlo(name) => write!(f, " {name}"),
             Self::Mail(mail) => mail.fmt(f),
             Self::Rcpt(rcpt) => rcpt.fmt(f),
             Self::Bdat(Chunk { size, last: false }) => write!(f, " {size}"),

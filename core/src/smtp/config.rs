@@ -1,21 +1,66 @@
 //! What a server says of itself and how strict it is: the same for many connections.
 
+use super::command::Verb;
 use super::limits::{INBOX_BYTES_MIN, Limits};
 use crate::UnixSeconds;
 
 /// A server's configuration, checked when it is made. Share it between connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    protocol: Protocol,
     host: String,
     limits: Limits,
     capabilities: Capabilities,
     strictness: Strictness,
 }
 
-/// What EHLO lists. ENHANCEDSTATUSCODES is always there.
+/// What is spoken. The two differ only in what is said here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// SMTP (RFC 5321).
+    #[default]
+    Smtp,
+    /// LMTP (RFC 2033), by which a relay hands mail over to the server that holds the mailboxes:
+    /// LHLO is in the place of EHLO and HELO (§4.1), and a message is answered once for each
+    /// accepted recipient, in the order of RCPT (§4.2, §4.3).
+    Lmtp,
+}
+
+impl Protocol {
+    /// The command that must come first, and is answered with what is offered.
+    #[must_use]
+    pub const fn hello(self) -> Verb {
+        match self {
+            Self::Smtp => Verb::Ehlo,
+            Self::Lmtp => Verb::Lhlo,
+        }
+    }
+
+    /// Whether it has this command. Neither knows the other's greeting (RFC 2033 §4.1).
+    #[must_use]
+    pub const fn knows(self, verb: Verb) -> bool {
+        match verb {
+            Verb::Ehlo | Verb::Helo => matches!(self, Self::Smtp),
+            Verb::Lhlo => matches!(self, Self::Lmtp),
+            _ => true,
+        }
+    }
+
+    /// How many replies a message has that came for so many accepted recipients.
+    #[must_use]
+    pub const fn replies(self, recipients: usize) -> usize {
+        match self {
+            Self::Smtp => 1,
+            Self::Lmtp => recipients,
+        }
+    }
+}
+
+/// What EHLO or LHLO lists. ENHANCEDSTATUSCODES is always there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
-    /// PIPELINING (RFC 2920). Commands may come in groups whether it is listed or not.
+    /// PIPELINING (RFC 2920). Commands may come in groups whether it is listed or not; LMTP must
+    /// list it (RFC 2033 §5).
     pub pipelining: bool,
     /// SIZE (RFC 1870), with [`Limits::message_bytes_max`].
     pub size: bool,
@@ -102,6 +147,8 @@ pub enum ConfigFault {
     LineLimit,
     /// A mechanism's name is not one (RFC 4422 §3.1).
     Mechanism(String),
+    /// LMTP without PIPELINING (RFC 2033 §5).
+    NotPipelining,
 }
 
 impl std::fmt::Display for ConfigFault {
@@ -112,6 +159,7 @@ impl std::fmt::Display for ConfigFault {
                 write!(f, "a line limit lies outside {LINE_MAX_LEAST} to {INBOX_BYTES_MIN} bytes")
             }
             Self::Mechanism(name) => write!(f, "{name:?} cannot name a SASL mechanism"),
+            Self::NotPipelining => f.write_str("LMTP must offer PIPELINING"),
         }
     }
 }
@@ -119,7 +167,8 @@ impl std::fmt::Display for ConfigFault {
 impl std::error::Error for ConfigFault {}
 
 impl Config {
-    /// Checks and keeps all this. `host` is the name the server goes by in greeting and EHLO.
+    /// Checks and keeps all this, for SMTP. `host` is the name the server goes by in greeting and
+    /// EHLO.
     ///
     /// # Errors
     /// What [`ConfigFault`] says.
@@ -142,7 +191,24 @@ impl Config {
         if let Some(name) = names.find(|name| !is_mechanism(name)) {
             return Err(ConfigFault::Mechanism(name.clone()));
         }
-        Ok(Self { host, limits, capabilities, strictness })
+        Ok(Self { protocol: Protocol::Smtp, host, limits, capabilities, strictness })
+    }
+
+    /// The same for this protocol.
+    ///
+    /// # Errors
+    /// Where the protocol cannot be had with what is offered.
+    pub fn speaking(self, protocol: Protocol) -> Result<Self, ConfigFault> {
+        match protocol {
+            Protocol::Lmtp if !self.capabilities.pipelining => Err(ConfigFault::NotPipelining),
+            Protocol::Smtp | Protocol::Lmtp => Ok(Self { protocol, ..self }),
+        }
+    }
+
+    /// What is spoken.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// The server's name.
@@ -157,7 +223,7 @@ impl Config {
         &self.limits
     }
 
-    /// What EHLO lists.
+    /// What EHLO or LHLO lists.
     #[must_use]
     pub const fn capabilities(&self) -> &Capabilities {
         &self.capabilities
@@ -194,6 +260,16 @@ mod tests {
         for (max, fits) in [(511, false), (512, true), (65_536, true), (65_537, false)] {
             assert_eq!(with(|limits, _| limits.command_line_max = max).is_ok(), fits);
             assert_eq!(with(|limits, _| limits.auth_line_max = max).is_ok(), fits);
+        }
+    }
+
+    #[test]
+    fn lmtp_pipelines() {
+        for (pipelining, fits) in [(false, false), (true, true)] {
+            let config = with(|_, capabilities| capabilities.pipelining = pipelining).unwrap();
+            assert!(config.clone().speaking(Protocol::Smtp).is_ok());
+            let made = config.speaking(Protocol::Lmtp);
+            assert_eq!(made.is_ok_and(|made| made.protocol() == Protocol::Lmtp), fits);
         }
     }
 

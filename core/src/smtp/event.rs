@@ -36,7 +36,7 @@ pub enum Next<'b> {
 /// nothing) or to [`Event::StartTls`].
 #[derive(Debug)]
 pub enum Event<'b> {
-    /// EHLO or HELO. Decide; after a yes to EHLO the extensions are announced.
+    /// EHLO or HELO, or LHLO in LMTP. Decide; after a yes the extensions are announced, to HELO not.
     Hello(Hello<'b>),
     /// MAIL begins a transaction. Decide.
     Mail(Mail<'b>),
@@ -46,7 +46,9 @@ pub enum Event<'b> {
     Data,
     /// A piece of the body, unstuffed, every line end CRLF. No reply.
     Body(&'b [u8]),
-    /// The body is whole. Decide: a yes makes the message ours (RFC 5321 §4.2.5).
+    /// The body is whole. Decide: a yes makes the message ours (RFC 5321 §4.2.5). In LMTP with
+    /// [`Server::reply_each`](super::Server::reply_each), or with one reply that goes for all
+    /// recipients.
     BodyEnd,
     /// The body was refused and the client knows why. No reply; the transaction is gone
     /// (RFC 5321 §4.1.1.4).
@@ -86,6 +88,8 @@ pub enum Misuse {
     Greeted,
     /// No reply is owed.
     NothingAsked,
+    /// Another number of replies than this is owed.
+    Replies(usize),
     /// A challenge, but no AUTH is under way.
     NoExchange,
     /// TLS has started, but STARTTLS was not accepted and something was said already.
@@ -94,12 +98,14 @@ pub enum Misuse {
 
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let text = match self {
             Self::Greeted => "the greeting was said already",
             Self::NothingAsked => "no reply is owed",
+            Self::Replies(owed) => return write!(f, "{owed} replies are owed, and not so many"),
             Self::NoExchange => "no AUTH is under way",
             Self::NoHandshake => "STARTTLS was not accepted",
-        })
+        };
+        f.write_str(text)
     }
 }
 

@@ -28,8 +28,8 @@ pub enum Fault {
     UnknownCommand,
     /// A command that is not offered to this client, or not now.
     NotOffered(Verb),
-    /// EHLO or HELO must come first.
-    HelloFirst,
+    /// This greeting must come first: EHLO, or LHLO in LMTP.
+    HelloFirst(Verb),
     /// MAIL must come first.
     MailFirst,
     /// A recipient must have been accepted first.
@@ -122,7 +122,7 @@ impl Fault {
             Self::UnknownMechanism => (Code::ARGUMENT_NOT_IMPLEMENTED, Enhanced::new(5, 4)),
             Self::NotOffered(_) => (Code::NOT_IMPLEMENTED, Enhanced::new(5, 1)),
             // RFC 5321 §4.1.4.
-            Self::HelloFirst
+            Self::HelloFirst(_)
             | Self::MailFirst
             | Self::RecipientFirst
             | Self::InTransaction(_)
@@ -162,7 +162,7 @@ impl Fault {
             | Self::NotUtf8(_)
             | Self::UnknownCommand
             | Self::NotOffered(_)
-            | Self::HelloFirst
+            | Self::HelloFirst(_)
             | Self::InTransaction(_)
             | Self::Authenticated
             | Self::BehindStartTls
@@ -204,7 +204,7 @@ impl fmt::Display for Fault {
             Self::NotUtf8(at) => write!(f, "at byte {at}: expected UTF-8"),
             Self::UnknownCommand => f.write_str("command not known"),
             Self::NotOffered(verb) => write!(f, "{verb} is not offered here"),
-            Self::HelloFirst => f.write_str("send EHLO first"),
+            Self::HelloFirst(verb) => write!(f, "send {verb} first"),
             Self::MailFirst => f.write_str("send MAIL first"),
             Self::RecipientFirst => f.write_str("no recipient has been accepted"),
             Self::InTransaction(verb) => write!(f, "{verb} must wait until this mail is done"),

@@ -20,7 +20,8 @@ pub struct Limits {
     /// one gets `552` at once where MAIL declares it, else at its end. Default: 50 MiB.
     pub message_bytes_max: u64,
     /// Accepted recipients in one transaction; a further one gets `452`
-    /// (RFC 5321 §4.5.3.1.10). Default: 1,000.
+    /// (RFC 5321 §4.5.3.1.10). In LMTP so many replies at most, of 512 bytes at most if they have
+    /// one line, are written at once. Default: 1,000.
     pub recipients_max: usize,
     /// Accepted MAIL commands in one connection; a further one gets `421`. Default: 100,000.
     pub transactions_max: usize,

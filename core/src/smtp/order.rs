@@ -4,6 +4,7 @@
 //!           start       ready       mail        rcpt   chunks
 //! EHLO      yes         yes         yes         yes    yes
 //! HELO      yes         yes         yes         yes    yes
+//! LHLO      yes         yes         yes         yes    yes
 //! MAIL      EHLO first  yes         later       later  later
 //! RCPT      EHLO first  MAIL first  yes         yes    later
 //! DATA      EHLO first  MAIL first  RCPT first  yes    later
@@ -21,9 +22,10 @@
 //! `start`: nothing said yet, or TLS has just started; `ready`: after EHLO or HELO; `mail`: a
 //! sender is accepted; `rcpt`: a recipient too; `chunks`: between two chunks of a message
 //! (RFC 3030 §2). Elsewhere a command is answered `503`. EHLO within a transaction ends it, as RSET
-//! does.
+//! does. In LMTP there is LHLO in the place of EHLO and HELO (RFC 2033 §4.1).
 
 use super::command::Verb;
+use super::config::Protocol;
 use super::fault::Fault;
 
 /// How far a session has come.
@@ -37,7 +39,7 @@ pub(super) enum Stage {
 }
 
 /// Whether the command may come now.
-pub(super) const fn check(stage: Stage, verb: Verb) -> Result<(), Fault> {
+pub(super) const fn check(stage: Stage, verb: Verb, protocol: Protocol) -> Result<(), Fault> {
     use Stage::{Chunks, Mail, Rcpt, Ready, Start};
     match (stage, verb) {
         // RFC 5321 §4.1.4: at any time, some even without EHLO.
@@ -45,6 +47,7 @@ pub(super) const fn check(stage: Stage, verb: Verb) -> Result<(), Fault> {
             Start | Ready | Mail | Rcpt | Chunks,
             Verb::Ehlo
             | Verb::Helo
+            | Verb::Lhlo
             | Verb::Rset
             | Verb::Noop
             | Verb::Vrfy
@@ -61,7 +64,7 @@ pub(super) const fn check(stage: Stage, verb: Verb) -> Result<(), Fault> {
         (
             Start,
             Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Bdat | Verb::StartTls | Verb::Auth,
-        ) => Err(Fault::HelloFirst),
+        ) => Err(Fault::HelloFirst(protocol.hello())),
         (Ready, Verb::Rcpt | Verb::Data | Verb::Bdat) => Err(Fault::MailFirst),
         // RFC 5321 §4.1.1.4 and §3.3 allow 503 as well as 554.
         (Mail, Verb::Data | Verb::Bdat) => Err(Fault::RecipientFirst),
@@ -87,9 +90,9 @@ mod tests {
         };
         row(["", "start", "ready", "mail", "rcpt", "chunks"]);
         for verb in Verb::ALL {
-            let cell = |stage| match check(stage, verb) {
+            let cell = |stage| match check(stage, verb, Protocol::Smtp) {
                 Ok(()) => "yes",
-                Err(Fault::HelloFirst) => "EHLO first",
+                Err(Fault::HelloFirst(Verb::Ehlo)) => "EHLO first",
                 Err(Fault::MailFirst) => "MAIL first",
                 Err(Fault::RecipientFirst) => "RCPT first",
                 Err(Fault::InTransaction(_)) => "later",

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::address::Grammar;
 use super::body::{BareLf, Body};
 use super::chunk::Chunks;
-use super::command::{Auth, Chunk, Command, Encoding, Verb};
+use super::command::{Auth, Command, Encoding, Hello, Verb};
 use super::config::{Config, Strictness};
 use super::event::{Event, Misuse, Next, Secret, Step};
 use super::fault::Fault;
@@ -55,12 +55,14 @@ enum State {
     Body {
         body: Body,
         size: u64,
+        recipients: usize,
     },
     /// So many bytes of a chunk are still to come.
     Chunk {
         chunks: Chunks,
         left: u64,
         last: bool,
+        recipients: usize,
     },
     /// So many bytes of a chunk that was refused.
     Swallow {
@@ -83,7 +85,15 @@ enum Progress {
         recipients: usize,
     },
     /// Between two chunks of a message.
-    Chunks(Chunks),
+    Chunks {
+        chunks: Chunks,
+        recipients: usize,
+    },
+    /// As `Ready`, in LMTP behind a chunk that was refused and not the last: that one, should it
+    /// come, has a reply for each of these all the same.
+    Refused {
+        recipients: usize,
+    },
 }
 
 /// What the owner has been asked.
@@ -93,7 +103,7 @@ enum Question {
     Mail { smtp_utf8: bool, binary: bool },
     Rcpt,
     Data,
-    BodyEnd,
+    BodyEnd { recipients: usize },
     Auth,
     StartTls,
 }
@@ -170,8 +180,8 @@ impl Server {
     pub const fn is_busy(&self) -> bool {
         matches!(
             self.state,
-            State::Command(Progress::Transaction { .. } | Progress::Chunks(_))
-                | State::Skip(Progress::Transaction { .. } | Progress::Chunks(_))
+            State::Command(Progress::Transaction { .. } | Progress::Chunks { .. })
+                | State::Skip(Progress::Transaction { .. } | Progress::Chunks { .. })
                 | State::Asked(..)
                 | State::Body { .. }
                 | State::Chunk { .. }
@@ -201,7 +211,9 @@ impl Server {
         }
     }
 
-    /// Answers what the owner was asked; the reply's class is the decision. `421` also closes.
+    /// Answers what the owner was asked; the reply's class is the decision. `421` also closes. In
+    /// LMTP the one reply to a body goes for all recipients, and is written once for each (`421`
+    /// once).
     ///
     /// # Errors
     /// Where nothing was asked.
@@ -219,13 +231,48 @@ impl Server {
             | Question::Mail { .. }
             | Question::Rcpt
             | Question::Data
-            | Question::BodyEnd
             | Question::Auth => self.write(reply, out),
+            Question::BodyEnd { .. } if reply.code() == Code::SHUTTING_DOWN => {
+                self.write(reply, out);
+            }
+            Question::BodyEnd { recipients } => {
+                let owed = self.config.protocol().replies(recipients);
+                (0..owed).for_each(|_| self.write(reply, out));
+            }
         }
         self.state = if reply.code() == Code::SHUTTING_DOWN {
             State::Closed
         } else {
             self.decided(question, progress, class)
+        };
+        Ok(())
+    }
+
+    /// Answers a body, in LMTP with one reply for each accepted recipient in the order of RCPT
+    /// (RFC 2033 §4.2); anything else with one. A `421` among them closes behind the last.
+    ///
+    /// # Errors
+    /// Where nothing was asked, or with another number of replies than is owed.
+    pub fn reply_each(&mut self, replies: &[Reply], out: &mut Outbox) -> Result<(), Misuse> {
+        let State::Asked(question, progress) = self.state else { return Err(Misuse::NothingAsked) };
+        let owed = match question {
+            Question::BodyEnd { recipients } => self.config.protocol().replies(recipients),
+            _ => 1,
+        };
+        if replies.len() != owed {
+            return Err(Misuse::Replies(owed));
+        }
+        if let [reply] = replies {
+            return self.reply(reply, out);
+        }
+        replies.iter().for_each(|reply| self.write(reply, out));
+        let codes = || replies.iter().map(Reply::code);
+        self.state = if codes().any(|code| code == Code::SHUTTING_DOWN) {
+            State::Closed
+        } else {
+            // Taken for one recipient is taken.
+            let taken = codes().any(|code| code.class() == Class::Done);
+            self.decided(question, progress, if taken { Class::Done } else { Class::Permanent })
         };
         Ok(())
     }
@@ -260,16 +307,16 @@ impl Server {
                 State::Command(Progress::Transaction { smtp_utf8, binary, recipients })
             }
             (Question::Data, progress) if class != Class::GoOn => State::Command(progress),
-            (Question::Data, _) => {
+            (Question::Data, progress) => {
                 let bare_lf = match self.config.strictness() {
                     Strictness::Lenient => BareLf::Mend,
                     Strictness::Pedantic => BareLf::Refuse,
                 };
                 let body = Body::new(bare_lf, self.config.limits().text_line_max);
-                State::Body { body, size: 0 }
+                State::Body { body, size: 0, recipients: progress.recipients() }
             }
             // Whatever the answer to a body, its transaction is over (RFC 5321 §4.1.1.4).
-            (Question::BodyEnd, _) => {
+            (Question::BodyEnd { .. }, _) => {
                 if yes {
                     self.bad_commands = 0;
                 }
@@ -307,28 +354,35 @@ impl Server {
         };
         let behind = unread.get(used..).unwrap_or_default();
         let mut chunk = None;
-        let parsed = self
-            .text_of(line)
-            .and_then(|text| Command::parse(text, Grammar::of(&self.config)))
-            .and_then(|command| {
-                if let Command::Bdat(Chunk { size, .. }) = command {
-                    chunk = Some(size);
-                }
-                order::check(progress.stage(), command.verb())?;
-                self.check(&command, progress, line)?;
-                Ok(command)
-            });
+        let parsed = self.text_of(line).and_then(|text| self.parse(text)).and_then(|command| {
+            if let Command::Bdat(bdat) = command {
+                chunk = Some(bdat);
+            }
+            order::check(progress.stage(), command.verb(), self.config.protocol())?;
+            self.check(&command, progress, line)?;
+            Ok(command)
+        });
         match parsed {
             Ok(command) => at(used, self.act(command, progress, behind, out)),
             Err(fault) => {
-                self.refuse(fault, out);
-                if let Some(size) = chunk {
-                    return at(used, self.give_up_chunk(fault, progress, size));
+                if let Some(chunk) = chunk {
+                    return at(used, self.refuse_chunk(fault, chunk, progress, out));
                 }
+                self.refuse(fault, out);
                 self.close_behind_bdat(verb.or_else(|| Verb::of(line.trim_ascii_end())));
                 at(used, Next::NeedBytes)
             }
         }
+    }
+
+    /// RFC 2033 §4.1: a greeting of the other protocol is a command that nobody knows.
+    fn parse<'l>(&self, text: &'l [u8]) -> Result<Command<'l>, Fault> {
+        let parsed = Command::parse(text, Grammar::of(&self.config));
+        let verb = parsed.as_ref().map_or_else(|_| Verb::of(text), |command| Some(command.verb()));
+        if verb.is_some_and(|verb| !self.config.protocol().knows(verb)) {
+            return Err(Fault::UnknownCommand);
+        }
+        parsed
     }
 
     /// Behind a BDAT without a size that can be read, nobody knows where commands begin again.
@@ -359,6 +413,10 @@ impl Server {
             Command::Hello(hello) => {
                 (Question::Hello { extended: hello.extended }, Event::Hello(hello))
             }
+            Command::Lhlo(name) => {
+                let hello = Hello { extended: true, name };
+                (Question::Hello { extended: true }, Event::Hello(hello))
+            }
             Command::Mail(mail) => {
                 let binary = mail.body == Some(Encoding::BinaryMime);
                 (Question::Mail { smtp_utf8: mail.smtp_utf8, binary }, Event::Mail(mail))
@@ -381,9 +439,13 @@ impl Server {
             Command::Rset => {
                 write_line(Code::OK, Some(OK), format_args!("reset"), Place::Last(None), out);
                 return match progress {
-                    Progress::Transaction { .. } | Progress::Chunks(_) => {
+                    Progress::Transaction { .. } | Progress::Chunks { .. } => {
                         self.state = State::Command(Progress::Ready);
                         Next::Event(Event::Reset)
+                    }
+                    Progress::Refused { .. } => {
+                        self.state = State::Command(Progress::Ready);
+                        Next::NeedBytes
                     }
                     Progress::Start | Progress::Ready => Next::NeedBytes,
                 };
@@ -467,6 +529,14 @@ impl Server {
         }
     }
 
+    /// Refuses a message: in LMTP as many recipients have their answer (RFC 2033 §4.2).
+    fn refuse_body(&mut self, fault: Fault, recipients: usize, out: &mut Outbox) {
+        for _ in 1..self.config.protocol().replies(recipients) {
+            fault.write(&self.id, out);
+        }
+        self.refuse(fault, out);
+    }
+
     fn write(&self, reply: &Reply, out: &mut Outbox) {
         let refusal = matches!(reply.code().class(), Class::Temporary | Class::Permanent);
         reply.write(refusal.then_some(&*self.id), out);
@@ -484,10 +554,20 @@ impl Progress {
     const fn stage(self) -> Stage {
         match self {
             Self::Start => Stage::Start,
-            Self::Ready => Stage::Ready,
+            Self::Ready | Self::Refused { .. } => Stage::Ready,
             Self::Transaction { recipients: 0, .. } => Stage::Mail,
             Self::Transaction { .. } => Stage::Rcpt,
-            Self::Chunks(_) => Stage::Chunks,
+            Self::Chunks { .. } => Stage::Chunks,
+        }
+    }
+
+    /// How many were accepted.
+    const fn recipients(self) -> usize {
+        match self {
+            Self::Start | Self::Ready => 0,
+            Self::Transaction { recipients, .. }
+            | Self::Chunks { recipients, .. }
+            | Self::Refused { recipients } => recipients,
         }
     }
 }

@@ -47,7 +47,7 @@ fn every_flaw_is_told_with_its_place() {
                 protocol = \"pop3\"\n\
                 address = \"localhost:25\"\n\
                 login_without_tls = \"yes\"\n";
-    let all = "smtp, submission, submissions, imap, imaps";
+    let all = "smtp, lmtp, submission, submissions, imap, imaps";
     assert_eq!(
         parse(text).unwrap_err().lines().collect::<Vec<_>>(),
         [
@@ -62,6 +62,14 @@ fn every_flaw_is_told_with_its_place() {
             "9:21: `login_without_tls` is true or false, not string",
         ]
     );
+}
+
+#[test]
+fn lmtp_is_not_for_port_25() {
+    let lmtp = |port: &str| parse(&GOOD.replace("\"smtp\"", "\"lmtp\"").replace(":25", port));
+    assert_eq!(lmtp(":24").unwrap().listeners[0].protocol, Protocol::Lmtp);
+    let flaws = lmtp(":25").unwrap_err();
+    assert_eq!(flaws, "8:11: port 25 is for `smtp`: give `lmtp` another, such as 24");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use pillarbox_core::flow::Desk;
 use pillarbox_core::message::HeadLimits;
 use pillarbox_core::smtp::address::Mailbox;
 use pillarbox_core::smtp::command::Mail;
+use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::tls::Agreed;
 use pillarbox_store::AccountId;
 
@@ -70,7 +71,9 @@ pub(super) struct Client {
     /// The connection's id.
     pub(super) id: String,
     pub(super) peer: IpAddr,
-    /// What it called itself, and whether with EHLO.
+    /// What it speaks.
+    pub(super) protocol: Protocol,
+    /// What it called itself, and whether with EHLO or LHLO.
     pub(super) hello: Option<(String, bool)>,
     pub(super) tls: Option<Agreed>,
     /// The name of the account that logged in.
@@ -108,10 +111,14 @@ impl Envelope {
         self.recipients.iter().map(|recipient| recipient.to.accounts().len()).sum()
     }
 
+    /// The recipients as they were written in RCPT.
+    pub(super) fn addresses(&self) -> Vec<String> {
+        self.recipients.iter().map(|recipient| recipient.address.clone()).collect()
+    }
+
     /// The recipients for the log.
     pub(super) fn recipients_text(&self) -> String {
-        let addresses: Vec<_> = self.recipients.iter().map(|r| r.address.as_str()).collect();
-        addresses.join(" ")
+        self.addresses().join(" ")
     }
 }
 

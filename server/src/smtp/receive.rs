@@ -1,17 +1,19 @@
-//! The end of a body: the letter becomes durable for every recipient, or for none.
+//! The end of a body: the letter becomes durable for every recipient, or for none; by LMTP for each
+//! by itself.
 
 use pillarbox_core::effect::{Effect, FaultKind, FileWork, Handle, Topic};
 use pillarbox_core::flow::Desk;
+use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::smtp::reply::Reply;
 use pillarbox_core::{Random, UnixSeconds};
 use pillarbox_store::{
     Delivered, Flags, NewBody, Place, Recipient as Into, StoreError, Write, Written,
 };
 
-use super::letter::{Client, To, Whole};
+use super::letter::{Client, Envelope, To, Whole};
 use super::sender::{self, Sending};
 use super::spool::Body;
-use super::trace::{self, Trace};
+use super::trace::{self, Spoken, Trace};
 use crate::job::{self, Job};
 
 /// What became of a letter.
@@ -19,9 +21,18 @@ use crate::job::{self, Job};
 pub(super) struct Received {
     /// For the log.
     pub(super) sender: String,
-    pub(super) recipients: String,
+    pub(super) recipients: Vec<String>,
     pub(super) size: u64,
-    pub(super) result: Result<Vec<Delivered>, NotReceived>,
+    pub(super) result: Result<Stored, NotReceived>,
+}
+
+/// A letter that is on disk for all recipients, but for those that were refused.
+#[derive(Debug)]
+pub(super) struct Stored {
+    /// How many mailboxes have a copy.
+    pub(super) copies: usize,
+    /// By LMTP: who has none, by the place among the recipients, and why.
+    pub(super) refused: Vec<(usize, StoreError)>,
 }
 
 /// Why a letter was not stored.
@@ -33,8 +44,8 @@ pub(super) enum NotReceived {
     Failed(StoreError),
 }
 
-/// Stores a letter. When this answers with success, it is on disk for all its recipients, and
-/// those who watch their mailboxes know. `user` is who has logged in.
+/// Stores a letter. When this answers with success, it is on disk for all its recipients that are
+/// not refused, and those who watch their mailboxes know. `user` is who has logged in.
 pub(super) async fn receive(
     desk: Desk<Job>,
     mut random: Box<dyn Random>,
@@ -45,7 +56,7 @@ pub(super) async fn receive(
     at: UnixSeconds,
 ) -> Received {
     let sender = letter.envelope.sender_text();
-    let recipients = letter.envelope.recipients_text();
+    let recipients = letter.envelope.addresses();
     let size = letter.spool.size();
     let originators = std::mem::take(&mut letter.facts.originators);
     if let Some(user) = user
@@ -65,12 +76,14 @@ pub(super) async fn receive(
     let (file, body) = letter.spool.finish(desk.clone(), random.as_mut()).await;
     let result = match body {
         Ok(body) => {
-            let result = deliver(&desk, into, body, at).await;
+            let result = deliver(&desk, into, body, at, &letter.envelope, client.protocol).await;
             // Where nobody knows whether it was stored, the file stays: a row may name it, and if
             // none does, the next start sweeps it.
-            if let Err(error) = &result
-                && error.kind() != FaultKind::Unknown
-            {
+            let unused = match &result {
+                Ok((delivered, _)) => delivered.is_empty(),
+                Err(error) => error.kind() != FaultKind::Unknown,
+            };
+            if unused {
                 remove(&desk, file);
             }
             result
@@ -81,22 +94,28 @@ pub(super) async fn receive(
             Err(StoreError::Fault(fault))
         }
     };
-    for delivered in result.iter().flatten() {
+    for delivered in result.iter().flat_map(|(delivered, _)| delivered) {
         desk.send(Effect::Notify(topic(delivered)));
     }
-    Received { sender, recipients, size, result: result.map_err(NotReceived::Failed) }
+    let stored = result.map(|(delivered, refused)| Stored { copies: delivered.len(), refused });
+    Received { sender, recipients, size, result: stored.map_err(NotReceived::Failed) }
 }
 
 /// Each recipient gets lines of its own in front of the one body that all share.
 fn addressed(letter: &Whole, client: &Client, hostname: &str, at: UnixSeconds) -> Vec<Into> {
     let (hello, extended) =
         client.hello.as_ref().map_or(("unknown", false), |(name, extended)| (name, *extended));
+    let spoken = match client.protocol {
+        Protocol::Lmtp => Spoken::Lmtp,
+        Protocol::Smtp if extended => Spoken::Extended,
+        Protocol::Smtp => Spoken::Smtp,
+    };
     let utf8 = letter.envelope.mail.smtp_utf8 && letter.needs_smtp_utf8();
     let trace = Trace {
         hello,
         peer: client.login.is_none().then_some(client.peer),
         hostname,
-        with: trace::with(extended, client.tls.is_some(), client.login.is_some(), utf8),
+        with: trace::with(spoken, client.tls.is_some(), client.login.is_some(), utf8),
         tls: client.tls.as_ref().map(|agreed| (agreed.version, agreed.cipher.as_str())),
         id: &client.id,
         at,
@@ -116,20 +135,55 @@ fn addressed(letter: &Whole, client: &Client, hostname: &str, at: UnixSeconds) -
     all
 }
 
+/// Where it lies now, and by LMTP who has none and why.
+type Fate = (Vec<Delivered>, Vec<(usize, StoreError)>);
+
 async fn deliver(
     desk: &Desk<Job>,
     recipients: Vec<Into>,
     body: Body,
     received: UnixSeconds,
-) -> Result<Vec<Delivered>, StoreError> {
+    envelope: &Envelope,
+    protocol: Protocol,
+) -> Result<Fate, StoreError> {
     let body = match body {
         Body::Inline(bytes) => NewBody::Inline(bytes),
         Body::File { handle, size } => NewBody::File { handle, size },
     };
-    match job::write(desk, "deliver", Write::Deliver { recipients, body, received }).await? {
-        Written::Delivered(delivered) => Ok(delivered),
+    let write = match protocol {
+        Protocol::Smtp => Write::Deliver { recipients, body, received },
+        // RFC 2033 §4.2: each is answered by itself.
+        Protocol::Lmtp => Write::DeliverEach { recipients, body, received },
+    };
+    match (protocol, job::write(desk, "deliver", write).await?) {
+        (Protocol::Smtp, Written::Delivered(delivered)) => Ok((delivered, Vec::new())),
+        (Protocol::Lmtp, Written::DeliveredEach(each)) => Ok(by_recipient(envelope, each)),
         _ => Err(job::astray("deliver")),
     }
+}
+
+/// Of an alias one member must have it.
+fn by_recipient(envelope: &Envelope, each: Vec<Result<Option<Delivered>, StoreError>>) -> Fate {
+    let mut each = each.into_iter();
+    let (mut delivered, mut refused) = (Vec::new(), Vec::new());
+    for (number, recipient) in envelope.recipients.iter().enumerate() {
+        let (mut reached, mut why) = (false, None);
+        for outcome in each.by_ref().take(recipient.to.accounts().len()) {
+            match outcome {
+                Ok(copy) => {
+                    reached = true;
+                    delivered.extend(copy);
+                }
+                // The reason that may pass wins.
+                Err(StoreError::OverQuota) => why = Some(StoreError::OverQuota),
+                Err(error) => why = why.or(Some(error)),
+            }
+        }
+        if !reached {
+            refused.push((number, why.unwrap_or_else(|| job::astray("deliver"))));
+        }
+    }
+    (delivered, refused)
 }
 
 /// The topic that those who have this mailbox selected watch.

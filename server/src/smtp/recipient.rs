@@ -122,8 +122,7 @@ fn judge_alias(
 /// Whether an account gets mail now.
 fn takes(holder: Holder, size: u64) -> Result<(), Reply> {
     if holder.disabled {
-        let text = "this mailbox is out of use";
-        return Err(Reply::new(Code::MAILBOX_UNAVAILABLE, Enhanced::new(2, 1), text));
+        return Err(out_of_use());
     }
     // Whatever its size is, a message has one.
     if holder.room.is_some_and(|room| room < size.max(1)) {
@@ -162,6 +161,11 @@ fn not_ours(login: bool) -> Reply {
     Reply::new(Code::MAILBOX_UNAVAILABLE, Enhanced::new(7, 1), text)
 }
 
+fn out_of_use() -> Reply {
+    let text = "this mailbox is out of use";
+    Reply::new(Code::MAILBOX_UNAVAILABLE, Enhanced::new(2, 1), text)
+}
+
 /// RFC 3463 §3.3.
 fn mailbox_full() -> Reply {
     let text = "this mailbox is full, try again later";
@@ -178,6 +182,16 @@ pub(super) fn unavailable(error: &StoreError) -> Reply {
         }
         error if error.kind() == FaultKind::NoSpace => Reply::no_storage(),
         _ => Reply::try_later(),
+    }
+}
+
+/// The same where one recipient is answered by itself (RFC 2033 §4.2).
+pub(super) fn unavailable_to_one(error: &StoreError) -> Reply {
+    match error {
+        StoreError::OverQuota => mailbox_full(),
+        StoreError::Disabled => out_of_use(),
+        StoreError::NoSuchAccount => Reply::no_such_mailbox(),
+        error => unavailable(error),
     }
 }
 
@@ -205,6 +219,20 @@ mod tests {
         ] {
             let reply = judge(Err(error.clone()), login, 0).unwrap_err();
             assert_eq!(said(&reply), format!("{code} {part}"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_one_is_told_by_itself() {
+        let fault = StoreError::Fault(Fault::new(FaultKind::NoSpace, "x"));
+        for (error, codes) in [
+            (StoreError::OverQuota, "452 4.2.2"),
+            (StoreError::Disabled, "550 5.2.1"),
+            (StoreError::NoSuchAccount, "550 5.1.1"),
+            (fault, "452 4.3.1"),
+            (StoreError::UidLimit, "451 4.3.0"),
+        ] {
+            assert_eq!(said(&unavailable_to_one(&error)), codes, "{error}");
         }
     }
 

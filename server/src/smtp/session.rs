@@ -1,4 +1,4 @@
-//! One SMTP or submission session: the conversation's events, and what is answered to each.
+//! One SMTP, submission or LMTP session: the conversation's events, and what is answered to each.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use pillarbox_core::message::HeadLimits;
 use pillarbox_core::sasl::Exchange;
 use pillarbox_core::smtp::address::ForwardPath;
 use pillarbox_core::smtp::command::{Mail, Rcpt};
-use pillarbox_core::smtp::config::Config;
+use pillarbox_core::smtp::config::{Config, Protocol};
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::smtp::{Event, Fault, Next, Secret, Server};
 use pillarbox_core::tls::{Agreed, TlsError};
@@ -20,7 +20,7 @@ use pillarbox_store::Routing;
 
 use super::head::Rules;
 use super::letter::{Client, Letter, Recipient, Whole};
-use super::receive::{self, NotReceived, Received};
+use super::receive::{self, Received};
 use super::recipient::{self, Asking};
 use super::sender::{self, Sending};
 use super::spool::Spool;
@@ -33,6 +33,7 @@ use crate::rates::{Refused, What};
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 
 mod auth;
+mod received;
 
 /// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
 const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
@@ -95,7 +96,14 @@ impl SmtpSession {
         context.counters.smtp_sessions.count();
         Self {
             smtp: Server::new(Arc::clone(&door.smtp), &id),
-            client: Client { id, peer, hello: None, tls: None, login: None },
+            client: Client {
+                id,
+                peer,
+                protocol: door.smtp.protocol(),
+                hello: None,
+                tls: None,
+                login: None,
+            },
             context,
             door,
             desk: Desk::default(),
@@ -124,7 +132,10 @@ impl SmtpSession {
             Reply::new(Code::SHUTTING_DOWN, Enhanced::new(7, 0), text)
         } else {
             // RFC 5321 §4.2: that we speak the extended protocol. The machine puts the name first.
-            Reply::greeting("ESMTP")
+            Reply::greeting(match self.client.protocol {
+                Protocol::Smtp => "ESMTP",
+                Protocol::Lmtp => "LMTP",
+            })
         };
         if let Err(misuse) = self.smtp.greet(&reply, out) {
             log::error!(cid = self.client.id.as_str(), why:% = misuse; "our own mistake");
@@ -467,31 +478,6 @@ impl SmtpSession {
             },
             Outcome::Login(result, name) => self.on_login(result, &name, out),
         }
-    }
-
-    fn on_received(&mut self, received: &Received, out: &mut Outbox) {
-        let counters = &self.context.counters;
-        let cid = self.client.id.as_str();
-        let Received { sender, recipients, size, .. } = received;
-        let (from, to) = (sender.as_str(), recipients.as_str());
-        let reply = match &received.result {
-            Ok(delivered) => {
-                counters.messages_accepted.count();
-                counters.recipients_delivered.add(delivered.len() as u64);
-                log::info!(cid, from, to, size; "message accepted");
-                Reply::accepted()
-            }
-            Err(NotReceived::Refused(reply)) => {
-                self.refuse_message(reply, from, to, out);
-                return;
-            }
-            Err(NotReceived::Failed(error)) => {
-                counters.messages_put_off.count();
-                log::error!(cid, from, to, size, why:% = error; "message put off");
-                recipient::unavailable(error)
-            }
-        };
-        self.reply(&reply, out);
     }
 
     /// A piece of a body could not be written: the client cannot be answered before the body's end

@@ -16,7 +16,7 @@ pub(super) struct Trace<'a> {
     pub(super) peer: Option<IpAddr>,
     /// Our name.
     pub(super) hostname: &'a str,
-    /// As `ESMTPS` (RFC 3848).
+    /// As `ESMTPS` or `LMTP` (RFC 3848).
     pub(super) with: &'static str,
     /// The TLS version and cipher, where there is TLS.
     pub(super) tls: Option<(&'static str, &'a str)>,
@@ -25,19 +25,36 @@ pub(super) struct Trace<'a> {
     pub(super) at: UnixSeconds,
 }
 
-/// RFC 3848 §1: the transmission type tells extended SMTP, TLS and authentication; with
+/// What the client spoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spoken {
+    Smtp,
+    /// SMTP that began with EHLO.
+    Extended,
+    Lmtp,
+}
+
+/// RFC 3848 §1: the transmission type tells extended SMTP or LMTP, TLS and authentication; with
 /// internationalized mail the types of RFC 6531 §4.3.
-pub(super) const fn with(extended: bool, tls: bool, login: bool, utf8: bool) -> &'static str {
-    match (extended, tls, login, utf8) {
-        (false, ..) => "SMTP",
-        (_, false, false, false) => "ESMTP",
-        (_, true, false, false) => "ESMTPS",
-        (_, false, true, false) => "ESMTPA",
-        (_, true, true, false) => "ESMTPSA",
-        (_, false, false, true) => "UTF8SMTP",
-        (_, true, false, true) => "UTF8SMTPS",
-        (_, false, true, true) => "UTF8SMTPA",
-        (_, true, true, true) => "UTF8SMTPSA",
+pub(super) const fn with(spoken: Spoken, tls: bool, login: bool, utf8: bool) -> &'static str {
+    match (spoken, tls, login, utf8) {
+        (Spoken::Smtp, ..) => "SMTP",
+        (Spoken::Extended, false, false, false) => "ESMTP",
+        (Spoken::Extended, true, false, false) => "ESMTPS",
+        (Spoken::Extended, false, true, false) => "ESMTPA",
+        (Spoken::Extended, true, true, false) => "ESMTPSA",
+        (Spoken::Extended, false, false, true) => "UTF8SMTP",
+        (Spoken::Extended, true, false, true) => "UTF8SMTPS",
+        (Spoken::Extended, false, true, true) => "UTF8SMTPA",
+        (Spoken::Extended, true, true, true) => "UTF8SMTPSA",
+        (Spoken::Lmtp, false, false, false) => "LMTP",
+        (Spoken::Lmtp, true, false, false) => "LMTPS",
+        (Spoken::Lmtp, false, true, false) => "LMTPA",
+        (Spoken::Lmtp, true, true, false) => "LMTPSA",
+        (Spoken::Lmtp, false, false, true) => "UTF8LMTP",
+        (Spoken::Lmtp, true, false, true) => "UTF8LMTPS",
+        (Spoken::Lmtp, false, true, true) => "UTF8LMTPA",
+        (Spoken::Lmtp, true, true, true) => "UTF8LMTPSA",
     }
 }
 
@@ -89,7 +106,7 @@ mod tests {
             hello: "client.example",
             peer: "::ffff:192.0.2.7".parse().ok(),
             hostname: "mx.example",
-            with: with(true, true, false, false),
+            with: with(Spoken::Extended, true, false, false),
             tls: Some(("TLSv1.3", "TLS13_AES_128_GCM_SHA256")),
             id: "c1",
             at: UnixSeconds(1_795_527_240),
@@ -110,7 +127,7 @@ mod tests {
             hello: "[192.168.7.9]",
             peer: None,
             hostname: "mx.example",
-            with: with(true, true, true, false),
+            with: with(Spoken::Extended, true, true, false),
             tls: None,
             id: "c1",
             at: UnixSeconds(1_795_527_240),
@@ -125,12 +142,28 @@ mod tests {
     }
 
     #[test]
+    fn types_are_those_that_are_registered() {
+        for (spoken, name) in [(Spoken::Extended, "SMTP"), (Spoken::Lmtp, "LMTP")] {
+            for number in 0..8 {
+                let (tls, login, utf8) = (number & 1 > 0, number & 2 > 0, number & 4 > 0);
+                let first = match (spoken, utf8) {
+                    (_, true) => "UTF8",
+                    (Spoken::Extended, false) => "E",
+                    (_, false) => "",
+                };
+                let (s, a) = (if tls { "S" } else { "" }, if login { "A" } else { "" });
+                assert_eq!(with(spoken, tls, login, utf8), format!("{first}{name}{s}{a}"));
+            }
+        }
+    }
+
+    #[test]
     fn a_name_cannot_break_out_of_its_place() {
         let trace = Trace {
             hello: "a) by evil\r\nX: y;",
             peer: "2001:db8::1".parse().ok(),
             hostname: "mx.example",
-            with: with(false, false, false, false),
+            with: with(Spoken::Smtp, false, false, false),
             tls: None,
             id: "c1",
             at: UnixSeconds(0),

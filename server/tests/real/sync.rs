@@ -10,10 +10,10 @@ use crate::trace::{Call, Strace, Threads, calls};
 on_each_runtime!(syncs_before_it_accepts, a_missing_sync_is_noticed);
 
 /// All by which bytes come in, go out, and become durable.
-const WATCHED: &str = "trace=read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,\
+pub(crate) const WATCHED: &str = "trace=read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,\
                        pwrite64,pwritev,fsync,fdatasync";
 /// The answers as strace shows the beginning of their writes.
-const ACCEPTED: &str = "\"250 2.0.0 ";
+pub(crate) const ACCEPTED: &str = "\"250 2.0.0 ";
 const APPENDED: &str = "\"a OK ";
 const SMALL: usize = 2 << 10;
 const LARGE: usize = 100 << 10;
@@ -62,7 +62,7 @@ fn append(place: &Place, server: &Server, word: &str, size: usize) -> Vec<Call> 
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Missing {
+pub(crate) enum Missing {
     /// No such answer was written, or nothing read before it.
     Delivery,
     Wal,
@@ -73,7 +73,12 @@ enum Missing {
 /// Between the last read of the body and the write of the answer, each to or from one socket,
 /// must stand the sync of the WAL: begun after the one and ended before the other. For a body in a
 /// file, the syncs of that file and of its folder must have ended before it begins.
-fn judge(calls: &[Call], answer: &str, dir: &Path, in_file: bool) -> Result<(), Missing> {
+pub(crate) fn judge(
+    calls: &[Call],
+    answer: &str,
+    dir: &Path,
+    in_file: bool,
+) -> Result<(), Missing> {
     let accepted = calls
         .iter()
         .filter(|call| matches!(&*call.name, "write" | "writev" | "sendto" | "sendmsg"))

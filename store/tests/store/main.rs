@@ -5,6 +5,8 @@ mod aliases;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod each;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod fixture;

@@ -10,6 +10,7 @@ fn parse(line: &str) -> Result<Command<'_>, Fault> {
 fn commands_are_printed_as_they_were_parsed() {
     for line in [
         "EHLO client.example",
+        "LHLO client.example",
         "HELO [192.0.2.1]",
         "EHLO anything at all",
         "MAIL FROM:<ann@client.example>",
@@ -82,6 +83,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ("NOOP \0", 500, "at byte 5: a control character"),
         ("NO\rOP", 500, "at byte 2: a control character"),
         ("EHLO", 501, "at the end: expected a host name"),
+        ("LHLO", 501, "at the end: expected a host name"),
         ("HELO  ", 501, "at the end: expected a host name"),
         ("VRFY", 501, "at the end: expected a user or mailbox name"),
         ("MAIL", 501, "at the end: expected `FROM:`"),

@@ -1,4 +1,4 @@
-//! What is offered at this moment: the reply to EHLO, what follows from it for a command, and the
+//! What is offered at this moment: the reply to EHLO or LHLO, what follows from it for a command, and the
 //! commands that only ask.
 
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use super::{Progress, Server};
 use crate::Outbox;
 use crate::smtp::command::{Auth, Command, Encoding, Hold, Keyword, Mail, Verb};
-use crate::smtp::config::FutureRelease;
+use crate::smtp::config::{FutureRelease, Protocol};
 use crate::smtp::fault::Fault;
 use crate::smtp::reply::{Code, Enhanced, Place, Reply, write_line};
 use crate::wire::date::InternetDate;
@@ -50,14 +50,18 @@ impl Server {
             Command::Bdat(_) if !offered.chunking => Err(Fault::NotOffered(Verb::Bdat)),
             Command::Bdat(chunk) => {
                 let size = match progress {
-                    Progress::Chunks(chunks) => chunks.size(),
-                    Progress::Start | Progress::Ready | Progress::Transaction { .. } => 0,
+                    Progress::Chunks { chunks, .. } => chunks.size(),
+                    Progress::Start
+                    | Progress::Ready
+                    | Progress::Refused { .. }
+                    | Progress::Transaction { .. } => 0,
                 };
                 let max = limits.message_bytes_max;
                 let fits = size.checked_add(chunk.size).is_some_and(|size| size <= max);
                 if fits { Ok(()) } else { Err(Fault::TooLarge(max)) }
             }
             Command::Hello(_)
+            | Command::Lhlo(_)
             | Command::Expn(_)
             | Command::Rset
             | Command::Noop
@@ -119,8 +123,16 @@ impl Server {
     pub(super) fn answer(&self, command: &Command<'_>, out: &mut Outbox) {
         let (code, enhanced, text) = match command {
             Command::Help => {
-                let text = "commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT; \
-                            EHLO tells the extensions";
+                let text = match self.config.protocol() {
+                    Protocol::Smtp => {
+                        "commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT; \
+                         EHLO tells the extensions"
+                    }
+                    Protocol::Lmtp => {
+                        "commands: LHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT; \
+                         LHLO tells the extensions"
+                    }
+                };
                 (Code::HELP, OK, text)
             }
             // RFC 5321 §3.5.3: who is here is not told, but mail may be tried.
@@ -139,7 +151,7 @@ impl Server {
         offered.auth.iter().chain(only_under_tls.into_iter().flatten()).map(String::as_str)
     }
 
-    /// The reply to EHLO (RFC 5321 §4.1.1.1): what is offered, at this moment and to this client.
+    /// The reply to EHLO (RFC 5321 §4.1.1.1) or LHLO: what is offered, at this moment and to this client.
     pub(super) fn announce(&self, reply: &Reply, out: &mut Outbox) {
         let offered = self.config.capabilities();
         self.write_named(reply, Place::Before, out);

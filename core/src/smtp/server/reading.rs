@@ -2,12 +2,12 @@
 
 use memchr::memchr;
 
-use super::{Progress, Question, Server, State, at};
+use super::{Progress, Question, Server, Stage, State, at};
 use crate::Outbox;
 use crate::smtp::body::Part;
 use crate::smtp::chunk::{self, Bare, Chunks};
 use crate::smtp::command::Chunk;
-use crate::smtp::config::Strictness;
+use crate::smtp::config::{Protocol, Strictness};
 use crate::smtp::event::{Event, Next, Step};
 use crate::smtp::fault::Fault;
 use crate::smtp::reply::{Code, Place, write_line};
@@ -43,7 +43,10 @@ impl Server {
     pub(super) fn body<'b>(&mut self, unread: &'b [u8], out: &mut Outbox) -> Step<'b> {
         let limits = self.config.limits();
         let (size_max, line_max) = (limits.message_bytes_max, limits.text_line_max);
-        let State::Body { body, size } = &mut self.state else { return at(0, Next::AwaitReply) };
+        let State::Body { body, size, recipients } = &mut self.state else {
+            return at(0, Next::AwaitReply);
+        };
+        let recipients = *recipients;
         let piece = body.next(unread);
         let fault = match piece.part {
             Part::NeedBytes => return at(piece.used, Next::NeedBytes),
@@ -58,7 +61,7 @@ impl Server {
                 return at(piece.used, next);
             }
             Part::Refused(refusal) => {
-                self.refuse(Fault::Smuggling(refusal), out);
+                self.refuse_body(Fault::Smuggling(refusal), recipients, out);
                 // Where the next command begins cannot be known: nothing more is read.
                 self.state = State::Closed;
                 return at(
@@ -72,10 +75,10 @@ impl Server {
         };
         let next = if let Some(fault) = fault {
             self.state = State::Command(Progress::Ready);
-            self.refuse(fault, out);
+            self.refuse_body(fault, recipients, out);
             Event::BodyRefused(fault)
         } else {
-            self.state = State::Asked(Question::BodyEnd, Progress::Ready);
+            self.state = State::Asked(Question::BodyEnd { recipients }, Progress::Ready);
             Event::BodyEnd
         };
         at(piece.used, Next::Event(next))
@@ -83,25 +86,30 @@ impl Server {
 
     /// BDAT was accepted: its bytes follow.
     pub(super) fn begin_chunk(&mut self, Chunk { size, last }: Chunk, progress: Progress) {
+        let recipients = progress.recipients();
         let chunks = match progress {
-            Progress::Chunks(chunks) => chunks,
-            Progress::Start | Progress::Ready | Progress::Transaction { .. } => {
+            Progress::Chunks { chunks, .. } => chunks,
+            Progress::Start
+            | Progress::Ready
+            | Progress::Refused { .. }
+            | Progress::Transaction { .. } => {
                 let binary = matches!(progress, Progress::Transaction { binary: true, .. });
                 let pedantic = self.config.strictness() == Strictness::Pedantic;
                 Chunks::new(binary, self.config.limits().text_line_max, pedantic)
             }
         };
-        self.state = State::Chunk { chunks, left: size, last };
+        self.state = State::Chunk { chunks, left: size, last, recipients };
     }
 
-    /// The bytes of a chunk. Each chunk has one reply (RFC 3030 §2).
+    /// The bytes of a chunk. Each chunk has one reply (RFC 3030 §2), but in LMTP the last has one
+    /// for each recipient (RFC 2033 §4.3).
     pub(super) fn chunk<'b>(&mut self, unread: &'b [u8], out: &mut Outbox) -> Step<'b> {
-        let State::Chunk { chunks, left, last } = &mut self.state else {
+        let State::Chunk { chunks, left, last, recipients } = &mut self.state else {
             return at(0, Next::AwaitReply);
         };
         if *left == 0 {
-            let (chunks, last) = (*chunks, *last);
-            return self.end_of_chunk(chunks, last, unread, out);
+            let (chunks, last, recipients) = (*chunks, *last, *recipients);
+            return self.end_of_chunk(chunks, last, recipients, unread, out);
         }
         let here = usize::try_from(*left).unwrap_or(usize::MAX);
         let bytes = unread.get(..here).unwrap_or(unread);
@@ -122,16 +130,16 @@ impl Server {
             }
             chunk::Part::Bare(bare) => Fault::BareInChunk(bare),
         };
-        let left = *left;
-        self.refuse(fault, out);
-        let next = self.give_up_chunk(fault, Progress::Chunks(Chunks::NONE), left);
-        at(0, next)
+        let rest = Chunk { size: *left, last: *last };
+        let progress = Progress::Chunks { chunks: Chunks::NONE, recipients: *recipients };
+        at(0, self.refuse_chunk(fault, rest, progress, out))
     }
 
     fn end_of_chunk<'b>(
         &mut self,
         chunks: Chunks,
         last: bool,
+        recipients: usize,
         unread: &'b [u8],
         out: &mut Outbox,
     ) -> Step<'b> {
@@ -140,34 +148,48 @@ impl Server {
             true if chunks.ends_in_cr() => Fault::BareInChunk(Bare::Cr),
             true if chunks.line_too_long() => Fault::TextLineTooLong(line_max),
             true => {
-                self.state = State::Asked(Question::BodyEnd, Progress::Ready);
+                self.state = State::Asked(Question::BodyEnd { recipients }, Progress::Ready);
                 return at(0, Next::Event(Event::BodyEnd));
             }
             false => {
                 let text = format_args!("{} bytes so far", chunks.size());
                 write_line(Code::OK, Some(super::OK), text, Place::Last(None), out);
-                let progress = Progress::Chunks(chunks);
+                let progress = Progress::Chunks { chunks, recipients };
                 self.state = State::Command(progress);
                 // What has come behind the chunk must not wait for more.
                 return self.command(progress, unread, out);
             }
         };
         self.state = State::Command(Progress::Ready);
-        self.refuse(fault, out);
+        self.refuse_body(fault, recipients, out);
         at(0, Next::Event(Event::BodyRefused(fault)))
     }
 
-    /// A chunk that was refused is read past all the same, so that the session stays in step
-    /// (RFC 3030 §2). A transaction that had come so far is over.
-    pub(super) fn give_up_chunk<'b>(
+    /// A chunk, or what is left of it, is refused. It is read past all the same, so that the session
+    /// stays in step (RFC 3030 §2). A transaction that had come so far is over.
+    pub(super) fn refuse_chunk<'b>(
         &mut self,
         fault: Fault,
+        Chunk { size: left, last }: Chunk,
         progress: Progress,
-        left: u64,
+        out: &mut Outbox,
     ) -> Next<'b> {
-        let over = matches!(progress.stage(), super::Stage::Rcpt | super::Stage::Chunks);
+        let over = matches!(progress.stage(), Stage::Rcpt | Stage::Chunks);
+        let by_recipient = self.config.protocol() == Protocol::Lmtp && last;
+        match (fault, progress.recipients()) {
+            // RFC 2033 §4.3: the last chunk has a reply for each recipient, and none for none.
+            (Fault::MailFirst | Fault::RecipientFirst, 0) if by_recipient => {}
+            (_, recipients) if by_recipient && recipients > 0 => {
+                self.refuse_body(fault, recipients, out);
+            }
+            _ => self.refuse(fault, out),
+        }
         if !matches!(self.state, State::Closed) {
-            let progress = if over { Progress::Ready } else { progress };
+            let progress = match (self.config.protocol(), progress.recipients()) {
+                (_, 0) => progress,
+                (Protocol::Lmtp, recipients) if !last => Progress::Refused { recipients },
+                _ => Progress::Ready,
+            };
             self.state = State::Swallow { left, progress };
         }
         if over { Next::Event(Event::BodyRefused(fault)) } else { Next::NeedBytes }

@@ -5,12 +5,13 @@
 //! reply (a body is shown whole, at its end), `T:` TLS starting, and `X:` the server closing.
 //!
 //! The owner accepts everything but recipients called `nobody` and the password `wrong`, and says
-//! in its replies what it was asked.
+//! in its replies what it was asked. In LMTP a recipient called `full` gets no message.
 
 mod chunking;
 mod conversations;
 mod extensions;
 mod limits;
+mod lmtp;
 mod misuse;
 mod smuggling;
 mod splits;
@@ -18,7 +19,7 @@ mod splits;
 use super::*;
 use crate::UnixSeconds;
 use crate::smtp::address::ForwardPath;
-use crate::smtp::config::{Capabilities, FutureRelease};
+use crate::smtp::config::{Capabilities, FutureRelease, Protocol};
 use crate::smtp::limits::Limits;
 use crate::smtp::reply::Enhanced;
 
@@ -29,7 +30,7 @@ struct Conversation {
     script: &'static str,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum Setting {
     /// Nothing is offered that need not be.
     Bare,
@@ -41,16 +42,22 @@ enum Setting {
     Pedantic,
     /// Everything, without AUTH.
     Generous,
+    /// A host that receives mail by LMTP.
+    Lmtp,
 }
 
 impl Setting {
     fn config(self) -> Config {
         let strictness = match self {
             Self::Pedantic => Strictness::Pedantic,
-            Self::Bare | Self::Receiving | Self::Trusting | Self::Generous => Strictness::Lenient,
+            Self::Bare | Self::Receiving | Self::Trusting | Self::Generous | Self::Lmtp => {
+                Strictness::Lenient
+            }
         };
         let limits = Limits { message_bytes_max: 200, text_line_max: 80, ..Limits::default() };
-        Config::new("mx.example", limits, self.capabilities(), strictness).unwrap()
+        let protocol = if matches!(self, Self::Lmtp) { Protocol::Lmtp } else { Protocol::Smtp };
+        let config = Config::new("mx.example", limits, self.capabilities(), strictness);
+        config.unwrap().speaking(protocol).unwrap()
     }
 
     fn capabilities(self) -> Capabilities {
@@ -65,6 +72,7 @@ impl Setting {
                 limits: false,
                 ..Capabilities::default()
             },
+            Self::Lmtp => Capabilities::default(),
             Self::Receiving | Self::Pedantic => Capabilities {
                 starttls: true,
                 auth_under_tls: names(&["PLAIN", "LOGIN"]),
@@ -92,12 +100,30 @@ impl Setting {
     }
 }
 
+/// What the owner has of a transaction.
+#[derive(Default)]
+struct Letter {
+    text: Vec<u8>,
+    recipients: Vec<String>,
+}
+
+impl Letter {
+    /// One reply for each recipient, in the order of RCPT.
+    fn replies(&self) -> Vec<Reply> {
+        let reply = |recipient: &String| match recipient.as_str() {
+            "full" => Reply::no_storage(),
+            name => Reply::new(Code::OK, Enhanced::new(0, 0), format!("for {name}")),
+        };
+        self.recipients.iter().map(reply).collect()
+    }
+}
+
 /// A server with its owner, and the log of what both did.
 struct House {
     server: Server,
     out: Outbox,
     unread: Vec<u8>,
-    body: Vec<u8>,
+    letter: Letter,
     closed: bool,
     log: Vec<String>,
 }
@@ -105,9 +131,9 @@ struct House {
 impl House {
     fn new(config: Config) -> Self {
         let server = Server::new(Arc::new(config), "c7");
-        let (unread, body, log) = (Vec::new(), Vec::new(), Vec::new());
+        let (unread, letter, log) = (Vec::new(), Letter::default(), Vec::new());
         let out = Outbox::new(1 << 16);
-        let mut house = Self { server, out, unread, body, closed: false, log };
+        let mut house = Self { server, out, unread, letter, closed: false, log };
         house.server.greet(&Reply::greeting("ESMTP"), &mut house.out).unwrap();
         house.note_replies();
         house
@@ -123,7 +149,7 @@ impl House {
             let mut log = replies(&mut self.out);
             let done = match step.next {
                 Next::Event(event) => {
-                    log.extend(decide(&mut self.server, &mut self.out, &mut self.body, event));
+                    log.extend(decide(&mut self.server, &mut self.out, &mut self.letter, event));
                     log.append(&mut replies(&mut self.out));
                     false
                 }
@@ -171,24 +197,37 @@ impl House {
 fn decide(
     server: &mut Server,
     out: &mut Outbox,
-    body: &mut Vec<u8>,
+    letter: &mut Letter,
     event: Event<'_>,
 ) -> Option<String> {
     let ok = |text: String| Reply::new(Code::OK, Enhanced::new(0, 0), text);
     let mut told = None;
     let reply = match event {
         Event::Hello(hello) => Reply::hello(format!("greets {}", hello.name)),
-        Event::Mail(mail) => ok(format!("ok{mail}")),
+        Event::Mail(mail) => {
+            letter.recipients.clear();
+            ok(format!("ok{mail}"))
+        }
         Event::Rcpt(rcpt) => match &rcpt.recipient {
             ForwardPath::Mailbox(mailbox) if mailbox.localpart.as_str() == "nobody" => {
                 Reply::no_such_mailbox()
             }
-            _ if rcpt.notify.is_some() => ok(format!("ok{rcpt}")),
-            recipient => ok(format!("ok {recipient}")),
+            recipient => {
+                let name = recipient.mailbox().map(|mailbox| mailbox.localpart.as_str());
+                letter.recipients.push(name.unwrap_or("postmaster").to_owned());
+                match rcpt.notify {
+                    Some(_) => ok(format!("ok{rcpt}")),
+                    None => ok(format!("ok {recipient}")),
+                }
+            }
         },
         Event::Data => Reply::start_mail(),
         Event::BodyEnd => {
-            told = Some(format!("E: body {}", std::mem::take(body).escape_ascii()));
+            told = Some(format!("E: body {}", std::mem::take(&mut letter.text).escape_ascii()));
+            if letter.recipients.iter().any(|name| name == "full") {
+                server.reply_each(&letter.replies(), out).unwrap();
+                return told;
+            }
             Reply::accepted()
         }
         Event::Auth { mechanism, initial: Some(secret) } => {
@@ -206,11 +245,14 @@ fn decide(
         Event::StartTls => Reply::start_tls(),
         Event::Body(text) => {
             assert!(!text.is_empty());
-            body.extend_from_slice(text);
+            letter.text.extend_from_slice(text);
             return None;
         }
         Event::BodyRefused(_) => {
-            return Some(format!("E: body refused {}", std::mem::take(body).escape_ascii()));
+            return Some(format!(
+                "E: body refused {}",
+                std::mem::take(&mut letter.text).escape_ascii()
+            ));
         }
         Event::Reset => return Some("E: reset".into()),
         Event::AuthCancelled(_) => return Some("E: cancelled".into()),

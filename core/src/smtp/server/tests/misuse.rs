@@ -144,6 +144,7 @@ enum Call {
     Next,
     Greet(Reply),
     Reply(Reply),
+    ReplyEach(Vec<Reply>),
     Challenge(Vec<u8>),
     TlsStarted,
     Close,
@@ -159,6 +160,8 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
     ]);
     let known = select(vec![
         "EHLO x\r\n",
+        "LHLO x\r\n",
+        "BDAT 2 LAST\r\n",
         "MAIL FROM:<a@b>\r\n",
         "RCPT TO:<c@d>\r\n",
         "DATA\r\n",
@@ -183,7 +186,8 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
         16 => Just(Call::Next),
         1 => reply.clone().prop_map(Call::Greet),
         12 => select(vec![Reply::hello("x"), Reply::start_mail()]).prop_map(Call::Reply),
-        3 => reply.prop_map(Call::Reply),
+        3 => reply.clone().prop_map(Call::Reply),
+        3 => prop::collection::vec(reply, 0..4).prop_map(Call::ReplyEach),
         2 => prop::collection::vec(any::<u8>(), 0..9).prop_map(Call::Challenge),
         1 => Just(Call::TlsStarted),
         1 => prop::bool::weighted(0.05).prop_map(|yes| if yes { Call::Close } else { Call::Next }),
@@ -193,8 +197,13 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
 
 proptest! {
     #[test]
-    fn any_calls_in_any_order(calls in calls(), greeted in any::<bool>()) {
-        let (mut server, mut out) = fresh();
+    fn any_calls_in_any_order(
+        calls in calls(),
+        greeted in any::<bool>(),
+        setting in select(vec![Setting::Trusting, Setting::Lmtp]),
+    ) {
+        let mut server = Server::new(Arc::new(setting.config()), "c7");
+        let mut out = Outbox::new(1 << 16);
         let mut unread = Vec::new();
         if greeted {
             server.greet(&Reply::greeting(""), &mut out).unwrap();
@@ -219,6 +228,7 @@ proptest! {
                 }
                 Call::Greet(reply) => server.greet(&reply, &mut out).is_err(),
                 Call::Reply(reply) => server.reply(&reply, &mut out).is_err(),
+                Call::ReplyEach(replies) => server.reply_each(&replies, &mut out).is_err(),
                 Call::Challenge(data) => server.challenge(&data, &mut out).is_err(),
                 Call::TlsStarted => server.tls_started().is_err(),
                 Call::Close => {
@@ -244,14 +254,14 @@ proptest! {
         server.greet(&Reply::greeting(""), &mut out).unwrap();
         let came = lines.concat();
         let mut unread = came.as_slice();
-        let mut body = Vec::new();
+        let mut letter = Letter::default();
         loop {
             let step = server.next(unread, &mut out);
             let used = step.used;
             match step.next {
                 Next::Event(event) => {
                     prop_assert!(used > 0 || matches!(event, Event::BodyRefused(_)));
-                    let _ = decide(&mut server, &mut out, &mut body, event);
+                    let _ = decide(&mut server, &mut out, &mut letter, event);
                 }
                 Next::NeedBytes if used > 0 => {}
                 Next::NeedBytes => {

@@ -1,6 +1,6 @@
 //! However the client's bytes are split or joined, the same comes of them.
 
-use super::{House, ScriptLine, chunking, conversations, extensions, lines};
+use super::{House, ScriptLine, chunking, conversations, extensions, lines, lmtp};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -32,7 +32,12 @@ proptest! {
         cuts in prop::collection::vec(any::<Index>(), 0..30),
         by_bytes in prop::bool::weighted(0.1),
     ) {
-        let all = [conversations::CONVERSATIONS, extensions::CONVERSATIONS, chunking::CONVERSATIONS];
+        let all = [
+            conversations::CONVERSATIONS,
+            extensions::CONVERSATIONS,
+            chunking::CONVERSATIONS,
+            lmtp::CONVERSATIONS,
+        ];
         for conversation in all.into_iter().flatten() {
             let mut house = House::new(conversation.setting.config());
             for (number, came) in stretches(conversation.script).iter().enumerate() {
