@@ -21,6 +21,8 @@ mod parts;
 mod proxy;
 mod ring;
 mod server;
+mod smtplib;
+mod swaks;
 mod sync;
 mod talk;
 mod trace;
