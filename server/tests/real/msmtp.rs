@@ -17,7 +17,7 @@ const STARTTLS: [&str; 2] = ["--tls=on", "--tls-starttls=on"];
 const TLS: [&str; 2] = ["--tls=on", "--tls-starttls=off"];
 const CLEAR: [&str; 1] = ["--tls=off"];
 
-/// What msmtp makes of this message to friend.
+/// msmtp with these options, and this on its standard input.
 fn msmtp(place: &Place, port: u16, options: &[&str], text: &str) -> Output {
     let mut child = Command::new("msmtp")
         .args(["--file=/dev/null", "--host=localhost", "--timeout=50"])
