@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use pillarbox_core::flow::Desk;
 use pillarbox_core::message::HeadLimits;
-use pillarbox_core::smtp::address::Mailbox;
+use pillarbox_core::smtp::address::{Mailbox, ReversePath};
 use pillarbox_core::smtp::command::Mail;
 use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::tls::Agreed;
@@ -100,10 +100,15 @@ impl Letter {
     }
 }
 
+/// A sender as `Return-Path` and logs have it: empty for the null sender, and without brackets.
+pub(super) fn sender_text(sender: &ReversePath<'_>) -> String {
+    sender.mailbox().map(Mailbox::to_string).unwrap_or_default()
+}
+
 impl Envelope {
-    /// The sender as `Return-Path` and logs have it: empty for the null sender.
+    /// The sender as `Return-Path` and logs have it.
     pub(super) fn sender_text(&self) -> String {
-        self.mail.sender.mailbox().map(Mailbox::to_string).unwrap_or_default()
+        sender_text(&self.mail.sender)
     }
 
     /// How many copies of it there are to be at most.

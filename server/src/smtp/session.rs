@@ -19,7 +19,7 @@ use pillarbox_core::{EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, 
 use pillarbox_store::Routing;
 
 use super::head::Rules;
-use super::letter::{Client, Letter, Recipient, Whole};
+use super::letter::{self, Client, Letter, Recipient, Whole};
 use super::receive::{self, Received};
 use super::recipient::{self, Asking};
 use super::sender::{self, Sending};
@@ -260,7 +260,7 @@ impl SmtpSession {
         }
         let localpart = mail.sender.mailbox().map_or("", |mailbox| mailbox.localpart.as_str());
         if let Some(trouble) = self.trouble(Stage::Mail, [localpart]) {
-            self.make(trouble, &mail.sender.to_string(), "", out);
+            self.make(trouble, &letter::sender_text(&mail.sender), "", out);
             return;
         }
         match self.user.as_ref().filter(|_| !self.door.any_sender) {
@@ -301,7 +301,10 @@ impl SmtpSession {
     fn on_rcpt(&mut self, rcpt: Rcpt<'_>, out: &mut Outbox) {
         let Some(letter) = &self.letter else { return };
         let path = rcpt.recipient.into_owned();
-        let address = path.to_string();
+        let address = match &path {
+            ForwardPath::Postmaster => "postmaster".to_owned(),
+            ForwardPath::Mailbox(mailbox) => mailbox.to_string(),
+        };
         if let Err(reply) = recipient::another(&letter.envelope, self.door.submission) {
             self.refuse_recipient(&reply, &address, out);
             return;
@@ -455,7 +458,8 @@ impl SmtpSession {
             Outcome::Sender(Ok(()), mail) => self.begin(mail, out),
             Outcome::Sender(Err(reply), mail) => {
                 let (cid, code) = (self.client.id.as_str(), reply.code().number());
-                log::info!(cid, from:% = mail.sender, code, why = reply.text(); "sender refused");
+                let from = letter::sender_text(&mail.sender);
+                log::info!(cid, from:% = from, code, why = reply.text(); "sender refused");
                 self.reply(&reply, out);
             }
             Outcome::Recipient(Ok(recipient), _) => {

@@ -251,14 +251,14 @@ fn converse(command: &mut Command, says: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn swaks(port: u16) -> Command {
+pub(crate) fn swaks(port: u16) -> Command {
     let mut command = Command::new("swaks");
     command.args(["--server", "127.0.0.1", "--port", &port.to_string()]);
     command.args(["--helo", "client.example", "--from", "ann@client.example"]);
     command
 }
 
-fn curl(ca: &Path) -> Command {
+pub(crate) fn curl(ca: &Path) -> Command {
     let mut command = Command::new("curl");
     command.args(["--silent", "--show-error", "--max-time", "50", "--cacert"]).arg(ca);
     command

@@ -37,7 +37,7 @@ fn outcome(output: &Output) -> (i32, String) {
 }
 
 /// A command that must be done; what it said.
-fn done(dir: &Path, words: &[&str]) -> String {
+pub(crate) fn done(dir: &Path, words: &[&str]) -> String {
     let (code, said) = outcome(&run(&mut command(dir, words)));
     assert_eq!(code, 0, "{words:?}: {said}");
     said
