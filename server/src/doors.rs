@@ -3,17 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use pillarbox_core::connection::{Connection, Limits, Security};
+use pillarbox_core::connection::{Connection, Limits as TlsLimits, Security};
 use pillarbox_core::effect::BoxMachine;
 use pillarbox_core::imap::Config as ImapConfig;
 use pillarbox_core::proxy::Behind;
 use pillarbox_core::sasl::Mechanism;
 use pillarbox_core::smtp::config::{Capabilities, Config as SmtpConfig, ConfigFault, Strictness};
-use pillarbox_core::smtp::limits::Limits as SmtpLimits;
 use pillarbox_core::tls::Acceptor;
 use pillarbox_core::wire::network::Network;
 
-use crate::config::{Config, Listener, Protocol};
+use crate::config::{Config, Limits, Listener, Protocol};
 use crate::context::Context;
 use crate::imap::{ImapDoor, ImapSession};
 use crate::job::Job;
@@ -108,7 +107,7 @@ impl Entrance {
                 Completion = pillarbox_core::effect::Completion<Job>,
             > + 'static,
     {
-        Box::new(Connection::new(session, self.security.clone(), Limits::default()))
+        Box::new(Connection::new(session, self.security.clone(), TlsLimits::default()))
     }
 }
 
@@ -129,13 +128,12 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
     let binary_mime = false;
     let capabilities =
         Capabilities { starttls, auth, auth_under_tls, binary_mime, ..Capabilities::default() };
-    let limits =
-        SmtpLimits { message_bytes_max: config.limits.message_bytes_max, ..SmtpLimits::default() };
+    let Limits { smtp: limits, times, head, .. } = config.limits;
     let smtp = SmtpConfig::new(config.hostname.clone(), limits, capabilities, Strictness::Lenient)?;
     // Other servers bring mail from everybody.
     let any_sender = listener.any_sender || !submission;
     let delivery = config.delivery.clone();
-    Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head: config.limits.head })
+    Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head, times })
 }
 
 fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {
@@ -146,7 +144,7 @@ fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {
             starttls,
             login_without_tls: listener.login_without_tls,
             mechanisms,
-            append_bytes_max: config.limits.message_bytes_max,
+            append_bytes_max: config.limits.smtp.message_bytes_max,
             ..ImapConfig::default()
         }),
     }

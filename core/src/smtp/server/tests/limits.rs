@@ -25,7 +25,7 @@ fn command_line() {
     let too_long = "S: 500 5.5.2 line too long: 600 bytes at most (c7)";
     let bytes = [noop(600), noop(601), noop(1300), noop(600)].concat();
     for cut in 0..bytes.len() {
-        let mut house = with(limits.clone());
+        let mut house = with(limits);
         house.log.clear();
         house.hears(&bytes.as_bytes()[..cut]);
         house.hears(&bytes.as_bytes()[cut..]);
@@ -46,7 +46,7 @@ fn auth_line() {
     // `AUTH PLAIN ` and CRLF are 13 bytes; base64 comes in fours.
     for (response, spaces, fits) in [(984, 3, true), (984, 4, false), (988, 0, false)] {
         let line = format!("AUTH PLAIN {}{}", base64(response), " ".repeat(spaces));
-        let last = with(limits.clone()).answers(&line).pop().unwrap();
+        let last = with(limits).answers(&line).pop().unwrap();
         let expected = if fits {
             "S: 235 2.7.0 authenticated"
         } else {
@@ -61,7 +61,7 @@ fn auth_line() {
         (999, "S: 500 5.5.6 line too long: 1000 bytes at most (c7)"),
         (5000, "S: 500 5.5.6 line too long: 1000 bytes at most (c7)"),
     ] {
-        let mut house = with(limits.clone());
+        let mut house = with(limits);
         house.answers("AUTH PLAIN");
         let said = house.answers(&base64(response));
         assert!(said.contains(&reply.to_string()), "{response}: {said:?}");
