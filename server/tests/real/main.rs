@@ -14,6 +14,7 @@ mod commands;
 mod contract;
 mod disk;
 mod durable;
+mod hostile;
 mod logs;
 mod mailboxes;
 mod mbsync;

@@ -151,3 +151,80 @@ fn text_line() {
         assert_eq!(said.contains("S: 554 5.6.0 "), !fits, "{text:?}: {said}");
     }
 }
+
+/// A chunk counts as the lines of DATA do.
+#[test]
+fn chunks() {
+    let limits = Limits { message_bytes_max: 20, text_line_max: 10, ..Limits::default() };
+    for (text, reply) in [
+        ("12345678\r\n1234\r\n78\r\n", "S: 250 2.0.0 message accepted"),
+        ("12345678\r\n1234\r\n789\r\n", "S: 552 5.3.4 message too large: 20 bytes at most (c7)"),
+        (
+            "123456789\r\n",
+            "S: 554 5.6.0 the message has a line that is too long: 10 bytes at most (c7)",
+        ),
+    ] {
+        for first in 0..text.len() {
+            let mut house = with(limits);
+            house.answers(&format!("{MAIL}\r\n{RCPT}"));
+            let (one, two) = text.split_at(first);
+            house
+                .hears(format!("BDAT {first}\r\n{one}BDAT {} LAST\r\n{two}", two.len()).as_bytes());
+            let said = house.said();
+            assert!(said.iter().any(|line| line == reply), "{text:?} at {first}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn localparts_and_domains() {
+    let limits = Limits { localpart_max: 6, domain_max: 12, ..Limits::default() };
+    for (mailbox, expected) in [
+        ("abcdef@b", None),
+        ("abcdefg@b", Some("a shorter local part")),
+        // Quotes and backslashes do not count.
+        (r#""a\\ cd\""@b"#, None),
+        (r#""a\\ cd\"e"@b"#, Some("a shorter local part")),
+        ("a@abcd.example", None),
+        ("a@abcde.example", Some("a shorter domain")),
+        ("a@[192.168.10.1]", None),
+        ("a@[192.168.10.11]", Some("a shorter address literal")),
+    ] {
+        let said = with(limits).answers(&format!("MAIL FROM:<{mailbox}>")).join("\n");
+        match expected {
+            None => assert!(said.starts_with("S: 250 "), "{mailbox}: {said}"),
+            Some(expected) => {
+                assert!(
+                    said.starts_with("S: 501 ") && said.contains(expected),
+                    "{mailbox}: {said}"
+                );
+            }
+        }
+    }
+}
+
+/// Whoever limits the time must know what is being read.
+#[test]
+fn what_is_read_is_told() {
+    let mut house = with(Limits::default());
+    for (bytes, reading) in [
+        ("NOO", Reading::Line),
+        ("P\r\nAUTH PLAIN\r\n", Reading::Line),
+        ("*\r\n", Reading::Line),
+        (&noop(3_000)[..2_500], Reading::LongLine),
+        ("x\r\n", Reading::Line),
+        ("BDAT 2\r\nx", Reading::Body),
+        ("x", Reading::Line),
+        (MAIL, Reading::Line),
+        ("\r\nRCPT TO:<c@d>\r\nDATA\r\n", Reading::Body),
+        ("x\r\n.\r", Reading::Body),
+        ("\n", Reading::Line),
+        ("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1\r\n", Reading::Body),
+        ("x", Reading::BetweenChunks),
+        ("RSET\r\n", Reading::Line),
+        ("QUIT\r\n", Reading::Nothing),
+    ] {
+        house.hears(bytes.as_bytes());
+        assert_eq!(house.server.reading(), reading, "after {bytes:?}");
+    }
+}
