@@ -211,7 +211,7 @@ fn what_is_read_is_told() {
         ("NOO", Reading::Line),
         ("P\r\nAUTH PLAIN\r\n", Reading::Line),
         ("*\r\n", Reading::Line),
-        (&noop(3_000)[..2_500], Reading::LongLine),
+        (noop(3_000).trim_end(), Reading::LongLine),
         ("x\r\n", Reading::Line),
         ("BDAT 2\r\nx", Reading::Body),
         ("x", Reading::Line),
