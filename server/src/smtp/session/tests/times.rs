@@ -78,7 +78,7 @@ fn small_chunks_win_no_time() {
     rig.say(b"EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@localhost>\r\n");
     rig.answer_recipient();
     for _ in 0..5 {
-        rig.say(b"BDAT 1\r\nx");
+        rig.say(b"BDAT 1\r\nxNOOP\r\n");
         let said = rig.said();
         assert!(said.contains("bytes so far"), "{said}");
         rig.wait(60);
