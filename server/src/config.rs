@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pillarbox_core::message::HeadLimits;
+use pillarbox_core::smtp::limits::Limits as SmtpLimits;
 use pillarbox_core::wire::network::Network;
 use reader::Reader;
 
 use crate::rates::Allowances;
+use crate::smtp::TimeLimits;
 
 /// All that a server needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -173,8 +175,10 @@ impl Default for Delivery {
 /// Sizes and counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest message taken, in bytes.
-    pub message_bytes_max: u64,
+    /// What one SMTP session may hold: its largest message is also the largest of an APPEND.
+    pub smtp: SmtpLimits,
+    /// How long an SMTP session may take, and how slowly it is answered.
+    pub times: TimeLimits,
     /// How many bytes of messages an account may have that has no quota of its own; `None`: any
     /// number.
     pub account_bytes_max: Option<u64>,
@@ -191,7 +195,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            message_bytes_max: 50 << 20,
+            smtp: SmtpLimits::default(),
+            times: TimeLimits::default(),
             account_bytes_max: None,
             head: HeadLimits::default(),
             connections_max: 10_000,
@@ -397,9 +402,8 @@ fn read_networks(table: &mut Reader<'_, '_>, key: &'static str) -> Vec<Network> 
 
 fn read_limits(table: &mut Reader<'_, '_>) -> Limits {
     let mut limits = Limits::default();
-    if let Some(bytes) = table.integer("message_bytes_max", 1 << 16, 1 << 31) {
-        limits.message_bytes_max = bytes;
-    }
+    read_smtp_limits(table, &mut limits.smtp);
+    read_times(table, &mut limits.times);
     limits.account_bytes_max = table.integer("account_bytes_max", 0, 1 << 62);
     let HeadLimits { bytes_max, fields_max, addresses_max, received_max } = &mut limits.head;
     for (key, min, max, limit) in [
@@ -422,6 +426,40 @@ fn read_limits(table: &mut Reader<'_, '_>) -> Limits {
         limits.stop_within = Duration::from_secs(seconds);
     }
     limits
+}
+
+fn read_smtp_limits(table: &mut Reader<'_, '_>, limits: &mut SmtpLimits) {
+    if let Some(bytes) = table.integer("message_bytes_max", 1 << 16, 1 << 31) {
+        limits.message_bytes_max = bytes;
+    }
+    for (key, min, max, limit) in [
+        // No less than RFC 5321 §4.5.3.1.6 and §4.5.3.1.8 ask of every server.
+        ("text_line_bytes_max", 1_000, 1 << 31, &mut limits.text_line_max),
+        ("recipients_max", 100, 1 << 20, &mut limits.recipients_max),
+        ("transactions_max", 1, 1 << 31, &mut limits.transactions_max),
+        ("bad_commands_max", 1, 1 << 20, &mut limits.bad_commands_max),
+    ] {
+        if let Some(count) = table.integer(key, min, max) {
+            *limit = usize::try_from(count).unwrap_or(usize::MAX);
+        }
+    }
+}
+
+fn read_times(table: &mut Reader<'_, '_>, times: &mut TimeLimits) {
+    for (key, min, max, limit) in [
+        ("idle_seconds_max", 10, DAY, &mut times.idle_max),
+        ("command_seconds_max", 10, DAY, &mut times.command_max),
+        ("body_seconds_max", 60, DAY, &mut times.body_max),
+        ("session_seconds_max", 60, 30 * DAY, &mut times.session_max),
+        ("slow_answer_seconds_max", 0, TimeLimits::LINE_WAIT_MAX.as_secs(), &mut times.slow_max),
+    ] {
+        if let Some(seconds) = table.integer(key, min, max) {
+            *limit = Duration::from_secs(seconds);
+        }
+    }
+    if let Some(bytes) = table.integer("body_bytes_per_second_min", 0, 1 << 20) {
+        times.body_rate_min = bytes;
+    }
 }
 
 fn read_rates(table: &mut Reader<'_, '_>) -> Allowances {
@@ -463,6 +501,9 @@ fn read_log(table: &mut Reader<'_, '_>) -> log::LevelFilter {
         log::LevelFilter::Info
     })
 }
+
+/// In seconds.
+const DAY: u64 = 24 * 60 * 60;
 
 /// RFC 5321 §4.1.2 (Domain), RFC 1034 §3.5: letters, digits and hyphens between dots.
 pub(crate) fn is_hostname(name: &str) -> bool {

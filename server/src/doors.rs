@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use pillarbox_core::connection::{Connection, Limits, Security};
+use pillarbox_core::connection::{Connection, Limits as TlsLimits, Security};
 use pillarbox_core::effect::BoxMachine;
 use pillarbox_core::imap::Config as ImapConfig;
 use pillarbox_core::proxy::Behind;
@@ -11,11 +11,10 @@ use pillarbox_core::sasl::Mechanism;
 use pillarbox_core::smtp::config::{
     Capabilities, Config as SmtpConfig, ConfigFault, Protocol as SmtpProtocol, Strictness,
 };
-use pillarbox_core::smtp::limits::Limits as SmtpLimits;
 use pillarbox_core::tls::Acceptor;
 use pillarbox_core::wire::network::Network;
 
-use crate::config::{Config, Listener, Protocol};
+use crate::config::{Config, Limits, Listener, Protocol};
 use crate::context::Context;
 use crate::imap::{ImapDoor, ImapSession};
 use crate::job::Job;
@@ -110,7 +109,7 @@ impl Entrance {
                 Completion = pillarbox_core::effect::Completion<Job>,
             > + 'static,
     {
-        Box::new(Connection::new(session, self.security.clone(), Limits::default()))
+        Box::new(Connection::new(session, self.security.clone(), TlsLimits::default()))
     }
 }
 
@@ -131,8 +130,7 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
     let binary_mime = false;
     let capabilities =
         Capabilities { starttls, auth, auth_under_tls, binary_mime, ..Capabilities::default() };
-    let limits =
-        SmtpLimits { message_bytes_max: config.limits.message_bytes_max, ..SmtpLimits::default() };
+    let Limits { smtp: limits, times, head, .. } = config.limits;
     let spoken = match listener.protocol {
         Protocol::Lmtp => SmtpProtocol::Lmtp,
         _ => SmtpProtocol::Smtp,
@@ -142,7 +140,7 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
     // Other servers bring mail from everybody.
     let any_sender = listener.any_sender || !submission;
     let delivery = config.delivery.clone();
-    Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head: config.limits.head })
+    Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head, times })
 }
 
 fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {
@@ -153,7 +151,7 @@ fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {
             starttls,
             login_without_tls: listener.login_without_tls,
             mechanisms,
-            append_bytes_max: config.limits.message_bytes_max,
+            append_bytes_max: config.limits.smtp.message_bytes_max,
             ..ImapConfig::default()
         }),
     }

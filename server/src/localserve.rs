@@ -145,6 +145,7 @@ fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String 
          trouble = true\n",
         options.runtime.name()
     );
+    text.push_str(LIMITS);
     for (protocol, address) in ports {
         // Writing to a String cannot fail.
         let _infallible = write!(
@@ -206,6 +207,40 @@ fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> Str
     )
 }
 
+/// What may be set, each as it is where it is not set: a test holds that.
+const LIMITS: &str = "
+#[limits]
+# What one session of SMTP may hold.
+#message_bytes_max = 52_428_800
+#text_line_bytes_max = 1_048_576
+#recipients_max = 1_000
+# How many messages.
+#transactions_max = 100_000
+# Commands that are no use, since the last accepted message.
+#bad_commands_max = 20
+# How long SMTP waits: without a byte from the client, for the rest of a command, for a body, for a
+# whole session.
+#idle_seconds_max = 300
+#command_seconds_max = 300
+#body_seconds_max = 7_200
+#session_seconds_max = 21_600
+# How much of a body must have come by then, once idle_seconds_max has passed.
+#body_bytes_per_second_min = 500
+# Who makes one mistake after the other is answered later and later, up to this; 0: no later.
+#slow_answer_seconds_max = 20
+# What the header of a message may hold.
+#header_bytes_max = 262_144
+#header_fields_max = 1_000
+#header_addresses_max = 5_000
+#header_received_max = 100
+#connections_max = 10_000
+# From one address; this machine's own are not counted.
+#connections_per_address_max = 100
+#stop_within_seconds = 10
+# Bytes of mail that an account may have, where it has no quota of its own; not set: any number.
+#account_bytes_max = 10_000_000_000
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,6 +261,26 @@ mod tests {
         fs::write(dir.path().join(CONFIGURATION), text).unwrap();
         let again = Config::load(&dir.path().join(CONFIGURATION)).unwrap();
         assert_eq!(again.listeners, config.listeners);
+    }
+
+    #[test]
+    fn every_limit_that_is_shown_is_what_holds_without_it() {
+        let head = "hostname = \"a\"\ndata = \".\"\n[[listener]]\nprotocol = \"smtp\"\n\
+                    address = \"[::1]:25\"\n";
+        let limits = |text: &str| {
+            Config::parse(Path::new("x.toml"), &format!("{head}{text}")).unwrap().limits
+        };
+        assert_eq!(limits(LIMITS), limits(""));
+        let all: String = LIMITS
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let mut shown = limits(&all);
+        assert_eq!(shown.account_bytes_max.take(), Some(10_000_000_000));
+        assert_eq!(shown, limits(""));
     }
 
     #[test]

@@ -106,9 +106,14 @@ impl Rates {
         self.with(what, from, |rate| rate.charge(now, from, amount));
     }
 
+    /// Whether nothing is counted that comes from there.
+    pub(crate) fn exempts(&self, from: IpAddr) -> bool {
+        self.exempt.iter().any(|network| network.contains(from))
+    }
+
     /// `None` for those that are not counted.
     fn with<T>(&self, what: What, from: IpAddr, work: impl FnOnce(&mut Rate) -> T) -> Option<T> {
-        if self.exempt.iter().any(|network| network.contains(from)) {
+        if self.exempts(from) {
             return None;
         }
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);

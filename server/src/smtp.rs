@@ -15,4 +15,4 @@ pub(crate) mod spool;
 mod trace;
 mod trouble;
 
-pub use session::{Door, SmtpSession};
+pub use session::{Door, SmtpSession, TimeLimits};

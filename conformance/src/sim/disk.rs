@@ -87,7 +87,7 @@ impl Disk {
         end();
         if let Some(before) = before {
             database = torn(before.database, &database, DATABASE_PAGE, loss, prng);
-            wal = torn(before.wal, &wal, SECTOR, loss, prng);
+            wal = torn_wal(before.wal, &wal, loss, prng);
             for entry in fs::read_dir(&before.saved)? {
                 let entry = entry?;
                 // Fails where it was not removed.
@@ -152,6 +152,24 @@ fn torn(old: Vec<u8>, new: &[u8], unit: usize, loss: Loss, prng: &mut Prng) -> V
     mixed
 }
 
+/// The same for the WAL. When SQLite begins it anew it syncs the new header before it writes behind
+/// it (SQLite's ticket ff5be73dee): under the old one, what is left of the old frames would count.
+fn torn_wal(mut old: Vec<u8>, new: &[u8], loss: Loss, prng: &mut Prng) -> Vec<u8> {
+    if loss == Loss::Power
+        && let Some(header) = new.get(..WAL_HEADER)
+        && old.get(..WAL_HEADER) != Some(header)
+    {
+        if prng.once_in(4) {
+            return old;
+        }
+        old.resize(old.len().max(WAL_HEADER), 0);
+        if let Some(to) = old.get_mut(..WAL_HEADER) {
+            to.copy_from_slice(header);
+        }
+    }
+    torn(old, new, SECTOR, loss, prng)
+}
+
 /// A fresh copy of a store that nobody has open.
 ///
 /// # Errors
@@ -171,3 +189,4 @@ const DATABASE: &str = "pillarbox.db";
 const WAL: &str = "pillarbox.db-wal";
 const INDEX: &str = "pillarbox.db-shm";
 const DATABASE_PAGE: usize = 4096;
+const WAL_HEADER: usize = 32;

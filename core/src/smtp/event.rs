@@ -29,6 +29,21 @@ pub enum Next<'b> {
     Closed,
 }
 
+/// What is being read: how long it may take is for the owner to say, who knows the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// A command, or an answer in an AUTH exchange.
+    Line,
+    /// A command between two chunks of one message (RFC 3030 §2).
+    BetweenChunks,
+    /// The rest of a line that was too long.
+    LongLine,
+    /// A body, or a chunk, be it taken or not.
+    Body,
+    /// Nothing: the owner is next, or the conversation is over.
+    Nothing,
+}
+
 /// What the owner must know or decide.
 ///
 /// A transaction ends with [`Event::Reset`] and [`Event::BodyRefused`], with the reply to

@@ -1,7 +1,7 @@
 //! How much of each thing a peer may send. Each limit says what happens one past it.
 
 /// The limits of one session and of the messages in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes in a command line, its CRLF included. A longer one gets `500` and is skipped.
     ///

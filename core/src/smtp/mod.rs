@@ -145,6 +145,6 @@ pub mod reply;
 mod server;
 
 pub use cursor::At;
-pub use event::{Event, Misuse, Next, Secret, Step};
+pub use event::{Event, Misuse, Next, Reading, Secret, Step};
 pub use fault::Fault;
 pub use server::Server;

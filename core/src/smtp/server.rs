@@ -14,7 +14,7 @@ use super::body::{BareLf, Body};
 use super::chunk::Chunks;
 use super::command::{Auth, Command, Encoding, Hello, Verb};
 use super::config::{Config, Strictness};
-use super::event::{Event, Misuse, Next, Secret, Step};
+use super::event::{Event, Misuse, Next, Reading, Secret, Step};
 use super::fault::Fault;
 use super::order::{self, Stage};
 use super::reply::{Class, Code, Place, Reply, write_line};
@@ -186,6 +186,25 @@ impl Server {
                 | State::Body { .. }
                 | State::Chunk { .. }
         )
+    }
+
+    /// What [`Server::next`] reads now.
+    #[must_use]
+    pub const fn reading(&self) -> Reading {
+        match self.state {
+            State::Command(Progress::Chunks { .. }) => Reading::BetweenChunks,
+            State::Command(_) | State::Exchange(_) => Reading::Line,
+            State::Skip(_) => Reading::LongLine,
+            State::Body { .. } | State::Chunk { .. } | State::Swallow { .. } => Reading::Body,
+            State::Fresh | State::Asked(..) | State::Handshake | State::Closed => Reading::Nothing,
+        }
+    }
+
+    /// How many commands were no use since the last accepted message, as
+    /// [`Limits::bad_commands_max`](super::limits::Limits::bad_commands_max) counts them.
+    #[must_use]
+    pub const fn bad_commands(&self) -> usize {
+        self.bad_commands
     }
 
     /// Reads on. `unread` is what has come and was not used, without a gap since the last call.

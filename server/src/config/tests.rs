@@ -31,7 +31,7 @@ fn a_good_one() {
     assert_eq!(config.listeners.len(), 2);
     assert_eq!(config.listeners[0].protocol, Protocol::Smtp);
     assert!(config.listeners[1].login_without_tls);
-    assert_eq!(config.limits.message_bytes_max, 100_000);
+    assert_eq!(config.limits.smtp.message_bytes_max, 100_000);
     assert_eq!(config.log, log::LevelFilter::Debug);
     assert!(config.sync);
 }
@@ -101,6 +101,46 @@ fn senders_and_headers() {
         flaws,
         "14:20: 4095 is not between 4096 and 1048576\n15:23: 29 is not between 30 and 1048576"
     );
+}
+
+/// What `[limits]` comes to with these lines.
+fn limits(lines: &str) -> Result<Limits, String> {
+    parse(&GOOD.replace("message_bytes_max = 100_000", lines)).map(|config| config.limits)
+}
+
+#[test]
+fn each_limit_of_smtp_is_settable_within_its_bounds() {
+    let of = |limits: Limits| {
+        let (smtp, times) = (limits.smtp, limits.times);
+        [
+            ("message_bytes_max", smtp.message_bytes_max, 1 << 16, 1 << 31),
+            ("text_line_bytes_max", smtp.text_line_max as u64, 1_000, 1 << 31),
+            ("recipients_max", smtp.recipients_max as u64, 100, 1 << 20),
+            ("transactions_max", smtp.transactions_max as u64, 1, 1 << 31),
+            ("bad_commands_max", smtp.bad_commands_max as u64, 1, 1 << 20),
+            ("idle_seconds_max", times.idle_max.as_secs(), 10, DAY),
+            ("command_seconds_max", times.command_max.as_secs(), 10, DAY),
+            ("body_seconds_max", times.body_max.as_secs(), 60, DAY),
+            ("body_bytes_per_second_min", times.body_rate_min, 0, 1 << 20),
+            ("session_seconds_max", times.session_max.as_secs(), 60, 30 * DAY),
+            ("slow_answer_seconds_max", times.slow_max.as_secs(), 0, 25),
+        ]
+    };
+    for (index, (key, _, min, max)) in of(Limits::default()).into_iter().enumerate() {
+        for value in [min, max] {
+            let set = of(limits(&format!("{key} = {value}")).unwrap());
+            let mut expected = of(Limits::default());
+            expected[index].1 = value;
+            assert_eq!(set, expected);
+        }
+        let past = format!("{key} = {}", max + 1);
+        let column = key.len() + 4;
+        let flaw = format!("14:{column}: {} is not between {min} and {max}", max + 1);
+        assert_eq!(limits(&past), Err(flaw));
+        let short = i64::try_from(min).unwrap() - 1;
+        let flaw = format!("14:{column}: {short} is not between {min} and {max}");
+        assert_eq!(limits(&format!("{key} = {short}")), Err(flaw));
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use pillarbox_core::sasl::Exchange;
 use pillarbox_core::smtp::address::ForwardPath;
 use pillarbox_core::smtp::command::{Mail, Rcpt};
 use pillarbox_core::smtp::config::{Config, Protocol};
-use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
+use pillarbox_core::smtp::reply::{Class, Code, Enhanced, Reply};
 use pillarbox_core::smtp::{Event, Fault, Next, Secret, Server};
 use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
@@ -33,10 +33,13 @@ use crate::rates::{Refused, What};
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 
 mod auth;
+mod patience;
 mod received;
+mod slow;
 
-/// RFC 5321 §4.5.3.2.7: a server waits at least five minutes for the next command.
-const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
+use patience::Patience;
+pub use patience::TimeLimits;
+use slow::Slowness;
 
 /// What a listener's SMTP is like.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ pub struct Door {
     pub any_sender: bool,
     /// How much the header of a message may hold.
     pub head: HeadLimits,
+    /// How long a session may take, and how slowly it is answered.
+    pub times: TimeLimits,
 }
 
 /// One session.
@@ -71,8 +76,8 @@ pub struct SmtpSession {
     account: Option<EffectId>,
     /// The moment of the present step.
     present: Moment,
-    /// When the client has been silent for too long.
-    deadline: Moment,
+    patience: Patience,
+    slowness: Slowness,
     ending: Ending,
     takes_tls: bool,
 }
@@ -94,6 +99,8 @@ impl SmtpSession {
     pub fn new(context: Arc<Context>, door: Arc<Door>, peer: IpAddr, id: Id, full: bool) -> Self {
         let id = id.to_string();
         context.counters.smtp_sessions.count();
+        // Whom we trust with any number of connections need not be slowed down either.
+        let slow = if context.rates.exempts(peer) { Duration::ZERO } else { door.times.slow_max };
         Self {
             smtp: Server::new(Arc::clone(&door.smtp), &id),
             client: Client {
@@ -104,6 +111,8 @@ impl SmtpSession {
                 tls: None,
                 login: None,
             },
+            patience: Patience::new(door.times, Moment::START),
+            slowness: Slowness::new(slow),
             context,
             door,
             desk: Desk::default(),
@@ -113,7 +122,6 @@ impl SmtpSession {
             user: None,
             account: None,
             present: Moment::START,
-            deadline: Moment::START + IDLE_MAX,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
         }
@@ -155,6 +163,13 @@ impl SmtpSession {
                 let _nobody_hears = self.end();
                 return Want::ABORT;
             }
+            if self.ending != Ending::No {
+                self.slowness.stop();
+            }
+            if self.slowness.lasts(now.moment) {
+                break;
+            }
+            self.patience.resume(now.moment);
             if !io.outbox.below_mark() {
                 break;
             }
@@ -171,13 +186,17 @@ impl SmtpSession {
             match step.next {
                 Next::Event(event) => self.on_event(now, event, io.outbox),
                 Next::NeedBytes if used == 0 => match self.ending {
+                    Ending::No => {
+                        self.slowness.caught_up();
+                        let unread = io.inbox.unread();
+                        self.patience.wait_for_more(now.moment, unread, self.smtp.reading());
+                        break;
+                    }
                     Ending::Stop if !self.smtp.is_busy() => {
                         self.smtp.close(&Reply::stopping(), io.outbox);
                     }
                     Ending::Eof => return self.end(),
-                    Ending::Stop | Ending::Full | Ending::No | Ending::Gone | Ending::Dismissed => {
-                        break;
-                    }
+                    Ending::Stop | Ending::Full | Ending::Gone | Ending::Dismissed => break,
                 },
                 Next::NeedBytes => {}
                 // A silence that was asked for (`trouble`): nobody waits for its end.
@@ -192,18 +211,26 @@ impl SmtpSession {
                 Next::Closed => return self.end(),
             }
             io.inbox.consume(used);
-            if used > 0 {
-                self.deadline = now.moment + IDLE_MAX;
-            }
+            self.patience.follow(now.moment, used, self.smtp.reading());
+            self.slowness.count_bad_commands(now.moment, self.smtp.bad_commands());
         }
+        self.wish(now.moment, !io.inbox.is_empty())
+    }
+
+    /// What is wished for once the conversation is as far as it goes.
+    fn wish(&mut self, now: Moment, unread: bool) -> Want {
         if self.ending == Ending::Gone {
             return WAIT_ALONE;
+        }
+        let slow_until = self.slowness.until();
+        if self.flow.is_some() || slow_until.is_some() {
+            self.patience.pause(now);
         }
         Want {
             read: true,
             // A flow is under way and the client has said more: the replies may leave together.
-            hold: self.flow.is_some() && !io.inbox.is_empty(),
-            deadline: Some(self.deadline),
+            hold: slow_until.is_some() || (self.flow.is_some() && unread),
+            deadline: slow_until.or_else(|| self.patience.deadline()),
             stream: Stream::Keep,
             done: false,
         }
@@ -252,6 +279,7 @@ impl SmtpSession {
         if self.user.is_none()
             && let Err(refused) = self.admit_message(mail.size.unwrap_or(1))
         {
+            self.slowness.mistake(self.present);
             self.count_refusal("too much mail", refused);
             // RFC 5321 §4.2.3 has 450 and 451 for what may be tried again.
             let text = format!("too much mail {refused}");
@@ -338,6 +366,9 @@ impl SmtpSession {
 
     fn refuse_recipient(&mut self, reply: &Reply, address: &str, out: &mut Outbox) {
         self.context.counters.recipients_refused.count();
+        if reply.code().class() == Class::Permanent {
+            self.slowness.mistake(self.present);
+        }
         log::info!(
             cid = self.client.id.as_str(),
             from:% = self.sender_text(),
@@ -460,6 +491,7 @@ impl SmtpSession {
                 let (cid, code) = (self.client.id.as_str(), reply.code().number());
                 let from = letter::sender_text(&mail.sender);
                 log::info!(cid, from:% = from, code, why = reply.text(); "sender refused");
+                self.slowness.mistake(self.present);
                 self.reply(&reply, out);
             }
             Outcome::Recipient(Ok(recipient), _) => {
@@ -540,7 +572,7 @@ impl Machine for SmtpSession {
         self.present = now.moment;
         match input {
             Input::Start => {
-                self.deadline = now.moment + IDLE_MAX;
+                self.patience = Patience::new(self.door.times, now.moment);
                 self.greet(io.outbox);
             }
             Input::Done(id, Completion::Noticed) => {
@@ -558,15 +590,8 @@ impl Machine for SmtpSession {
                 self.ending = Ending::Gone;
                 self.flow.take_if(|flow| !flow.outlives_client());
             }
-            // A reply that waits for our own disk is not the client's silence.
-            Input::Timer if now.moment >= self.deadline && self.flow.is_none() => {
-                log::info!(cid = self.client.id.as_str(); "connection idle for too long");
-                self.smtp.close(&Reply::timed_out(), io.outbox);
-            }
-            Input::Bytes | Input::Drained | Input::Timer | Input::Stop | Input::Eof => {}
-        }
-        if self.flow.is_some() && now.moment >= self.deadline {
-            self.deadline = now.moment + IDLE_MAX;
+            Input::Timer => self.on_timer(now.moment, io.outbox),
+            Input::Bytes | Input::Drained | Input::Stop | Input::Eof => {}
         }
         let want = self.advance(now, io);
         self.desk.take_effects(io.effects);

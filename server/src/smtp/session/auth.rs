@@ -68,6 +68,9 @@ impl SmtpSession {
                     let (rates, peer) = (&self.context.rates, self.client.peer);
                     rates.charge(What::FailedLogin, self.present, peer, 1);
                 }
+                if let Denied::Wrong | Denied::TooOften(_) = denied {
+                    self.slowness.mistake(self.present);
+                }
                 self.context.counters.logins_failed.count();
                 log::warn!(cid, login = name, why:? = denied; "login failed");
                 refusal(&denied)

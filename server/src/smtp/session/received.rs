@@ -52,6 +52,7 @@ impl SmtpSession {
             counters.messages_accepted.count();
             counters.recipients_delivered.add(stored.copies as u64);
             log::info!(cid, from, to:% = taken.join(" "), size; "message accepted");
+            self.slowness.forgive();
         } else if replies.iter().any(|reply| reply.code().class() == Class::Temporary) {
             counters.messages_put_off.count();
         } else {

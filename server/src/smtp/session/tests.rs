@@ -1,4 +1,5 @@
-//! A client that is gone in the middle: nothing is left behind, and who watches is told.
+//! What comes from one network; and a client that is gone in the middle: nothing is left behind,
+//! and who watches is told.
 
 use std::sync::Arc;
 
@@ -11,6 +12,9 @@ use pillarbox_store::{AccountId, Addressee, Delivered, Found, Holder, MailboxId,
 use super::*;
 use crate::job::Answer;
 use crate::rates::Allowances;
+
+mod slow;
+mod times;
 
 struct Sevens;
 
@@ -28,6 +32,7 @@ struct Rig {
     outbox: Outbox,
     effects: Vec<(EffectId, Effect<Job>)>,
     want: Want,
+    now: Now,
 }
 
 impl Rig {
@@ -42,6 +47,7 @@ impl Rig {
             delivery: Delivery::default(),
             any_sender: true,
             head: HeadLimits::default(),
+            times: TimeLimits::default(),
         };
         let (id, peer, context) = (context.next_id(), peer.parse().unwrap(), Arc::clone(context));
         let mut rig = Self {
@@ -50,6 +56,7 @@ impl Rig {
             outbox: Outbox::new(1 << 16),
             effects: Vec::new(),
             want: Want::READ,
+            now: Now::default(),
         };
         rig.step(Input::Start);
         rig
@@ -59,15 +66,7 @@ impl Rig {
     fn in_body() -> Self {
         let mut rig = Self::new(&context(&Allowances::default()), false, "127.0.0.1");
         rig.say(b"EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@localhost>\r\nDATA\r\n");
-        let (id, _) = rig.effects.remove(0);
-        let ann = Holder { account: AccountId(1), disabled: false, room: None };
-        rig.step(Input::Done(
-            id,
-            Completion::Answer(Ok(Answer::Found(Ok(Found::Addressee(
-                Addressee::Account(ann),
-                None,
-            ))))),
-        ));
+        rig.answer_recipient();
         assert!(String::from_utf8_lossy(rig.outbox.unsent()).contains("\r\n354 "));
         rig
     }
@@ -75,7 +74,28 @@ impl Rig {
     fn step(&mut self, input: Input<Completion<Job>>) {
         let mut io =
             Io { inbox: &mut self.inbox, outbox: &mut self.outbox, effects: &mut self.effects };
-        self.want = self.session.step(Now::default(), input, &mut io);
+        self.want = self.session.step(self.now, input, &mut io);
+    }
+
+    /// Whoever is asked for has an account.
+    fn answer_recipient(&mut self) {
+        let (id, _) = self.effects.remove(0);
+        let ann = Holder { account: AccountId(1), disabled: false, room: None };
+        let found = Found::Addressee(Addressee::Account(ann), None);
+        self.step(Input::Done(id, Completion::Answer(Ok(Answer::Found(Ok(found))))));
+    }
+
+    /// So much later; the runtime tells of the deadline, if it has passed.
+    fn wait(&mut self, seconds: u64) {
+        self.now.moment = self.now.moment + Duration::from_secs(seconds);
+        if self.want.deadline.is_some_and(|deadline| deadline <= self.now.moment) {
+            self.step(Input::Timer);
+        }
+    }
+
+    /// In how many seconds the deadline is.
+    fn deadline(&self) -> Option<u64> {
+        self.want.deadline.map(|deadline| deadline.since(self.now.moment).as_secs())
     }
 
     fn say(&mut self, bytes: &[u8]) {

@@ -25,7 +25,7 @@ fn command_line() {
     let too_long = "S: 500 5.5.2 line too long: 600 bytes at most (c7)";
     let bytes = [noop(600), noop(601), noop(1300), noop(600)].concat();
     for cut in 0..bytes.len() {
-        let mut house = with(limits.clone());
+        let mut house = with(limits);
         house.log.clear();
         house.hears(&bytes.as_bytes()[..cut]);
         house.hears(&bytes.as_bytes()[cut..]);
@@ -46,7 +46,7 @@ fn auth_line() {
     // `AUTH PLAIN ` and CRLF are 13 bytes; base64 comes in fours.
     for (response, spaces, fits) in [(984, 3, true), (984, 4, false), (988, 0, false)] {
         let line = format!("AUTH PLAIN {}{}", base64(response), " ".repeat(spaces));
-        let last = with(limits.clone()).answers(&line).pop().unwrap();
+        let last = with(limits).answers(&line).pop().unwrap();
         let expected = if fits {
             "S: 235 2.7.0 authenticated"
         } else {
@@ -61,7 +61,7 @@ fn auth_line() {
         (999, "S: 500 5.5.6 line too long: 1000 bytes at most (c7)"),
         (5000, "S: 500 5.5.6 line too long: 1000 bytes at most (c7)"),
     ] {
-        let mut house = with(limits.clone());
+        let mut house = with(limits);
         house.answers("AUTH PLAIN");
         let said = house.answers(&base64(response));
         assert!(said.contains(&reply.to_string()), "{response}: {said:?}");
@@ -149,5 +149,82 @@ fn text_line() {
         let said = house.answers(&format!("{text}\r\n.")).join("\n");
         assert_eq!(said.contains("S: 250 2.0.0 message accepted"), fits, "{text:?}: {said}");
         assert_eq!(said.contains("S: 554 5.6.0 "), !fits, "{text:?}: {said}");
+    }
+}
+
+/// A chunk counts as the lines of DATA do.
+#[test]
+fn chunks() {
+    let limits = Limits { message_bytes_max: 20, text_line_max: 10, ..Limits::default() };
+    for (text, reply) in [
+        ("12345678\r\n1234\r\n78\r\n", "S: 250 2.0.0 message accepted"),
+        ("12345678\r\n1234\r\n789\r\n", "S: 552 5.3.4 message too large: 20 bytes at most (c7)"),
+        (
+            "123456789\r\n",
+            "S: 554 5.6.0 the message has a line that is too long: 10 bytes at most (c7)",
+        ),
+    ] {
+        for first in 0..text.len() {
+            let mut house = with(limits);
+            house.answers(&format!("{MAIL}\r\n{RCPT}"));
+            let (one, two) = text.split_at(first);
+            house
+                .hears(format!("BDAT {first}\r\n{one}BDAT {} LAST\r\n{two}", two.len()).as_bytes());
+            let said = house.said();
+            assert!(said.iter().any(|line| line == reply), "{text:?} at {first}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn localparts_and_domains() {
+    let limits = Limits { localpart_max: 6, domain_max: 12, ..Limits::default() };
+    for (mailbox, expected) in [
+        ("abcdef@b", None),
+        ("abcdefg@b", Some("a shorter local part")),
+        // Quotes and backslashes do not count.
+        (r#""a\\ cd\""@b"#, None),
+        (r#""a\\ cd\"e"@b"#, Some("a shorter local part")),
+        ("a@abcd.example", None),
+        ("a@abcde.example", Some("a shorter domain")),
+        ("a@[192.168.10.1]", None),
+        ("a@[192.168.10.11]", Some("a shorter address literal")),
+    ] {
+        let said = with(limits).answers(&format!("MAIL FROM:<{mailbox}>")).join("\n");
+        match expected {
+            None => assert!(said.starts_with("S: 250 "), "{mailbox}: {said}"),
+            Some(expected) => {
+                assert!(
+                    said.starts_with("S: 501 ") && said.contains(expected),
+                    "{mailbox}: {said}"
+                );
+            }
+        }
+    }
+}
+
+/// Whoever limits the time must know what is being read.
+#[test]
+fn what_is_read_is_told() {
+    let mut house = with(Limits::default());
+    for (bytes, reading) in [
+        ("NOO", Reading::Line),
+        ("P\r\nAUTH PLAIN\r\n", Reading::Line),
+        ("*\r\n", Reading::Line),
+        (noop(3_000).trim_end(), Reading::LongLine),
+        ("x\r\n", Reading::Line),
+        ("BDAT 2\r\nx", Reading::Body),
+        ("x", Reading::Line),
+        (MAIL, Reading::Line),
+        ("\r\nRCPT TO:<c@d>\r\nDATA\r\n", Reading::Body),
+        ("x\r\n.\r", Reading::Body),
+        ("\n", Reading::Line),
+        ("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1\r\n", Reading::Body),
+        ("x", Reading::BetweenChunks),
+        ("RSET\r\n", Reading::Line),
+        ("QUIT\r\n", Reading::Nothing),
+    ] {
+        house.hears(bytes.as_bytes());
+        assert_eq!(house.server.reading(), reading, "after {bytes:?}");
     }
 }
