@@ -125,17 +125,20 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
     } else {
         (Vec::new(), mechanisms)
     };
-    // What IMAP then reads may hold no NUL (RFC 3501 §9, CHAR8) before there is BINARY (RFC 3516).
-    let binary_mime = false;
-    let capabilities =
-        Capabilities { starttls, auth, auth_under_tls, binary_mime, ..Capabilities::default() };
+    let capabilities = Capabilities { starttls, auth, auth_under_tls, ..Capabilities::default() };
     let limits =
         SmtpLimits { message_bytes_max: config.limits.message_bytes_max, ..SmtpLimits::default() };
     let smtp = SmtpConfig::new(config.hostname.clone(), limits, capabilities, Strictness::Lenient)?;
     // Other servers bring mail from everybody.
     let any_sender = listener.any_sender || !submission;
-    let delivery = config.delivery.clone();
-    Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head: config.limits.head })
+    Ok(Door {
+        smtp: Arc::new(smtp),
+        submission,
+        delivery: config.delivery.clone(),
+        any_sender,
+        head: config.limits.head,
+        parts_max: config.limits.parts_max,
+    })
 }
 
 fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {

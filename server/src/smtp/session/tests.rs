@@ -42,6 +42,7 @@ impl Rig {
             delivery: Delivery::default(),
             any_sender: true,
             head: HeadLimits::default(),
+            parts_max: 1_000,
         };
         let (id, peer, context) = (context.next_id(), peer.parse().unwrap(), Arc::clone(context));
         let mut rig = Self {
