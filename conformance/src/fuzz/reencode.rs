@@ -1,9 +1,11 @@
 //! Binary messages made into messages of lines: nothing is lost, and what is refused does not
 //! depend on how it comes.
 
+#![allow(clippy::indexing_slicing, reason = "a target panics where an invariant does not hold")]
+
 use pillarbox_core::mime::header::fields;
 use pillarbox_core::mime::media::Encoding;
-use pillarbox_core::mime::transfer::Decoder;
+use pillarbox_core::mime::transfer::{BASE64_LINE, Decoder};
 use pillarbox_core::mime::{BinaryFault, Content, PARTS_MAX, Part, Reencoder, Structure};
 
 use crate::fuzz::{Tape, cuts};
@@ -127,6 +129,10 @@ fn same_parts(message: &[u8], out: &[u8]) {
                 assert_eq!(body(out, given), body(message, came));
             }
         }
+        let holds_others = after
+            .media_type(given)
+            .is_some_and(|media| media.is_kind(b"multipart") || media.is_kind(b"message"));
+        assert!(was == is || !holds_others, "RFC 2045 §6.4 forbids to encode it");
         let lengths = (header(message, came).len(), header(out, given).len());
         let names = |header| fields(header).map(|field| field.name.to_vec()).collect::<Vec<_>>();
         assert_eq!(names(header(message, came)), names(header(out, given)));
@@ -184,16 +190,16 @@ impl Tree {
                 let count = 1 + tape.below(4);
                 Self::Multipart((0..count).map(|_| Self::read(tape, depth - 1)).collect())
             }
-            5..8 => {
+            5 | 6 => {
                 let count = usize::from(tape.byte());
                 Self::Binary(tape.bytes(count).iter().copied().map(not_boundary).collect())
             }
-            _ => {
-                let words = ["text", "-", "--", "\r\n", "\r\n--", " ", "\u{fc}"];
-                let count = tape.below(8);
-                let text = (0..count).map(|_| words[tape.below(words.len())]);
-                Self::Text(text.collect::<String>().into_bytes())
+            7 => {
+                // Nearly boundaries: they stand behind a bare LF.
+                let words = ["-\n--0:", "-\n--1:--", "-\n--2:\r\n", "\r", "\n", "\r\n", "\0", "-"];
+                Self::Binary(some_of(&words, tape))
             }
+            _ => Self::Text(some_of(&["text", "-", "--", "\r\n", "\r\n--", " ", "\u{fc}"], tape)),
         }
     }
 
@@ -238,7 +244,12 @@ impl Tree {
     }
 }
 
-/// Every boundary has a colon, and no data has.
+fn some_of(words: &[&str], tape: &mut Tape<'_>) -> Vec<u8> {
+    let count = tape.below(12);
+    (0..count).flat_map(|_| words[tape.below(words.len())].bytes()).collect()
+}
+
+/// Every boundary has a colon, and no data has that may stand behind CRLF.
 fn not_boundary(byte: u8) -> u8 {
     if byte == b':' { b';' } else { byte }
 }
@@ -259,6 +270,9 @@ fn orderly(tree: &Tree) {
     for ((encoding, text), (binary, bytes)) in found.into_iter().zip(leaves) {
         let is_base64 = Encoding::read(encoding) == Encoding::Base64;
         assert_eq!(is_base64, binary);
+        // RFC 2045 §6.8.
+        let lines = text.split(|byte| *byte == b'\n');
+        assert!(!binary || lines.map(<[u8]>::len).all(|length| length <= BASE64_LINE + 1));
         let read = if binary { decoded(text) } else { text.to_vec() };
         assert_eq!(read, bytes, "{}", message.escape_ascii());
     }
