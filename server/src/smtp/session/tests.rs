@@ -177,6 +177,27 @@ fn the_file_of_a_body_that_stops_coming_is_removed() {
 }
 
 #[test]
+fn the_file_of_a_body_that_is_refused_late_is_removed() {
+    let mut rig = Rig::in_body();
+    rig.say(b"Subject: x\r\n\r\n");
+    rig.say(&[b'x'; 300 << 10]);
+    let effects = rig.effects();
+    let [(id, Effect::File(HANDLE, FileWork::Append(_)))] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    rig.step(Input::Done(*id, Completion::File(Ok(Vec::new()))));
+    rig.said();
+    rig.say(b"\0");
+    rig.say(&[b'x'; 300 << 10]);
+    assert!(rig.effects().is_empty(), "nothing more is written");
+    rig.say(b"\r\n.\r\n");
+    let said = rig.said();
+    assert!(said.starts_with("554 5.6.0 a NUL at byte 307214 of the message"), "{said}");
+    let effects = rig.effects();
+    assert!(matches!(&effects[..], [(_, Effect::File(HANDLE, FileWork::Remove))]), "{effects:?}");
+}
+
+#[test]
 fn a_whole_letter_is_told_to_watchers_though_its_client_is_gone() {
     let mut rig = Rig::in_body();
     rig.say(b"Subject: x\r\n\r\nx\r\n.\r\n");
