@@ -17,6 +17,7 @@
 
 pub mod calls;
 pub mod imap;
+pub mod reencode;
 pub mod sasl;
 pub mod smtp;
 pub mod tls;
@@ -25,12 +26,13 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
     ("tls", tls::target),
     ("calls", calls::target),
+    ("reencode", reencode::target),
 ];
 
 /// Bytes of a fuzzer, read from the front. Once there are none left, all that is read is zero.

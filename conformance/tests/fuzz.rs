@@ -115,6 +115,11 @@ fn calls() {
 }
 
 #[test]
+fn reencode() {
+    bounded("reencode", 4_000, 400);
+}
+
+#[test]
 fn every_target_has_a_corpus_and_a_wrapper() {
     for (name, _) in TARGETS {
         corpus(name);
@@ -140,4 +145,5 @@ under_bolero! {
     bolero_sasl: fuzz::sasl::target;
     bolero_tls: fuzz::tls::target;
     bolero_calls: fuzz::calls::target;
+    bolero_reencode: fuzz::reencode::target;
 }

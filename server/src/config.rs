@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pillarbox_core::message::HeadLimits;
+use pillarbox_core::mime::PARTS_MAX;
 use pillarbox_core::smtp::limits::Limits as SmtpLimits;
 use pillarbox_core::wire::network::Network;
 use reader::Reader;
@@ -184,6 +185,8 @@ pub struct Limits {
     pub account_bytes_max: Option<u64>,
     /// What the header of a message may hold.
     pub head: HeadLimits,
+    /// How many MIME parts a message may have that comes by SMTP: itself, and all in it.
+    pub parts_max: usize,
     /// Open connections in all.
     pub connections_max: usize,
     /// Open connections from one address; loopback is not counted.
@@ -199,6 +202,7 @@ impl Default for Limits {
             times: TimeLimits::default(),
             account_bytes_max: None,
             head: HeadLimits::default(),
+            parts_max: PARTS_MAX,
             connections_max: 10_000,
             connections_per_address_max: 100,
             stop_within: Duration::from_secs(10),
@@ -411,6 +415,8 @@ fn read_limits(table: &mut Reader<'_, '_>) -> Limits {
         ("header_fields_max", 50, 1 << 20, fields_max),
         ("header_addresses_max", 100, 1 << 20, addresses_max),
         ("header_received_max", 30, 1 << 20, received_max),
+        // More than IMAP tells apart would be of no use.
+        ("parts_max", 100, PARTS_MAX as u64, &mut limits.parts_max),
     ] {
         if let Some(count) = table.integer(key, min, max) {
             *limit = usize::try_from(count).unwrap_or(usize::MAX);

@@ -126,11 +126,8 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
     } else {
         (Vec::new(), mechanisms)
     };
-    // What IMAP then reads may hold no NUL (RFC 3501 §9, CHAR8) before there is BINARY (RFC 3516).
-    let binary_mime = false;
-    let capabilities =
-        Capabilities { starttls, auth, auth_under_tls, binary_mime, ..Capabilities::default() };
-    let Limits { smtp: limits, times, head, .. } = config.limits;
+    let capabilities = Capabilities { starttls, auth, auth_under_tls, ..Capabilities::default() };
+    let Limits { smtp: limits, times, head, parts_max, .. } = config.limits;
     let spoken = match listener.protocol {
         Protocol::Lmtp => SmtpProtocol::Lmtp,
         _ => SmtpProtocol::Smtp,
@@ -140,7 +137,7 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
     // Other servers bring mail from everybody.
     let any_sender = listener.any_sender || !submission;
     let delivery = config.delivery.clone();
-    Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head, times })
+    Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head, parts_max, times })
 }
 
 fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {

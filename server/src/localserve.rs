@@ -233,6 +233,8 @@ const LIMITS: &str = "
 #header_fields_max = 1_000
 #header_addresses_max = 5_000
 #header_received_max = 100
+# How many MIME parts a message may have.
+#parts_max = 1_000
 #connections_max = 10_000
 # From one address; this machine's own are not counted.
 #connections_per_address_max = 100

@@ -107,6 +107,18 @@ impl Gatherer {
         Ok(end)
     }
 
+    /// How many bytes are gathered.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether none are.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// The header; all that came, where the message ended within it.
     #[must_use]
     pub fn into_head(self) -> Head {

@@ -2,6 +2,7 @@
 //! §5, RFC 2183), Content-Transfer-Encoding (RFC 2045 §6), Content-Language (RFC 3282).
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::lexer::{Lexer, PARAMETER, Token, blank, unquote};
 
@@ -189,6 +190,14 @@ pub fn word(value: &[u8]) -> Option<&[u8]> {
         Some(Token::Atom(word) | Token::Quoted(word)) if !word.is_empty() => Some(word),
         _ => None,
     }
+}
+
+/// Where this word stands in a field, if it is the first one there.
+pub(super) fn place_of_word(value: &[u8], wanted: &[u8]) -> Option<Range<usize>> {
+    let mut lexer = Lexer::new(value, &PARAMETER);
+    let Some(Token::Atom(word)) = lexer.word() else { return None };
+    let end = value.len() - lexer.rest().len();
+    word.eq_ignore_ascii_case(wanted).then(|| end - word.len()..end)
 }
 
 /// The words of a list with commas, such as Content-Language.

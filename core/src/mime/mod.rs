@@ -8,8 +8,11 @@
 //! - [`transfer`], [`charset`] and [`words`] turn what was encoded for transport into text;
 //!   [`TextReader`] does so for the body of a part.
 //!
-//! Mail is often not what the standards want. Nothing here is an error: what cannot be understood
-//! is left as it is, and nothing is ever changed in the message itself.
+//! - [`Reencoder`] makes a message that may hold any bytes (RFC 3030 §3) into one of lines.
+//!
+//! Mail is often not what the standards want. In reading, nothing is an error: what cannot be
+//! understood is left as it is. Only the [`Reencoder`] changes a message, and it refuses one that it
+//! could not give back whole.
 
 pub mod address;
 pub mod charset;
@@ -18,6 +21,7 @@ pub mod header;
 mod lexer;
 pub mod media;
 mod parser;
+mod reencode;
 mod structure;
 mod text;
 pub mod transfer;
@@ -26,6 +30,7 @@ pub mod words;
 pub use parser::{
     BOUNDARY_BYTES_MAX, DEPTH_MAX, HEADER_BYTES_MAX, HEADERS_BYTES_MAX, PARTS_MAX, Parser,
 };
+pub use reencode::{BinaryFault, Reencoder};
 pub use structure::{Content, Part, PartId, Structure};
 pub use text::TextReader;
 

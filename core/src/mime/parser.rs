@@ -8,11 +8,12 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr_iter};
 
+use super::media::{Described, Encoding};
 use super::structure::{Content, Part, PartId, Structure};
 
 /// How deep parts may be nested. What would be deeper is told as a whole.
 pub const DEPTH_MAX: usize = 32;
-/// How many parts a message may have. The last of them reaches to the end of the message.
+/// How many parts of a message are told apart. What follows the last of them is one more, whole.
 pub const PARTS_MAX: usize = 1_000;
 /// How many bytes of each header are kept; fields behind that are not known.
 pub const HEADER_BYTES_MAX: usize = 64 << 10;
@@ -55,6 +56,21 @@ pub struct Parser {
     lines: u64,
     /// The last byte.
     previous: u8,
+    /// How many parts are told apart.
+    parts_max: usize,
+    manner: Manner,
+    /// Whether there was a part that could have been looked into, had it not been so deep.
+    too_deep: bool,
+}
+
+/// How a message is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// As mail is, with line ends of any kind.
+    Lenient,
+    /// By the letter, since there may be data in it that looks like a boundary: that stands behind
+    /// a CRLF only (RFC 2046 §5.1.1). A message/global is looked into as a message/rfc822 is.
+    Exact,
 }
 
 /// A part that has not ended.
@@ -102,6 +118,21 @@ impl Parser {
     /// At the beginning of a message.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_parts_max(PARTS_MAX)
+    }
+
+    /// The same, where another number of parts than [`PARTS_MAX`] is told apart.
+    #[must_use]
+    pub fn with_parts_max(parts_max: usize) -> Self {
+        Self::begin(parts_max, Manner::Lenient)
+    }
+
+    /// For a message that is to be changed.
+    pub(super) fn exact(parts_max: usize) -> Self {
+        Self::begin(parts_max, Manner::Exact)
+    }
+
+    fn begin(parts_max: usize, manner: Manner) -> Self {
         let mut parser = Self {
             structure: Structure { parts: Vec::new(), headers: Vec::new() },
             open: Vec::new(),
@@ -115,6 +146,9 @@ impl Parser {
             line_end_before: 0,
             lines: 0,
             previous: 0,
+            parts_max,
+            manner,
+            too_deep: false,
         };
         let _root = parser.begin_part(0);
         parser
@@ -127,27 +161,47 @@ impl Parser {
         (!within).then(|| self.structure.root().header.end)
     }
 
+    /// How many parts have begun, the message itself and those that hold others counted too. It is
+    /// one more than are told apart where there are too many.
+    #[must_use]
+    pub const fn parts(&self) -> usize {
+        self.structure.parts.len()
+    }
+
     /// Takes the next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let used = match self.line {
-                Line::Begin => self.line_begins(rest),
-                Line::Within => self.line_goes_on(rest),
-            };
-            let (taken, after) = rest.split_at_checked(used).unwrap_or((rest, &[]));
-            self.offset += length(taken.len());
-            self.previous = taken.last().copied().unwrap_or(self.previous);
-            rest = after;
-            if self.line == Line::Begin && self.previous == b'\n' && self.head.is_empty() {
-                self.line_begin = self.offset;
-            }
+            let used = self.step(rest);
+            rest = rest.get(used..).unwrap_or_default();
         }
+    }
+
+    /// Takes some of the next bytes, which must not be empty: as many as are of one kind. Tells how
+    /// many; not none twice.
+    pub(super) fn step(&mut self, bytes: &[u8]) -> usize {
+        let used = match self.line {
+            Line::Begin => self.line_begins(bytes),
+            Line::Within => self.line_goes_on(bytes),
+        };
+        let taken = bytes.get(..used).unwrap_or(bytes);
+        self.offset += length(taken.len());
+        self.previous = taken.last().copied().unwrap_or(self.previous);
+        if self.line == Line::Begin && self.previous == b'\n' && self.head.is_empty() {
+            self.line_begin = self.offset;
+        }
+        taken.len()
     }
 
     /// The message has ended.
     #[must_use]
     pub fn finish(mut self) -> Structure {
+        self.end();
+        self.structure
+    }
+
+    /// The message has ended; nothing more is pushed.
+    pub(super) fn end(&mut self) {
         if !self.head.is_empty() {
             self.judge();
         }
@@ -155,7 +209,45 @@ impl Parser {
             self.end_header(self.offset);
         }
         self.close(0, self.offset, self.lines);
-        self.structure
+        self.zone = Zone::Body;
+    }
+
+    /// The parts so far. Those that are still open seem to end where they begin.
+    pub(super) const fn structure(&self) -> &Structure {
+        &self.structure
+    }
+
+    /// The part of this number, if its header has ended.
+    pub(super) fn headed(&self, number: usize) -> Option<PartId> {
+        let headed = self.parts() - usize::from(self.zone == Zone::Header);
+        (number < headed).then(|| PartId(u32::try_from(number).unwrap_or(u32::MAX)))
+    }
+
+    /// Whether a part has not ended yet.
+    pub(super) fn is_open(&self, id: PartId) -> bool {
+        self.open.iter().any(|open| open.id == id)
+    }
+
+    pub(super) const fn is_too_deep(&self) -> bool {
+        self.too_deep
+    }
+
+    /// Up to where it is known what all bytes are: none of these will turn out to be a boundary, the
+    /// line end before one, or a header.
+    pub(super) fn settled(&self) -> u64 {
+        let Some(innermost) = self.open.last().map(|open| self.structure.part(open.id)) else {
+            return self.offset;
+        };
+        match (self.zone, self.line) {
+            (Zone::Header, _) => innermost.header.start,
+            (Zone::Boundary | Zone::LastBoundary, _) => self.offset,
+            (Zone::Body, _) if self.bounded.is_empty() => self.offset,
+            // As in `found_boundary`: a line end of the header's is not the boundary's.
+            (Zone::Body, Line::Begin) => {
+                self.line_begin.saturating_sub(self.line_end_before).max(innermost.body.start)
+            }
+            (Zone::Body, Line::Within) => self.offset - u64::from(self.previous == b'\r'),
+        }
     }
 
     /// Gathers the beginning of a line until it is known what the line is.
@@ -279,6 +371,9 @@ impl Parser {
     /// another, the longest decides, and of equal ones the innermost.
     fn boundary(&self, head: &[u8]) -> Option<(usize, bool)> {
         let text = head.strip_prefix(b"--")?;
+        if self.manner == Manner::Exact && self.line_end_before == LF {
+            return None;
+        }
         let (index, rest) = self
             .bounded
             .iter()
@@ -345,7 +440,7 @@ impl Parser {
             last_child: None,
         });
         self.zone = Zone::Header;
-        if self.structure.parts.len() == PARTS_MAX {
+        if self.structure.parts.len() > self.parts_max {
             self.bounded.clear();
             self.measure();
         }
@@ -398,12 +493,14 @@ impl Parser {
         let around = self.open.len().checked_sub(2).and_then(|at| self.open.get(at));
         let in_digest = around.is_some_and(|open| open.is_digest);
         let part = self.structure.part(id);
-        let room = self.open.len() < DEPTH_MAX && self.structure.parts.len() < PARTS_MAX;
+        let (deep, full) = (self.open.len() >= DEPTH_MAX, self.parts() > self.parts_max);
+        let room = !deep && !full;
         match self.structure.media_type(part) {
             Some(media) if media.is_kind(b"multipart") => {
                 let boundary = media.parameter(b"boundary").unwrap_or_default();
                 let boundary = super::header::trim(&boundary).to_vec();
                 let is_digest = media.is(b"multipart", b"digest");
+                self.too_deep |= deep;
                 // Opaque until a part is found in it.
                 self.set_content(id, Content::Opaque);
                 if room && (1..=BOUNDARY_BYTES_MAX).contains(&boundary.len()) {
@@ -415,14 +512,27 @@ impl Parser {
                     self.measure();
                 }
             }
-            Some(media) if !media.is(b"message", b"rfc822") => {}
+            Some(media) if !self.is_message(&media, part) => {}
             None if !in_digest => {}
             Some(_) | None if room => {
                 let child = self.begin_part(at);
                 self.set_content(id, Content::Message(child));
             }
-            Some(_) | None => self.set_content(id, Content::Opaque),
+            Some(_) | None => {
+                self.too_deep |= deep;
+                self.set_content(id, Content::Opaque);
+            }
         }
+    }
+
+    /// Whether there is a message in a part. A message/global may be encoded (RFC 6532 §3.5), and
+    /// then there is nothing to be seen in it.
+    fn is_message(&self, media: &Described<'_>, part: &Part) -> bool {
+        let encoding = || self.structure.field(part, b"Content-Transfer-Encoding");
+        media.is(b"message", b"rfc822")
+            || self.manner == Manner::Exact
+                && media.is(b"message", b"global")
+                && encoding().is_none_or(|field| Encoding::read(field.value) == Encoding::Identity)
     }
 
     /// Keeps bytes of the innermost header, as far as there is room.
@@ -446,13 +556,15 @@ impl Parser {
 }
 
 const fn line_end_length(before: u8) -> u64 {
-    if before == b'\r' { 2 } else { 1 }
+    if before == b'\r' { 2 } else { LF }
 }
 
 fn length(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
+/// The length of a line end that is a bare LF.
+const LF: u64 = 1;
 /// The length of CRLF, by which an empty line is known.
 const EMPTY_LINE: usize = 2;
 

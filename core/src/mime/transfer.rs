@@ -1,7 +1,10 @@
-//! Takes a body's transfer encoding away (RFC 2045 §6), piece by piece.
+//! Takes a body's transfer encoding away (RFC 2045 §6), piece by piece, or gives it one.
 //!
-//! What is not as it should be is passed over (base64) or left as it is (quoted-printable), as
+//! In taking away, what is not as it should be is passed over (base64) or left as it is (quoted-printable), as
 //! RFC 2045 §6.7 and §6.8 advise: this is for reading and searching, not for judging mail.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::media::{Encoding, hex};
 
@@ -65,6 +68,69 @@ impl Decoder {
         }
     }
 }
+
+/// Writes one body in base64, in lines of [`BASE64_LINE`] characters with CRLF between them. How it
+/// is cut into pieces makes no difference.
+#[derive(Debug, Clone)]
+pub struct Base64Encoder {
+    /// The bytes of a line that is not whole, at its beginning.
+    line: [u8; LINE_BYTES],
+    filled: usize,
+    /// Whether a line has been written.
+    begun: bool,
+}
+
+impl Default for Base64Encoder {
+    fn default() -> Self {
+        Self { line: [0; LINE_BYTES], filled: 0, begun: false }
+    }
+}
+
+impl Base64Encoder {
+    /// Appends the lines that these bytes complete.
+    pub fn push(&mut self, input: &[u8], out: &mut Vec<u8>) {
+        let mut rest = input;
+        while !rest.is_empty() {
+            let free = self.line.get_mut(self.filled..).unwrap_or_default();
+            let (taken, after) = rest.split_at_checked(free.len()).unwrap_or((rest, &[]));
+            for (place, byte) in free.iter_mut().zip(taken) {
+                *place = *byte;
+            }
+            self.filled += taken.len();
+            rest = after;
+            if self.filled == LINE_BYTES {
+                self.write(out);
+            }
+        }
+    }
+
+    /// Appends what was held back: the body has ended. Tells whether it had anything in it. There
+    /// is no line end behind the last line.
+    pub fn finish(mut self, out: &mut Vec<u8>) -> bool {
+        if self.filled > 0 {
+            self.write(out);
+        }
+        self.begun
+    }
+
+    fn write(&mut self, out: &mut Vec<u8>) {
+        if self.begun {
+            out.extend_from_slice(b"\r\n");
+        }
+        self.begun = true;
+        let mut text = [0; BASE64_LINE];
+        let bytes = self.line.get(..self.filled).unwrap_or_default();
+        // A line has room for what it is made of.
+        let written = STANDARD.encode_slice(bytes, &mut text).unwrap_or(0);
+        out.extend_from_slice(text.get(..written).unwrap_or_default());
+        self.filled = 0;
+    }
+}
+
+/// RFC 2045 §6.8: no encoded line is longer, without its line end.
+pub const BASE64_LINE: usize = 76;
+/// What makes one such line.
+const LINE_BYTES: usize = BASE64_LINE / 4 * 3;
 
 fn base64(input: &[u8], bits: &mut u32, count: &mut u8, out: &mut Vec<u8>) {
     out.reserve(input.len() / 4 * 3);
@@ -196,7 +262,44 @@ mod tests {
         }
     }
 
+    fn encode(pieces: &[&[u8]]) -> Vec<u8> {
+        let mut encoder = Base64Encoder::default();
+        let mut out = Vec::new();
+        for piece in pieces {
+            encoder.push(piece, &mut out);
+        }
+        let any = encoder.finish(&mut out);
+        assert_eq!(any, pieces.iter().any(|piece| !piece.is_empty()));
+        out
+    }
+
+    #[test]
+    fn base64_is_written_in_lines() {
+        for (bytes, expected) in [(&b""[..], ""), (b"f", "Zg=="), (b"foo\0\xFF", "Zm9vAP8=")] {
+            assert_eq!(encode(&[bytes]), expected.as_bytes());
+        }
+        let full = "AAAA".repeat(19);
+        assert_eq!(encode(&[&[0; 57]]), full.as_bytes());
+        assert_eq!(encode(&[&[0; 58]]), format!("{full}\r\nAA==").as_bytes());
+        assert_eq!(encode(&[&[0; 114]]), format!("{full}\r\n{full}").as_bytes());
+    }
+
     proptest::proptest! {
+        #[test]
+        fn what_was_written_is_read_again(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+            at in 0_usize..300,
+        ) {
+            let (one, two) = bytes.split_at(at.min(bytes.len()));
+            let text = encode(&[one, two]);
+            proptest::prop_assert_eq!(&encode(&[&bytes]), &text);
+            let mut again = Vec::new();
+            let mut decoder = Decoder::new(Encoding::Base64);
+            decoder.push(&text, &mut again);
+            decoder.finish(&mut again);
+            proptest::prop_assert_eq!(again, bytes);
+        }
+
         #[test]
         fn any_split_gives_the_same(
             text in proptest::collection::vec(proptest::sample::select(b"=4aZ \r\n!".to_vec()), 0..40),

@@ -96,6 +96,10 @@ fn senders_and_headers() {
     let limits = |text: &str| parse(&GOOD.replace("[limits]", &format!("[limits]\n{text}")));
     let head = limits("header_bytes_max = 4096\nheader_fields_max = 50").unwrap().limits.head;
     assert_eq!((head.bytes_max, head.fields_max, head.received_max), (4_096, 50, 100));
+    assert_eq!(limits("").unwrap().limits.parts_max, 1_000);
+    assert_eq!(limits("parts_max = 100").unwrap().limits.parts_max, 100);
+    let flaws = limits("parts_max = 1001").unwrap_err();
+    assert_eq!(flaws, "14:13: 1001 is not between 100 and 1000");
     let flaws = limits("header_bytes_max = 4095\nheader_received_max = 29").unwrap_err();
     assert_eq!(
         flaws,

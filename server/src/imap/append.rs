@@ -1,5 +1,6 @@
 //! APPEND: a message that a client files itself.
 
+use memchr::memchr;
 use pillarbox_core::effect::{Effect, Fault, FaultKind, FileWork};
 use pillarbox_core::imap::command::Append;
 use pillarbox_core::imap::response::Code;
@@ -17,12 +18,27 @@ pub(super) struct Filing {
     pub(super) mailbox: MailboxId,
     pub(super) append: Append,
     pub(super) spool: Spool,
+    /// Where in it a NUL stands: it is refused at its end, and what follows is not kept.
+    nul: Option<u64>,
+}
+
+impl Filing {
+    /// Takes the next bytes of the message.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        if self.nul.is_some() {
+            return;
+        }
+        match memchr(0, bytes) {
+            None => self.spool.push(bytes),
+            Some(at) => self.nul = Some(self.spool.size() + at as u64),
+        }
+    }
 }
 
 /// Whether there is such a mailbox; asked before the message is sent.
 pub(super) async fn begin(tools: &Tools, append: Append) -> Result<Filing, Answer> {
     match by_name(tools, &append.mailbox).await {
-        Ok(info) => Ok(Filing { mailbox: info.id, append, spool: Spool::default() }),
+        Ok(info) => Ok(Filing { mailbox: info.id, append, spool: Spool::default(), nul: None }),
         // RFC 3501 §6.3.11.
         Err(StoreError::NoSuchMailbox) => {
             Err(Answer::no(Some(Code::TryCreate), "there is no such mailbox"))
@@ -38,7 +54,15 @@ pub(super) async fn end(
     filing: Filing,
     now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
-    let Filing { mailbox, append, spool } = filing;
+    let Filing { mailbox, append, spool, nul } = filing;
+    if let Some(at) = nul {
+        spool.discard(&tools.desk);
+        // RFC 3501 §9: a literal is made of CHAR8. With RFC 3516 there would be literals of any
+        // bytes.
+        return Ok(Answer::bad(format!(
+            "the message has a NUL at byte {at}: no literal holds one"
+        )));
+    }
     let (file, body) = spool.finish(tools.desk.clone(), random).await;
     // Where nobody knows whether it was stored, a row may name the file: the next start sweeps it
     // if none does. Where the store was not asked, none does.

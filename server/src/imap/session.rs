@@ -210,7 +210,7 @@ impl ImapSession {
             Event::AppendBegin(append) => self.on_append(append, out),
             Event::AppendData(bytes) => {
                 if let Some(filing) = &mut self.filing {
-                    filing.spool.push(bytes);
+                    filing.push(bytes);
                 }
             }
             Event::AppendEnd => self.on_append_end(now.wall),

@@ -1,5 +1,9 @@
 //! The text of a letter as it comes in: its head is gathered and judged before anything of it is
-//! stored; the rest follows as it is.
+//! stored; the rest follows as it is, or is refused for what it holds.
+//!
+//! A NUL has no place in a text of lines (RFC 2045 §2.7, §2.8), and no IMAP literal could give it
+//! out (RFC 3501 §9, CHAR8). Others drop it or put something else there; what comes here is stored
+//! as it came or not at all.
 //!
 //! What is stored of the head is what came, but
 //! - `Return-Path` goes: it is ours to write (RFC 5321 §4.4);
@@ -11,10 +15,14 @@ use std::fmt::Write as _;
 use pillarbox_core::message::{
     Excess, Gatherer, Head, HeadLimits, OriginFault, Originator, originators,
 };
+use pillarbox_core::mime::Parser;
 use pillarbox_core::mime::header::{Field, unfold};
+use pillarbox_core::mime::media::Described;
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::wire::date::HeaderDate;
 use pillarbox_core::{Random, UnixSeconds};
+
+use memchr::memchr;
 
 use super::spool::Spool;
 
@@ -24,9 +32,28 @@ pub(super) enum Text {
     /// Its head is still coming.
     Head(Gatherer),
     /// What is stored of its head is spooled, and the rest follows.
-    Body(Spool, Facts),
-    /// It is refused at its end; until then it is read and forgotten.
-    Refused(Reply),
+    Body(Taken),
+    /// It is refused at its end; until then it is read and forgotten. What was spooled before has
+    /// still to be thrown away.
+    Refused(Refusal),
+}
+
+/// A text whose head is not refused.
+#[derive(Debug)]
+pub(super) struct Taken {
+    spool: Spool,
+    facts: Facts,
+    /// Counts its parts, where it may have any.
+    parts: Option<Box<Parser>>,
+    /// How many bytes of the text have come.
+    came: u64,
+}
+
+/// A text that is not stored, and what was spooled of it.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) reply: Reply,
+    pub(super) spool: Spool,
 }
 
 /// What the head of a letter says to those who handle it.
@@ -43,9 +70,11 @@ pub(super) struct Facts {
     pub(super) originators: Vec<Originator>,
 }
 
-/// By what a head is judged.
+/// By what a text is judged.
 pub(super) struct Rules<'a> {
     pub(super) limits: &'a HeadLimits,
+    /// How many MIME parts it may have.
+    pub(super) parts_max: usize,
     /// What is submitted is completed.
     pub(super) submission: bool,
     /// Whom it says it is from is nobody's business.
@@ -62,49 +91,93 @@ impl Text {
 
     /// Takes the next bytes.
     pub(super) fn push(&mut self, bytes: &[u8], rules: &Rules<'_>) {
-        match self {
-            Self::Head(gatherer) => match gatherer.push(bytes) {
-                Ok(None) => {}
-                Ok(Some(used)) => {
-                    let gatherer = std::mem::replace(gatherer, Gatherer::new(0));
-                    *self = match judge(gatherer.into_head(), rules) {
-                        Ok((mut spool, facts)) => {
-                            spool.push(bytes.get(used..).unwrap_or_default());
-                            Self::Body(spool, facts)
-                        }
-                        Err(reply) => Self::Refused(reply),
-                    };
-                }
-                Err(excess) => *self = Self::Refused(too_much(excess)),
-            },
-            Self::Body(spool, _) => spool.push(bytes),
-            Self::Refused(_) => {}
+        // What stands before a NUL may be refused for something else.
+        let clean = memchr(0, bytes).and_then(|at| bytes.get(..at));
+        self.take(clean.unwrap_or(bytes), rules);
+        if clean.is_some() {
+            self.refuse(holds_nul(self.came()));
         }
+    }
+
+    /// It is to be refused at its end, where that is not known yet.
+    pub(super) fn refuse(&mut self, reply: Reply) {
+        let spool = match self {
+            Self::Head(_) => Spool::default(),
+            Self::Body(body) => std::mem::take(&mut body.spool).without_memory(),
+            Self::Refused(_) => return,
+        };
+        *self = Self::Refused(Refusal { reply, spool });
     }
 
     /// All of it has come. A message without an empty line is all head.
     ///
     /// # Errors
     /// Where it is refused.
-    pub(super) fn finish(self, rules: &Rules<'_>) -> Result<(Spool, Facts), Reply> {
+    pub(super) fn finish(self, rules: &Rules<'_>) -> Result<(Spool, Facts), Refusal> {
         match self {
-            Self::Head(gatherer) => judge(gatherer.into_head(), rules),
-            Self::Body(spool, facts) => Ok((spool, facts)),
-            Self::Refused(reply) => Err(reply),
+            Self::Head(gatherer) => match judge(gatherer.into_head(), rules) {
+                Ok(Taken { spool, facts, .. }) => Ok((spool, facts)),
+                Err(reply) => Err(Refusal { reply, spool: Spool::default() }),
+            },
+            Self::Body(Taken { spool, facts, .. }) => Ok((spool, facts)),
+            Self::Refused(refusal) => Err(refusal),
         }
     }
 
     /// The spool, once there is one.
     pub(super) const fn spool_mut(&mut self) -> Option<&mut Spool> {
         match self {
-            Self::Body(spool, _) => Some(spool),
-            Self::Head(_) | Self::Refused(_) => None,
+            Self::Body(body) => Some(&mut body.spool),
+            Self::Refused(refusal) => Some(&mut refusal.spool),
+            Self::Head(_) => None,
+        }
+    }
+
+    /// How many bytes have come, as long as it is not refused.
+    const fn came(&self) -> u64 {
+        match self {
+            Self::Head(gatherer) => gatherer.len() as u64,
+            Self::Body(body) => body.came,
+            Self::Refused(_) => 0,
+        }
+    }
+
+    /// Takes bytes without NUL.
+    fn take(&mut self, bytes: &[u8], rules: &Rules<'_>) {
+        let result = match self {
+            Self::Head(gatherer) => match gatherer.push(bytes) {
+                Ok(None) => Ok(()),
+                Ok(Some(used)) => {
+                    let gatherer = std::mem::replace(gatherer, Gatherer::new(0));
+                    judge(gatherer.into_head(), rules).and_then(|mut body| {
+                        let result = body.push(bytes.get(used..).unwrap_or_default(), rules);
+                        *self = Self::Body(body);
+                        result
+                    })
+                }
+                Err(excess) => Err(too_much(excess)),
+            },
+            Self::Body(body) => body.push(bytes, rules),
+            Self::Refused(_) => Ok(()),
+        };
+        if let Err(reply) = result {
+            self.refuse(reply);
         }
     }
 }
 
+impl Taken {
+    fn push(&mut self, bytes: &[u8], rules: &Rules<'_>) -> Result<(), Reply> {
+        self.came += bytes.len() as u64;
+        self.spool.push(bytes);
+        let Some(parser) = &mut self.parts else { return Ok(()) };
+        parser.push(bytes);
+        if parser.parts() > rules.parts_max { Err(too_many_parts(rules.parts_max)) } else { Ok(()) }
+    }
+}
+
 /// The one place where a head is refused, and what is stored of one that is not.
-fn judge(head: Head, rules: &Rules<'_>) -> Result<(Spool, Facts), Reply> {
+fn judge(head: Head, rules: &Rules<'_>) -> Result<Taken, Reply> {
     head.check(rules.limits).map_err(too_much)?;
     let originators =
         if rules.any_sender { Vec::new() } else { originators(&head).map_err(no_origin)? };
@@ -113,6 +186,8 @@ fn judge(head: Head, rules: &Rules<'_>) -> Result<(Spool, Facts), Reply> {
         tls_optional: is_tls_optional(&head),
         originators,
     };
+    let came = head.as_bytes().len() as u64;
+    let parts = parts(&head, rules.parts_max);
     let mut added = String::new();
     if rules.submission {
         complete(&head, rules, &mut added);
@@ -128,7 +203,18 @@ fn judge(head: Head, rules: &Rules<'_>) -> Result<(Spool, Facts), Reply> {
         stored.extend_from_slice(&kept);
         stored
     };
-    Ok((Spool::from(stored), facts))
+    Ok(Taken { spool: Spool::from(stored), facts, parts, came })
+}
+
+/// What counts the parts of a message with this head. Most messages are of one part and need none.
+fn parts(head: &Head, parts_max: usize) -> Option<Box<Parser>> {
+    let field = head.fields().find(|field| field.is(b"Content-Type"))?;
+    let media = Described::content_type(field.value)?;
+    (media.is_kind(b"multipart") || media.is_kind(b"message")).then(|| {
+        let mut parser = Parser::with_parts_max(parts_max);
+        parser.push(head.as_bytes());
+        Box::new(parser)
+    })
 }
 
 /// Writes the fields that a message must have and this one has not.
@@ -162,6 +248,16 @@ fn too_much(excess: Excess) -> Reply {
         Excess::Received(_) => (Code::FAILED, Enhanced::new(4, 6)),
     };
     Reply::new(code, enhanced, excess.to_string())
+}
+
+fn holds_nul(at: u64) -> Reply {
+    let text = format!("a NUL at byte {at} of the message: what is no text must be encoded");
+    Reply::new(Code::FAILED, Enhanced::new(6, 0), text)
+}
+
+fn too_many_parts(max: usize) -> Reply {
+    let text = format!("the message has more than {max} MIME parts");
+    Reply::new(Code::FAILED, Enhanced::new(6, 0), text)
 }
 
 fn no_origin(fault: OriginFault) -> Reply {

@@ -4,13 +4,15 @@ use std::net::IpAddr;
 
 use pillarbox_core::flow::Desk;
 use pillarbox_core::message::HeadLimits;
+use pillarbox_core::mime::{BinaryFault, Reencoder};
 use pillarbox_core::smtp::address::{Mailbox, ReversePath};
-use pillarbox_core::smtp::command::Mail;
+use pillarbox_core::smtp::command::{Encoding, Mail};
 use pillarbox_core::smtp::config::Protocol;
+use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::tls::Agreed;
 use pillarbox_store::AccountId;
 
-use super::head::{Facts, Rules, Text};
+use super::head::{Facts, Refusal, Rules, Text};
 use super::spool::Spool;
 use crate::job::Job;
 
@@ -18,7 +20,9 @@ use crate::job::Job;
 #[derive(Debug)]
 pub(super) struct Letter {
     pub(super) envelope: Envelope,
-    pub(super) text: Text,
+    text: Text,
+    /// Makes a binary message one of lines (RFC 3030 §3).
+    binary: Option<Box<Reencoder>>,
     /// How many bytes of it have come.
     pub(super) size: u64,
 }
@@ -81,22 +85,65 @@ pub(super) struct Client {
 }
 
 impl Letter {
-    pub(super) const fn new(mail: Mail<'static>, limits: &HeadLimits) -> Self {
+    pub(super) fn new(mail: Mail<'static>, limits: &HeadLimits, parts_max: usize) -> Self {
+        let binary = mail.body == Some(Encoding::BinaryMime);
+        let binary = binary.then(|| Box::new(Reencoder::new(parts_max)));
         let envelope = Envelope { mail, recipients: Vec::new() };
-        Self { envelope, text: Text::new(limits), size: 0 }
+        Self { envelope, text: Text::new(limits), binary, size: 0 }
     }
 
     /// Takes the next bytes of its text.
     pub(super) fn push(&mut self, bytes: &[u8], rules: &Rules<'_>) {
         self.size += bytes.len() as u64;
-        self.text.push(bytes, rules);
+        let Some(reencoder) = &mut self.binary else {
+            self.text.push(bytes, rules);
+            return;
+        };
+        let mut lines = Vec::new();
+        let result = reencoder.push(bytes, &mut lines);
+        self.text.push(&lines, rules);
+        if let Err(fault) = result {
+            self.refuse(fault);
+        }
+    }
+
+    /// All of its text has come: the envelope, and the text where it is not refused.
+    pub(super) fn finish(
+        mut self,
+        rules: &Rules<'_>,
+        desk: &Desk<Job>,
+    ) -> (Envelope, Result<(Spool, Facts), Reply>) {
+        if let Some(reencoder) = self.binary.take() {
+            let mut lines = Vec::new();
+            let result = reencoder.finish(&mut lines);
+            self.text.push(&lines, rules);
+            if let Err(fault) = result {
+                self.refuse(fault);
+            }
+        }
+        let result = self.text.finish(rules).map_err(|Refusal { reply, spool }| {
+            spool.discard(desk);
+            reply
+        });
+        (self.envelope, result)
+    }
+
+    /// Where its text waits to be stored, once something of it is.
+    pub(super) const fn spool_mut(&mut self) -> Option<&mut Spool> {
+        self.text.spool_mut()
     }
 
     /// Throws away what was spooled.
     pub(super) fn discard(mut self, desk: &Desk<Job>) {
-        if let Some(spool) = self.text.spool_mut() {
+        if let Some(spool) = self.spool_mut() {
             std::mem::take(spool).discard(desk);
         }
+    }
+
+    /// It cannot be made one of lines; what else comes of it is not looked at.
+    fn refuse(&mut self, fault: BinaryFault) {
+        self.binary = None;
+        self.text.refuse(Reply::new(Code::FAILED, Enhanced::new(6, 0), fault.to_string()));
     }
 }
 

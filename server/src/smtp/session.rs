@@ -57,6 +57,8 @@ pub struct Door {
     pub head: HeadLimits,
     /// How long a session may take, and how slowly it is answered.
     pub times: TimeLimits,
+    /// How many MIME parts a message may have.
+    pub parts_max: usize,
 }
 
 /// One session.
@@ -309,7 +311,7 @@ impl SmtpSession {
     }
 
     fn begin(&mut self, mail: Mail<'static>, out: &mut Outbox) {
-        self.letter = Some(Letter::new(mail, &self.door.head));
+        self.letter = Some(Letter::new(mail, &self.door.head, self.door.parts_max));
         self.reply(&Reply::sender_ok(), out);
     }
 
@@ -411,19 +413,21 @@ impl SmtpSession {
 
     /// The body is whole: it becomes durable before its `250`.
     fn on_body_end(&mut self, now: Now, out: &mut Outbox) {
-        let Some(Letter { envelope, text, size }) = self.letter.take() else { return };
+        let Some(letter) = self.letter.take() else { return };
         if self.user.is_none() {
             let peer = self.client.peer;
-            self.context.rates.charge(What::Bytes, self.present, peer, size);
+            self.context.rates.charge(What::Bytes, self.present, peer, letter.size);
         }
+        let envelope = &letter.envelope;
         let localparts = envelope.recipients.iter().filter_map(|r| r.address.rsplit_once('@'));
         if let Some(trouble) = self.trouble(Stage::Message, localparts.map(|(local, _)| local)) {
             self.context.counters.messages_refused.count();
             self.make(trouble, &envelope.sender_text(), &envelope.recipients_text(), out);
-            Letter { envelope, text, size }.discard(&self.desk);
+            letter.discard(&self.desk);
             return;
         }
-        let (spool, facts) = match text.finish(&rules(&self.door, &self.context, now)) {
+        let (envelope, text) = letter.finish(&rules(&self.door, &self.context, now), &self.desk);
+        let (spool, facts) = match text {
             Ok(stored) => stored,
             Err(reply) => {
                 let (from, to) = (envelope.sender_text(), envelope.recipients_text());
@@ -467,7 +471,7 @@ impl SmtpSession {
     }
 
     fn spool(&mut self) -> Option<&mut Spool> {
-        self.letter.as_mut().and_then(|letter| letter.text.spool_mut())
+        self.letter.as_mut().and_then(|letter| letter.spool_mut())
     }
 
     fn spool_is_due(&mut self) -> bool {
@@ -547,10 +551,11 @@ impl SmtpSession {
     }
 }
 
-/// By what the head of a message is judged.
+/// By what the text of a message is judged.
 fn rules<'a>(door: &'a Door, context: &'a Context, now: Now) -> Rules<'a> {
     Rules {
         limits: &door.head,
+        parts_max: door.parts_max,
         submission: door.submission,
         any_sender: door.any_sender,
         hostname: &context.hostname,

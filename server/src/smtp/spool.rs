@@ -43,6 +43,11 @@ impl Spool {
         self.memory.extend_from_slice(bytes);
     }
 
+    /// It, when only to be thrown away.
+    pub(crate) fn without_memory(self) -> Self {
+        Self { memory: Vec::new(), ..self }
+    }
+
     /// Bytes so far.
     pub(crate) fn size(&self) -> u64 {
         self.written + self.memory.len() as u64

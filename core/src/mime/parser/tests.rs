@@ -180,22 +180,26 @@ fn what_is_too_deep_is_taken_as_a_whole() {
 #[test]
 fn the_last_of_too_many_parts_reaches_to_the_end() {
     let parts = |count: usize| mixed(&("--x\r\n\r\na\r\n".repeat(count) + "--x--\r\n"));
-    let at_limit = Structure::of(&parts(PARTS_MAX - 2));
-    assert_eq!(at_limit.parts.len(), PARTS_MAX - 1);
-    assert_eq!(
-        at_limit.parts.last().unwrap().body.end - at_limit.parts.last().unwrap().body.start,
-        1
-    );
-    for count in [PARTS_MAX - 1, PARTS_MAX, 3 * PARTS_MAX] {
+    let at_limit = Structure::of(&parts(PARTS_MAX - 1));
+    assert_eq!(at_limit.parts.len(), PARTS_MAX);
+    let last = at_limit.parts.last().unwrap();
+    assert_eq!(last.body.end - last.body.start, 1);
+    for count in [PARTS_MAX, PARTS_MAX + 1, 3 * PARTS_MAX] {
         let message = parts(count);
         let beyond = Structure::of(&message);
-        assert_eq!(beyond.parts.len(), PARTS_MAX);
+        assert_eq!(beyond.parts.len(), PARTS_MAX + 1);
         assert_eq!(beyond.parts.last().unwrap().body.end, length(message.len()));
     }
     // Messages in messages count too.
     let mut message = "--x\r\nContent-Type: message/rfc822\r\n\r\nA: 1\r\n\r\n".repeat(PARTS_MAX);
     message += "--x--";
-    assert_eq!(Structure::of(&mixed(&message)).parts.len(), PARTS_MAX);
+    assert_eq!(Structure::of(&mixed(&message)).parts.len(), PARTS_MAX + 1);
+    let mut parser = Parser::with_parts_max(2);
+    parser.push(&parts(1));
+    assert_eq!(parser.parts(), 2);
+    let mut parser = Parser::with_parts_max(2);
+    parser.push(&parts(9));
+    assert_eq!(parser.parts(), 3);
 }
 
 #[test]

@@ -27,6 +27,7 @@ enum Port {
 fn rules(port: Port) -> Rules<'static> {
     Rules {
         limits: &LIMITS,
+        parts_max: 3,
         submission: port != Port::Exchange,
         any_sender: port != Port::Submission,
         hostname: "mx.example",
@@ -46,7 +47,7 @@ fn take(text: &[u8], cuts: &[usize], port: Port) -> Result<(Vec<u8>, Facts), Rep
         letter.push(piece, &rules);
         rest = after;
     }
-    letter.finish(&rules).map(|(spool, facts)| {
+    letter.finish(&rules).map_err(|refusal| refusal.reply).map(|(spool, facts)| {
         let mut flow = pillarbox_core::flow::Flow::new(async {
             match spool.finish(Desk::default(), &mut Sevens).await {
                 (None, Ok(Body::Inline(bytes))) => bytes,
@@ -169,8 +170,54 @@ fn a_refused_text_is_read_and_not_kept() {
     for _ in 0..10 {
         letter.push(&[b'x'; 1_000], &rules(Port::Exchange));
     }
-    assert!(letter.spool_mut().is_none());
-    assert_eq!(letter.finish(&rules(Port::Exchange)).unwrap_err().code(), Code::TOO_LARGE);
+    assert_eq!(letter.spool_mut().unwrap().size(), 0);
+    let refusal = letter.finish(&rules(Port::Exchange)).unwrap_err();
+    assert_eq!(refusal.reply.code(), Code::TOO_LARGE);
+    // What came before it is not kept either.
+    let mut letter = Text::new(&LIMITS);
+    letter.push(b"A: 1\r\n\r\ntext\r\n\0", &rules(Port::Exchange));
+    letter.push(&[b'x'; 1_000], &rules(Port::Exchange));
+    assert_eq!(letter.spool_mut().unwrap().size(), 0);
+    let refusal = letter.finish(&rules(Port::Exchange)).unwrap_err();
+    assert!(refusal.reply.text().starts_with("a NUL at byte 14 "), "{}", refusal.reply.text());
+}
+
+#[test]
+fn nul_and_too_many_parts_are_refused_by_what_comes_first() {
+    let mixed = "Content-Type: multipart/mixed; boundary=x\r\n";
+    let parts = |count: usize| format!("{mixed}\r\n{}", "--x\r\n\r\na\r\n".repeat(count));
+    let fits = parts(2) + "--x--\r\n";
+    for (text, refusal) in [
+        (fits.clone(), None),
+        (parts(3), Some("554 more than 3 MIME parts")),
+        (parts(30) + "\0", Some("554 more than 3 MIME parts")),
+        ("Content-Type: message/rfc822\r\n\r\n".repeat(2), None),
+        ("Content-Type: message/rfc822\r\n\r\n".repeat(3), Some("554 more than 3 MIME parts")),
+        // No parts at all.
+        (parts(30).replace("multipart", "text"), None),
+        (parts(30).replace("Content-Type", "X"), None),
+        ("\0".into(), Some("554 NUL at byte 0 of")),
+        ("A: \0\r\n\r\n".into(), Some("554 NUL at byte 3 of")),
+        ("A: 1\r\n\r\nab\0\0".into(), Some("554 NUL at byte 10 of")),
+        (fits.clone() + "\0", Some("554 NUL at byte 72 of")),
+        (fits + "\0" + &parts(30), Some("554 NUL at byte 72 of")),
+        ("A: 1\r\n".repeat(7) + "\r\n\0", Some("554 more than 6 fields")),
+        ("A: 1\r\n".repeat(7) + "\0", Some("554 NUL at byte 42 of")),
+        (format!("A: {}\0", "x".repeat(197)), Some("554 NUL at byte 200 of")),
+        (format!("A: {}\0", "x".repeat(198)), Some("552 header is larger than 200")),
+    ] {
+        let whole = take(text.as_bytes(), &[], Port::Exchange);
+        assert_eq!(take(text.as_bytes(), &[1; 2_000], Port::Exchange), whole, "{text:?}");
+        match (whole, refusal) {
+            (Ok((stored, _)), None) => assert_eq!(stored, text.as_bytes()),
+            (Err(reply), Some(refusal)) => {
+                let (code, words) = refusal.split_at(4);
+                assert_eq!(reply.code().to_string(), code.trim_end(), "{text:?}");
+                assert!(reply.text().contains(words), "{text:?}: {}", reply.text());
+            }
+            other => panic!("{text:?}: {other:?}"),
+        }
+    }
 }
 
 proptest! {

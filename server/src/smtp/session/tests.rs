@@ -48,6 +48,7 @@ impl Rig {
             any_sender: true,
             head: HeadLimits::default(),
             times: TimeLimits::default(),
+            parts_max: 1_000,
         };
         let (id, peer, context) = (context.next_id(), peer.parse().unwrap(), Arc::clone(context));
         let mut rig = Self {
@@ -193,6 +194,27 @@ fn the_file_of_a_body_that_stops_coming_is_removed() {
     let effects = rig.effects();
     assert!(matches!(&effects[..], [(_, Effect::File(HANDLE, FileWork::Remove))]), "{effects:?}");
     assert!(rig.want.done);
+}
+
+#[test]
+fn the_file_of_a_body_that_is_refused_late_is_removed() {
+    let mut rig = Rig::in_body();
+    rig.say(b"Subject: x\r\n\r\n");
+    rig.say(&[b'x'; 300 << 10]);
+    let effects = rig.effects();
+    let [(id, Effect::File(HANDLE, FileWork::Append(_)))] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    rig.step(Input::Done(*id, Completion::File(Ok(Vec::new()))));
+    rig.said();
+    rig.say(b"\0");
+    rig.say(&[b'x'; 300 << 10]);
+    assert!(rig.effects().is_empty(), "nothing more is written");
+    rig.say(b"\r\n.\r\n");
+    let said = rig.said();
+    assert!(said.starts_with("554 5.6.0 a NUL at byte 307214 of the message"), "{said}");
+    let effects = rig.effects();
+    assert!(matches!(&effects[..], [(_, Effect::File(HANDLE, FileWork::Remove))]), "{effects:?}");
 }
 
 #[test]
