@@ -36,6 +36,7 @@ pub struct Server {
     transactions: usize,
     /// How much of the unread bytes is known to hold no line end.
     scanned: usize,
+    refused: Option<Fault>,
     state: State,
 }
 
@@ -121,6 +122,7 @@ impl Server {
             bad_commands: 0,
             transactions: 0,
             scanned: 0,
+            refused: None,
             state: State::Fresh,
         }
     }
@@ -207,8 +209,15 @@ impl Server {
         self.bad_commands
     }
 
+    /// The mistake that the last [`Server::next`] answered by itself: for a log.
+    #[must_use]
+    pub const fn refused(&self) -> Option<Fault> {
+        self.refused
+    }
+
     /// Reads on. `unread` is what has come and was not used, without a gap since the last call.
     pub fn next<'b>(&mut self, unread: &'b [u8], out: &mut Outbox) -> Step<'b> {
+        self.refused = None;
         match &mut self.state {
             State::Command(progress) => {
                 let progress = *progress;
@@ -534,6 +543,7 @@ impl Server {
 
     /// Answers a mistake. One too many ends the conversation (RFC 5321 §7.8).
     fn refuse(&mut self, fault: Fault, out: &mut Outbox) {
+        self.refused = Some(fault);
         let code = fault.write(&self.id, out);
         if code == Code::SHUTTING_DOWN {
             self.state = State::Closed;

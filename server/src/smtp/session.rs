@@ -35,6 +35,7 @@ use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 mod auth;
 mod patience;
 mod received;
+mod refused;
 mod slow;
 
 use patience::Patience;
@@ -183,8 +184,12 @@ impl SmtpSession {
                 self.write_out();
                 continue;
             }
-            let step = self.smtp.next(io.inbox.unread(), io.outbox);
+            let unread = io.inbox.unread();
+            let step = self.smtp.next(unread, io.outbox);
             let used = step.used;
+            if let Some(fault) = self.smtp.refused() {
+                self.note_refused(fault, &step.next, unread.get(..used).unwrap_or_default());
+            }
             match step.next {
                 Next::Event(event) => self.on_event(now, event, io.outbox),
                 Next::NeedBytes if used == 0 => match self.ending {

@@ -123,6 +123,11 @@ fn name_the_connection(runtime: &'static str) {
     for command in ["NONSENSE", "RCPT TO:<user@localhost>", "MAIL FROM:<", "AUTH PLAIN"] {
         let reply = talk.say(command).unwrap();
         assert!(reply.starts_with('5') && reply.ends_with(&behind), "{command}: {reply}");
+        let code = format!(" code={} ", &reply[..3]);
+        let told = |line: &str| line.contains("command refused") && line.contains(&code);
+        let refused = server.stderr.wait_for(told).unwrap();
+        assert_eq!(value(&refused, "cid"), cid);
+        assert_eq!(refused.contains(command), command.contains(':'), "{refused}");
     }
     assert!(talk.say("MAIL FROM:<ann@client.example>").unwrap().starts_with("250"));
     let reply = talk.say("RCPT TO:<bob@elsewhere.example>").unwrap();
