@@ -379,7 +379,7 @@ fn read_listener(table: &mut Reader<'_, '_>) -> Option<Listener> {
         address
     });
     if protocol == Some(Protocol::Lmtp) && address.is_some_and(|it: SocketAddr| it.port() == 25) {
-        // RFC 2033 §5: who connects there expects SMTP.
+        // RFC 2033 §1: who connects there expects SMTP.
         table.flaw_at("address", "port 25 is for `smtp`: give `lmtp` another, such as 24".into());
     }
     let login_without_tls = table.boolean("login_without_tls").unwrap_or(false);
