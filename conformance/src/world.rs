@@ -161,11 +161,17 @@ fn special(secrets: &[Secret]) -> Additions {
 }
 
 /// What `localserve` has, and aliases: `team` is for both accounts, and `board` for them alone.
+/// `friend` has two addresses at a domain with other letters, too.
 fn common(secrets: &[Secret]) -> Additions {
     let address = |name: &str| NewAddress {
         localpart: name.into(),
         domain: "localhost".into(),
         account: name.into(),
+    };
+    let abroad = |localpart: &str| NewAddress {
+        localpart: localpart.into(),
+        domain: "b\u{fc}cher.example".into(),
+        account: "friend".into(),
     };
     let alias = |name: &str, post_public, members: &[&str]| NewAlias {
         localpart: name.into(),
@@ -174,9 +180,13 @@ fn common(secrets: &[Secret]) -> Additions {
         members: members.iter().map(|name| ((*name).into(), "localhost".into())).collect(),
     };
     Additions {
-        domains: vec!["localhost".into()],
+        domains: vec!["localhost".into(), "b\u{fc}cher.example".into()],
         accounts: vec![account("user", secrets), account("friend", secrets)],
-        addresses: ["user", "friend", "small", "away"].map(address).to_vec(),
+        addresses: ["user", "friend", "small", "away"]
+            .map(address)
+            .into_iter()
+            .chain(["joerg", "j\u{f6}rg"].map(abroad))
+            .collect(),
         aliases: vec![
             alias("team", true, &["user", "friend"]),
             alias("board", false, &["user", "friend"]),

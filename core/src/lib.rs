@@ -18,6 +18,7 @@ pub mod connection;
 pub mod effect;
 pub mod flow;
 pub mod imap;
+pub mod international;
 mod io;
 pub mod machine;
 pub mod message;

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use pillarbox_core::international::{DomainName, fold};
 use pillarbox_core::smtp::address::{Grammar, Localpart};
 use pillarbox_core::smtp::config::Strictness;
 use serde::{Deserialize, Serialize};
 
-use crate::config::is_hostname;
-
-/// An address of ours. Small letters only: ASCII case is no difference in our addresses.
+/// An address of ours, in the form in which it is kept: the local part folded, the domain in ASCII.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Address {
@@ -26,10 +25,7 @@ impl FromStr for Address {
         let (localpart, domain) = text.rsplit_once('@').ok_or_else(no_address)?;
         let grammar = Grammar { strictness: Strictness::Pedantic, ..Grammar::default() };
         let localpart = Localpart::parse(localpart, grammar).map_err(|_| no_address())?;
-        Ok(Self {
-            localpart: localpart.as_str().to_ascii_lowercase(),
-            domain: domain_name(domain)?,
-        })
+        Ok(Self { localpart: fold(localpart.as_str()).into_owned(), domain: domain_name(domain)? })
     }
 }
 
@@ -61,21 +57,27 @@ impl From<Address> for String {
     }
 }
 
-/// A domain's name in small letters.
+/// A domain's name as it is kept: in its ASCII form, however it was written.
 ///
 /// # Errors
 /// What is wrong with it and what to do.
 pub(crate) fn domain_name(text: &str) -> Result<String, String> {
-    if is_hostname(text) {
-        Ok(text.to_ascii_lowercase())
-    } else if text.is_ascii() {
-        Err(format!("`{text}` is no domain such as example.org"))
-    } else {
-        Err(format!("write the domain `{text}` in its ASCII form, with xn-- in it"))
+    DomainName::parse(text).map(|name| name.as_ascii().to_owned()).map_err(|error| {
+        let (text, part) = (text.escape_debug(), error.part(text).escape_debug());
+        let expected = error.flaw.expected();
+        format!("`{text}` is no domain such as example.org: expected {expected}, not `{part}`")
+    })
+}
+
+/// A domain as people read it, and its other form where it has one.
+pub(crate) fn both_forms(domain: &str) -> String {
+    match DomainName::parse(domain) {
+        Ok(name) if name.to_unicode() != domain => format!("{} ({domain})", name.to_unicode()),
+        _ => domain.to_owned(),
     }
 }
 
-/// An account's name in small letters.
+/// An account's name, folded.
 ///
 /// # Errors
 /// What is wrong with it and what to do.
@@ -91,7 +93,7 @@ pub(crate) fn account_name(text: &str) -> Result<String, String> {
             text.escape_debug()
         ));
     }
-    Ok(text.to_ascii_lowercase())
+    Ok(fold(text).into_owned())
 }
 
 /// As long as a local part may be (RFC 5321 §4.5.3.1.1), from which most names are taken.
@@ -109,6 +111,9 @@ mod tests {
             ("\"alice\"@example.org", "alice@example.org"),
             ("\"a b@c\\\"\\\\\"@example.org", "\"a b@c\\\"\\\\\"@example.org"),
             ("müller@example.org", "müller@example.org"),
+            ("MU\u{308}LLER@example.org", "m\u{fc}ller@example.org"),
+            ("a@M\u{fc}ller.example", "a@xn--mller-kva.example"),
+            ("a@XN--mller-KVA.example", "a@xn--mller-kva.example"),
             ("user@localhost", "user@localhost"),
         ] {
             let address: Address = text.parse().unwrap();
@@ -118,7 +123,6 @@ mod tests {
         for text in ["alice", "@example.org", "alice@", "a b@x.org", "a..b@x.org", "a@b@c.org"] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
-        assert!("a@müller.example".parse::<Address>().unwrap_err().contains("xn--"));
     }
 
     #[test]
@@ -129,8 +133,19 @@ mod tests {
             assert!(account_name(wrong).is_err(), "{wrong:?}");
         }
         assert_eq!(domain_name("Example.org"), Ok("example.org".into()));
-        for wrong in ["", ".", "a..b", "-a.org", "a_b.org", "a b"] {
+        assert_eq!(account_name("JO\u{308}RG"), Ok("j\u{f6}rg".into()));
+        assert_eq!(domain_name("B\u{dc}CHER.example"), Ok("xn--bcher-kva.example".into()));
+        for wrong in
+            ["", ".", "a..b", "-a.org", "a_b.org", "a b", "xn--a.org", "b\u{fc}\u{200d}.org"]
+        {
             assert!(domain_name(wrong).is_err(), "{wrong:?}");
         }
+        assert_eq!(
+            domain_name("b\u{fc}cher.a_b").unwrap_err(),
+            "`b\u{fc}cher.a_b` is no domain such as example.org: expected letters, digits and \
+             hyphens, not `a_b`"
+        );
+        assert_eq!(both_forms("example.org"), "example.org");
+        assert_eq!(both_forms("xn--bcher-kva.org"), "b\u{fc}cher.org (xn--bcher-kva.org)");
     }
 }

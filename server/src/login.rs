@@ -1,6 +1,7 @@
 //! Who is this? The one way to log in, for SMTP and IMAP alike.
 
 use pillarbox_core::flow::Desk;
+use pillarbox_core::international::fold;
 use pillarbox_core::sasl::Login;
 use pillarbox_store::{AccountId, Found, Read, Secret, StoreError};
 
@@ -51,7 +52,7 @@ pub(crate) async fn check(desk: Desk<Job>, login: Login) -> Result<User, Denied>
     // has one yet.
     let own = login.authzid.is_empty()
         || login.authzid == login.authcid
-        || login.authzid.eq_ignore_ascii_case(&credentials.name);
+        || fold(&login.authzid) == credentials.name;
     if own {
         Ok(User { account: credentials.account, name: credentials.name })
     } else {

@@ -1,18 +1,13 @@
 //! Accounts, their secrets, and the addresses that lead to them.
 
 use pillarbox_core::UnixSeconds;
+use pillarbox_core::international::{domain_key, fold};
 use rusqlite::{Connection, Row, params};
 
 use crate::mailbox::{self, INBOX};
 use crate::{
     AccountId, Counts, Credentials, DomainId, ScramKeys, Secret, Special, StoreError, alias, sql,
 };
-
-/// Names are kept and looked up in this form. ASCII only: other letters are what the caller makes
-/// of them.
-pub(crate) fn normal(name: &str) -> String {
-    name.to_ascii_lowercase()
-}
 
 /// An account with the mailboxes that every account has.
 pub(crate) fn create(
@@ -26,7 +21,7 @@ pub(crate) fn create(
     let made = sql::run(
         conn,
         "INSERT INTO account (name, created) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-        params![normal(name), now.0],
+        params![fold(name), now.0],
     )?;
     if made == 0 {
         return Err(StoreError::AlreadyExists);
@@ -89,7 +84,7 @@ pub(crate) fn create_domain(conn: &Connection, name: &str) -> Result<DomainId, S
     let made = sql::run(
         conn,
         "INSERT INTO domain (name) VALUES (?1) ON CONFLICT DO NOTHING",
-        [normal(name)],
+        [domain_key(name)],
     )?;
     if made == 0 {
         return Err(StoreError::AlreadyExists);
@@ -113,7 +108,7 @@ pub(crate) fn create_address(
         conn,
         "INSERT INTO address (domain, localpart, account) VALUES (?1, ?2, ?3) \
          ON CONFLICT DO NOTHING",
-        params![domain.0, normal(localpart), account.0],
+        params![domain.0, fold(localpart), account.0],
     )?;
     if made == 0 { Err(StoreError::AlreadyExists) } else { Ok(()) }
 }
@@ -209,7 +204,7 @@ pub(crate) fn counts(conn: &Connection) -> Result<Counts, StoreError> {
 
 /// The account with this name.
 pub(crate) fn by_name(conn: &Connection, name: &str) -> Result<AccountId, StoreError> {
-    sql::first(conn, "SELECT id FROM account WHERE name = ?1", [normal(name)], |row| {
+    sql::first(conn, "SELECT id FROM account WHERE name = ?1", [fold(name)], |row| {
         row.get(0).map(AccountId)
     })?
     .ok_or(StoreError::NoSuchAccount)
@@ -225,9 +220,12 @@ pub(crate) fn domain_row(
     conn: &Connection,
     name: &str,
 ) -> Result<(DomainId, Option<AccountId>), StoreError> {
-    sql::first(conn, "SELECT id, catch_all FROM domain WHERE name = ?1", [normal(name)], |row| {
-        Ok((DomainId(row.get(0)?), row.get::<_, Option<i64>>(1)?.map(AccountId)))
-    })?
+    sql::first(
+        conn,
+        "SELECT id, catch_all FROM domain WHERE name = ?1",
+        [domain_key(name)],
+        |row| Ok((DomainId(row.get(0)?), row.get::<_, Option<i64>>(1)?.map(AccountId))),
+    )?
     .ok_or(StoreError::NotOurDomain)
 }
 
@@ -240,7 +238,7 @@ pub(crate) fn address(
     Ok(sql::first(
         conn,
         "SELECT account FROM address WHERE domain = ?1 AND localpart = ?2",
-        params![domain.0, normal(localpart)],
+        params![domain.0, fold(localpart)],
         |row| row.get(0).map(AccountId),
     )?)
 }

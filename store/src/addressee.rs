@@ -1,5 +1,6 @@
 //! Who gets what is sent to an address.
 
+use pillarbox_core::international::{domain_key, fold};
 use rusqlite::Connection;
 
 use crate::alias::AliasId;
@@ -8,9 +9,9 @@ use crate::{AccountId, AliasSettings, DomainId, StoreError, accounts, alias, quo
 /// An address in a message's envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// Before the `@`, unquoted. ASCII case is no difference.
+    /// Before the `@`, unquoted. Case is no difference, nor is how letters are composed.
     pub localpart: String,
-    /// ASCII case is no difference.
+    /// Case is no difference, nor whether it is written with A-labels or U-labels.
     pub domain: String,
 }
 
@@ -72,20 +73,21 @@ enum Target {
 
 fn target(conn: &Connection, to: &Address, routing: &Routing) -> Result<Target, StoreError> {
     // RFC 5321 §4.5.1: postmaster, at each domain of ours and at the server itself.
-    let postmaster = to.localpart.eq_ignore_ascii_case(POSTMASTER);
+    let localpart = fold(&to.localpart);
+    let postmaster = localpart == POSTMASTER;
     let (domain, catch_all) = match accounts::domain_row(conn, &to.domain) {
         Ok(found) => found,
         Err(StoreError::NotOurDomain)
-            if postmaster && to.domain.eq_ignore_ascii_case(&routing.hostname) =>
+            if postmaster && domain_key(&to.domain) == domain_key(&routing.hostname) =>
         {
             return substitute(conn);
         }
         Err(error) => return Err(error),
     };
-    if let Some(found) = exact(conn, &to.localpart, domain)? {
+    if let Some(found) = exact(conn, &localpart, domain)? {
         return Ok(found);
     }
-    if let Some(base) = base(&to.localpart, &routing.separators)
+    if let Some(base) = base(&localpart, &routing.separators)
         && let Some(found) = exact(conn, base, domain)?
     {
         return Ok(found);
@@ -109,7 +111,8 @@ fn exact(
     Ok(found.map(|(id, settings)| Target::Alias(id, settings)))
 }
 
-/// A local part without what follows its first separator Nothing before it is no base.
+/// A local part without what follows its first separator. Nothing before it is no base. It is
+/// folded before: a separator may compose with what follows it to another character.
 fn base<'a>(localpart: &'a str, separators: &str) -> Option<&'a str> {
     let at = localpart.find(|char| separators.contains(char))?;
     localpart.get(..at).filter(|base| !base.is_empty())
@@ -175,10 +178,11 @@ fn sender(
         Err(StoreError::NotOurDomain) => return Ok(None),
         Err(error) => return Err(error),
     };
-    if let Some(found) = exact(conn, &address.localpart, domain)? {
+    let localpart = fold(&address.localpart);
+    if let Some(found) = exact(conn, &localpart, domain)? {
         return Ok(Some(found));
     }
-    match base(&address.localpart, separators) {
+    match base(&localpart, separators) {
         Some(base) => exact(conn, base, domain),
         None => Ok(None),
     }

@@ -2,6 +2,7 @@
 //!
 //! A member is an address of an account, never another alias: there are no loops to be found.
 
+use pillarbox_core::international::{domain_key, fold};
 use rusqlite::{Connection, Row, params};
 
 use crate::{AccountId, Address, DomainId, StoreError, accounts, sql};
@@ -74,7 +75,7 @@ pub(crate) fn create(conn: &Connection, new: &NewAlias) -> Result<(), StoreError
         conn,
         "INSERT INTO alias (domain, localpart, post_public, list_members, allow_from) \
          VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
-        params![domain.0, accounts::normal(&new.localpart), post_public, list_members, allow_from],
+        params![domain.0, fold(&new.localpart), post_public, list_members, allow_from],
     )?;
     if made == 0 {
         return Err(StoreError::AlreadyExists);
@@ -102,7 +103,7 @@ pub(crate) fn change(
         let removed = sql::run(
             conn,
             "DELETE FROM member WHERE alias = ?1 AND domain = ?2 AND localpart = ?3",
-            params![alias.0, domain.0, accounts::normal(localpart)],
+            params![alias.0, domain.0, fold(localpart)],
         )?;
         if removed == 0 {
             return Err(StoreError::NoSuchMember);
@@ -117,7 +118,7 @@ pub(crate) fn remove(conn: &Connection, alias: &Address) -> Result<(), StoreErro
     let removed = sql::run(
         conn,
         "DELETE FROM alias WHERE domain = ?1 AND localpart = ?2",
-        params![domain.0, accounts::normal(&alias.localpart)],
+        params![domain.0, fold(&alias.localpart)],
     )?;
     if removed == 0 { Err(StoreError::NoSuchAlias) } else { Ok(()) }
 }
@@ -137,7 +138,7 @@ fn add_members(
             conn,
             "INSERT INTO member (alias, domain, localpart) VALUES (?1, ?2, ?3) \
              ON CONFLICT DO NOTHING",
-            params![alias.0, domain.0, accounts::normal(localpart)],
+            params![alias.0, domain.0, fold(localpart)],
         )?;
         if made == 0 {
             return Err(StoreError::AlreadyExists);
@@ -166,7 +167,7 @@ pub(crate) fn by_address(
         conn,
         "SELECT id, post_public, list_members, allow_from FROM alias \
          WHERE domain = ?1 AND localpart = ?2",
-        params![domain.0, accounts::normal(localpart)],
+        params![domain.0, fold(localpart)],
         |row| Ok((AliasId(row.get(0)?), settings(row, 1)?)),
     )?)
 }
@@ -195,8 +196,8 @@ pub(crate) fn list(
          FROM alias a JOIN domain d ON d.id = a.domain \
          WHERE (d.name, a.localpart) > (?1, ?2) ORDER BY d.name, a.localpart LIMIT ?3",
         params![
-            accounts::normal(after_domain),
-            accounts::normal(after_localpart),
+            domain_key(after_domain),
+            fold(after_localpart),
             i64::try_from(count_max).unwrap_or(i64::MAX)
         ],
         |row| {

@@ -1,6 +1,7 @@
 //! Domains and accounts as their operator sees them, and many of them made at once.
 
 use pillarbox_core::UnixSeconds;
+use pillarbox_core::international::{domain_key, fold};
 use rusqlite::{Connection, Row, params};
 
 use crate::{
@@ -65,7 +66,7 @@ pub(crate) fn accounts(
         "SELECT a.id, a.name, count(m.id), coalesce(sum(m.messages), 0), \
          coalesce(sum(m.bytes), 0), a.quota, a.disabled FROM account a LEFT JOIN mailbox m ON m.account = a.id \
          WHERE a.name > ?1 AND a.name NOT GLOB '@*' GROUP BY a.name ORDER BY a.name LIMIT ?2",
-        params![accounts::normal(after), i64::try_from(count_max).unwrap_or(i64::MAX)],
+        params![fold(after), i64::try_from(count_max).unwrap_or(i64::MAX)],
         account_info,
     )?;
     let mut complete = Vec::with_capacity(found.len());
@@ -115,7 +116,7 @@ pub(crate) fn domains(
         "SELECT d.name, (SELECT count(*) FROM address WHERE domain = d.id), \
          (SELECT name FROM account WHERE id = d.catch_all) \
          FROM domain d WHERE d.name > ?1 ORDER BY d.name LIMIT ?2",
-        params![accounts::normal(after), i64::try_from(count_max).unwrap_or(i64::MAX)],
+        params![domain_key(after), i64::try_from(count_max).unwrap_or(i64::MAX)],
         |row| {
             Ok(DomainInfo {
                 name: row.get(0)?,

@@ -33,7 +33,7 @@ pub enum Read {
     Foreign {
         /// Who wants to.
         account: AccountId,
-        /// Local part and domain of each. ASCII case is no difference.
+        /// Local part and domain of each, as in [`Address`].
         addresses: Vec<(String, String)>,
         /// Each of these characters begins what is left out of a local part that is nobody's.
         separators: String,

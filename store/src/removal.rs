@@ -9,6 +9,7 @@
 //! An estate's name begins with `@`, which no account's name may hold.
 
 use pillarbox_core::effect::Handle;
+use pillarbox_core::international::fold;
 use rusqlite::{Connection, params};
 
 use crate::body::{self, BodyId};
@@ -21,7 +22,7 @@ pub(crate) fn address(conn: &Connection, localpart: &str, domain: &str) -> Resul
     let removed = sql::run(
         conn,
         "DELETE FROM address WHERE domain = ?1 AND localpart = ?2",
-        params![domain.0, accounts::normal(localpart)],
+        params![domain.0, fold(localpart)],
     )?;
     if removed == 0 { Err(StoreError::NoSuchAddress) } else { Ok(()) }
 }

@@ -4,9 +4,18 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::OpenError;
 
+mod folded;
+
 /// Step n leads from version n to version n + 1. A step that was released is never changed.
-const STEPS: [&str; 3] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const STEPS: [&str; 4] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
+
+/// The step to this version goes on in Rust.
+const FOLDED: i64 = 4;
 
 /// The version that this program writes.
 pub(crate) fn known() -> i64 {
@@ -29,6 +38,9 @@ pub(crate) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
         }
         let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(step)?;
+        if target == FOLDED {
+            folded::fold_names(&transaction)?;
+        }
         transaction.pragma_update(None, "user_version", target)?;
         transaction.commit()?;
     }

@@ -17,7 +17,8 @@ pub enum Write {
     /// Make an account with its mailboxes: INBOX and one for each [`Special`] use.
     /// Answer: [`Written::Account`].
     CreateAccount {
-        /// Its name; ASCII case is no difference. Not empty and without `@`, which is an address.
+        /// Its name; case is no difference, nor is how letters are composed. Not empty and without
+        /// `@`, which is an address.
         name: String,
         /// The present. UIDVALIDITY begins here.
         now: UnixSeconds,
@@ -31,12 +32,12 @@ pub enum Write {
     },
     /// Make a domain ours. Answer: [`Written::Domain`].
     CreateDomain {
-        /// Its name; ASCII case is no difference.
+        /// Its name, with A-labels or U-labels; case is no difference.
         name: String,
     },
     /// Give an account an address. Answer: [`Written::Done`].
     CreateAddress {
-        /// ASCII case is no difference, which RFC 5321 §2.4 leaves to the domain's host: us.
+        /// Case is no difference, which RFC 5321 §2.4 leaves to the domain's host: us.
         localpart: String,
         /// A domain of ours.
         domain: String,
@@ -87,7 +88,7 @@ pub enum Write {
     },
     /// Take an address away. Answer: [`Written::Done`].
     RemoveAddress {
-        /// ASCII case is no difference.
+        /// Case is no difference.
         localpart: String,
         /// A domain of ours.
         domain: String,
@@ -271,7 +272,7 @@ pub enum Write {
     },
 }
 
-/// What [`Write::Add`] makes. An account is named by its name, of which ASCII case is no
+/// What [`Write::Add`] makes. An account is named by its name, of which case is no
 /// difference; so are domains.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Additions {

@@ -10,6 +10,7 @@ use std::fmt;
 use super::config::{Config, Strictness};
 use super::cursor::{AsciiSet, At, Cursor};
 use super::limits::Limits;
+use crate::international::{DomainError, DomainFlaw, DomainName};
 
 /// How addresses are parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,8 @@ impl Default for Grammar {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Localpart<'a>(Cow<'a, str>);
 
-/// A domain name, spelled as it came; compared without regard to ASCII case.
+/// A domain name, spelled as it came; compared as the name that it is, without regard to case or to
+/// which of its labels are A-labels and which U-labels (RFC 5890 §2.3.2.4).
 #[derive(Debug, Clone, Eq)]
 pub struct Domain<'a>(Cow<'a, str>);
 
@@ -169,6 +171,15 @@ impl<'a> Domain<'a> {
         &self.0
     }
 
+    /// The name that it is: with both of its forms.
+    ///
+    /// # Errors
+    /// Where it is spelled as a domain may be and is none: `xn--` with what cannot be decoded behind
+    /// it, or an underscore in one with other letters.
+    pub fn name(&self) -> Result<DomainName<'_>, DomainError> {
+        DomainName::parse(&self.0)
+    }
+
     /// A copy that borrows nothing.
     #[must_use]
     pub fn into_owned(self) -> Domain<'static> {
@@ -188,8 +199,10 @@ impl<'a> Domain<'a> {
             if label.starts_with('-') || label.ends_with('-') {
                 return Err(cursor.expected_at(label_start, "no hyphen at a label's ends"));
             }
-            // RFC 1035 §2.3.4; for other than ASCII the limit is on a form that is not this one.
-            if label.len() > LABEL_MAX && label.is_ascii() {
+            if !label.is_ascii() {
+                check_u_label(label, grammar)
+                    .map_err(|flaw| cursor.expected_at(label_start, flaw.expected()))?;
+            } else if label.len() > LABEL_MAX {
                 return Err(cursor.expected_at(label_start, "a label of at most 63 bytes"));
             }
             if !cursor.eat(".") {
@@ -206,7 +219,12 @@ impl<'a> Domain<'a> {
 
 impl PartialEq for Domain<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        if self.0.eq_ignore_ascii_case(&other.0) {
+            return true;
+        }
+        // Two spellings of one name differ in what is not ASCII.
+        !(self.0.is_ascii() && other.0.is_ascii())
+            && matches!((self.name(), other.name()), (Ok(one), Ok(two)) if one == two)
     }
 }
 
@@ -454,6 +472,19 @@ fn is_quoted_text(char: char) -> bool {
     matches!(char, ' '..='~') || is_international(char)
 }
 
+/// A label with other letters is a U-label (RFC 6531 §3.3), and what is none is no domain. Capitals
+/// and letters in pieces are no U-label either (RFC 5890 §2.3.2.1), but name one, and people write
+/// them. That a label begins with `xn--` and is no A-label is not looked at here: it is one that
+/// RFC 5321 §4.1.2 knows, the name of nothing.
+fn check_u_label(label: &str, grammar: Grammar) -> Result<(), DomainFlaw> {
+    let name = DomainName::parse(label).map_err(|error| error.flaw)?;
+    if grammar.is_lenient() || name.to_unicode() == label {
+        Ok(())
+    } else {
+        Err(DomainFlaw::Letters)
+    }
+}
+
 /// RFC 6531 §3.3 allows every character beyond ASCII; those that end lines or move text about on
 /// a screen stay out.
 fn is_international(char: char) -> bool {
@@ -464,6 +495,7 @@ static ATEXT: AsciiSet = AsciiSet::alphanumeric_and(b"!#$%&'*+-/=?^_`{|}~");
 static DOT_ATEXT: AsciiSet = AsciiSet::alphanumeric_and(b".!#$%&'*+-/=?^_`{|}~");
 static LETTER_DIGIT_HYPHEN: AsciiSet = AsciiSet::alphanumeric_and(b"-");
 static AND_UNDERSCORE: AsciiSet = AsciiSet::alphanumeric_and(b"-_");
+/// RFC 1035 §2.3.4.
 const LABEL_MAX: usize = 63;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Why nothing was added: the store says only that something was in the way.
 
 use pillarbox_core::flow::Desk;
+use pillarbox_core::international::{domain_key, fold};
 use pillarbox_store::{self as store, Credentials, Found, Read, StoreError};
 
 use crate::address::Address;
@@ -105,7 +106,7 @@ async fn alias_in_the_way(
         return Ok(Some(line));
     }
     for member in &alias.members {
-        let comes = new.addresses.iter().any(|(address, _)| address.eq_ignore_ascii_case(member));
+        let comes = new.addresses.iter().any(|(address, _)| is_same(address, member));
         if !comes && (!member.contains('@') || holder(desk, member).await?.is_none()) {
             return Ok(Some(format!(
                 "{member} is no address of an account here: `pillarbox account list` shows them, \
@@ -114,6 +115,11 @@ async fn alias_in_the_way(
         }
     }
     Ok(None)
+}
+
+/// Whether both texts are the same address.
+fn is_same(one: &str, two: &str) -> bool {
+    matches!((one.parse::<Address>(), two.parse::<Address>()), (Ok(one), Ok(two)) if one == two)
 }
 
 /// Whose an address is already.
@@ -145,12 +151,12 @@ fn no_account(name: &str) -> String {
 }
 
 async fn will_be_ours(desk: &Desk<Job>, new: &Additions, name: &str) -> Result<bool, StoreError> {
-    let comes = new.domains.iter().any(|domain| domain.eq_ignore_ascii_case(name));
+    let comes = new.domains.iter().any(|domain| domain_key(domain) == domain_key(name));
     Ok(comes || is_ours(desk, name).await?)
 }
 
 async fn will_exist(desk: &Desk<Job>, new: &Additions, name: &str) -> Result<bool, StoreError> {
-    let comes = new.accounts.iter().any(|(account, _)| account.eq_ignore_ascii_case(name));
+    let comes = new.accounts.iter().any(|(account, _)| fold(account) == fold(name));
     Ok(comes || (!name.contains('@') && holder(desk, name).await?.is_some()))
 }
 

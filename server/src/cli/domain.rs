@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::Trouble;
 use super::place::{self, Place};
 use super::table::{self, Column, table};
-use crate::address::domain_name;
+use crate::address::{both_forms, domain_name};
 use crate::control::wire::{Additions, DomainRow, Request};
 
 #[derive(Debug, Subcommand)]
@@ -13,7 +13,7 @@ pub(super) enum DomainCommand {
     /// Take mail for a domain from now on.
     #[command(after_help = ADD_HELP)]
     Add {
-        /// The domain.
+        /// The domain. One in other letters may be written in them or in its ASCII form, xn--…
         name: String,
         /// The account (name or address) that gets mail for what is nobody's there. Without one
         /// such mail is refused.
@@ -83,7 +83,7 @@ pub(super) fn run(command: DomainCommand) -> Result<(), Trouble> {
             let name = domain_name(&name).map_err(Trouble::Usage)?;
             let request = Request::RemoveDomain { name: name.clone(), with_addresses };
             place::ask(&mut place.reach()?, request)?;
-            Ok(table::print(&format!("domain {name} removed\n"))?)
+            Ok(table::print(&format!("domain {} removed\n", both_forms(&name)))?)
         }
     }
 }
@@ -97,7 +97,7 @@ fn add(name: &str, catch_all: Option<&str>, place: &Place) -> Result<(), Trouble
         additions.catch_alls.push((name.clone(), account));
     }
     place::ask(&mut hand, Request::Add(additions))?;
-    Ok(table::print(&format!("domain {name} added\n"))?)
+    Ok(table::print(&format!("domain {} added\n", both_forms(&name)))?)
 }
 
 fn list(json: bool, place: &Place) -> Result<(), Trouble> {
@@ -107,7 +107,11 @@ fn list(json: bool, place: &Place) -> Result<(), Trouble> {
     }
     let columns = [Column::Left("NAME"), Column::Right("ADDRESSES"), Column::Left("CATCH-ALL")];
     let cells = |row: DomainRow| {
-        vec![row.name, row.addresses.to_string(), row.catch_all.unwrap_or_else(|| "-".into())]
+        vec![
+            both_forms(&row.name),
+            row.addresses.to_string(),
+            row.catch_all.unwrap_or_else(|| "-".into()),
+        ]
     };
     let rows: Vec<_> = rows.into_iter().map(cells).collect();
     Ok(table::print(&table(&columns, &rows))?)
@@ -115,9 +119,10 @@ fn list(json: bool, place: &Place) -> Result<(), Trouble> {
 
 fn set_catch_all(name: &str, account: Option<String>, place: &Place) -> Result<(), Trouble> {
     let domain = domain_name(name).map_err(Trouble::Usage)?;
+    let shown = both_forms(&domain);
     let said = match &account {
-        Some(login) => format!("what is nobody's in {domain} goes to `{login}`\n"),
-        None => format!("what is nobody's in {domain} is refused\n"),
+        Some(login) => format!("what is nobody's in {shown} goes to `{login}`\n"),
+        None => format!("what is nobody's in {shown} is refused\n"),
     };
     place::ask(&mut place.reach()?, Request::CatchAll { domain, login: account })?;
     Ok(table::print(&said)?)

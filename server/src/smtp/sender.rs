@@ -1,6 +1,7 @@
 //! Whether those who submit send as themselves (RFC 6409 §6.1): in the envelope, and in the head.
 
 use pillarbox_core::flow::Desk;
+use pillarbox_core::international::{domain_key, fold};
 use pillarbox_core::message::Originator;
 use pillarbox_core::smtp::address::{Host, Mailbox, ReversePath};
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
@@ -89,8 +90,8 @@ fn is_same(sender: &ReversePath<'_>, originator: &Originator) -> bool {
     let ReversePath::Mailbox(Mailbox { localpart, host: Host::Domain(domain) }) = sender else {
         return false;
     };
-    localpart.as_str().eq_ignore_ascii_case(&originator.localpart)
-        && domain.as_str().eq_ignore_ascii_case(&originator.domain)
+    fold(localpart.as_str()) == fold(&originator.localpart)
+        && domain_key(domain.as_str()) == domain_key(&originator.domain)
 }
 
 fn not_theirs(what: &str) -> Reply {

@@ -11,6 +11,8 @@ mod faults;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod international;
+#[cfg(test)]
 mod jobs;
 #[cfg(test)]
 mod mail;

@@ -1,10 +1,12 @@
 //! Opening: the lock, versions, what is decided once, and the sweep.
 
+use pillarbox_store::verify::Finding;
 use pillarbox_store::{
-    AccountId, Change, Flags, Found, MailboxId, OpenError, Options, Place, Read, Store, Sync,
-    UidRange, Write,
+    AccountId, Addressee, Change, Flags, Found, MailboxId, OpenError, Options, Place, Read, Store,
+    Sync, UidRange, Write,
 };
 
+use crate::aliases;
 use crate::fixture::{Fixture, deliver, options, recipient};
 
 fn pragma(fixture: &Fixture, name: &str) -> i64 {
@@ -31,7 +33,7 @@ fn one_at_a_time() {
 #[test]
 fn an_empty_directory_becomes_the_present_version() {
     let fixture = Fixture::new();
-    assert_eq!(pragma(&fixture, "user_version"), 3);
+    assert_eq!(pragma(&fixture, "user_version"), 4);
     assert_eq!(pragma(&fixture, "page_size"), 8192);
     assert_eq!(pragma(&fixture, "auto_vacuum"), 2);
     let mut fixture = fixture.reopen();
@@ -49,6 +51,56 @@ fn a_database_at_version_zero_is_migrated() {
     let store = Store::open(dir.path(), &options()).unwrap();
     let account = Write::CreateAccount { name: "ann".into(), now: crate::fixture::NOW };
     assert!(store.writer().unwrap().commit(vec![account])[0].is_ok());
+}
+
+#[test]
+fn a_database_at_version_three_has_its_names_folded() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
+    for step in [
+        include_str!("../../src/schema/1.sql"),
+        include_str!("../../src/schema/2.sql"),
+        include_str!("../../src/schema/3.sql"),
+    ] {
+        conn.execute_batch(step).unwrap();
+    }
+    conn.execute_batch(
+        "INSERT INTO account (id, name, created) VALUES
+             (1, 'j\u{d6}rg', 0), (2, 'uwe', 0), (3, '\u{c4}nne', 0), (4, '\u{e4}nne', 0);
+         INSERT INTO domain (id, name) VALUES (1, 'x.example');
+         INSERT INTO address VALUES
+             (1, 'jo\u{308}rg', 1), (1, '\u{c4}nne', 3), (1, '\u{e4}nne', 4), (1, 'uwe', 2),
+             (1, '\u{c9}lan', 2);
+         INSERT INTO alias VALUES (1, 1, '\u{d6}l', 1, 0, 0), (2, 1, '\u{e9}lan', 1, 0, 0);
+         INSERT INTO member VALUES (1, 1, 'jo\u{308}rg'), (1, 1, 'uwe'), (2, 1, '\u{c4}nne');
+         PRAGMA user_version = 3;",
+    )
+    .unwrap();
+    drop(conn);
+    let store = Store::open(dir.path(), &options()).unwrap();
+    let mut reader = store.reader().unwrap();
+    let mut login = |login: &str| match reader.read(Read::Credentials { login: login.into() }) {
+        Ok(Found::Credentials(found)) => Some(found.account.0),
+        _ => None,
+    };
+    assert_eq!(login("j\u{f6}rg"), Some(1));
+    assert_eq!(login("J\u{d6}RG@x.example"), Some(1));
+    // Of two that have become one, the one that had the name already.
+    assert_eq!(login("\u{c4}NNE"), Some(4));
+    assert_eq!(login("\u{c4}nne@x.example"), Some(4));
+    // What is an alias stays one.
+    assert_eq!(login("\u{c9}lan@x.example"), None);
+    let members = match reader.read(aliases::resolve("\u{d6}L", "x.example")) {
+        Ok(Found::Addressee(Addressee::Alias(_, holders), _)) => holders,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(members.iter().map(|member| member.account.0).collect::<Vec<_>>(), [1, 2]);
+    drop((store, reader));
+    pillarbox_store::verify::verify(dir.path(), &mut |finding| {
+        // The accounts have no mailboxes, which is told; all else is in order.
+        assert!(!matches!(finding, Finding::Database(_) | Finding::Dangling(_)), "{finding}");
+    })
+    .unwrap();
 }
 
 #[test]
@@ -83,12 +135,12 @@ fn a_newer_database_is_left_alone() {
     let Fixture { dir, store, writer, reader, .. } = Fixture::new();
     drop((store, writer, reader));
     let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
-    conn.pragma_update(None, "user_version", 4).unwrap();
+    conn.pragma_update(None, "user_version", 5).unwrap();
     let opened = Store::open(dir.path(), &options());
-    assert!(matches!(opened, Err(OpenError::Newer { found: 4, known: 3 })));
+    assert!(matches!(opened, Err(OpenError::Newer { found: 5, known: 4 })));
     conn.pragma_update(None, "user_version", 0).unwrap();
     let verified = pillarbox_store::verify::verify(dir.path(), &mut |_| {});
-    assert!(matches!(verified, Err(OpenError::Older { found: 0, known: 3 })));
+    assert!(matches!(verified, Err(OpenError::Older { found: 0, known: 4 })));
 }
 
 #[test]

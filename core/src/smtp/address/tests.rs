@@ -62,6 +62,116 @@ fn what_is_wrong_is_told_with_its_place() {
     }
 }
 
+/// Where each mistake in a path is told, in bytes from its start.
+#[test]
+fn what_is_wrong_in_a_path_is_told_with_its_place() {
+    let (label, local) = ("x".repeat(64), "a".repeat(129));
+    let u_label = "\u{fc}".repeat(58);
+    let cases = [
+        ("", 0, "`<`"),
+        ("a@x>", 0, "`<`"),
+        ("<", 1, "a local part"),
+        ("< a@x>", 1, "a local part"),
+        ("<<a@x>>", 1, "a local part"),
+        ("<a@x", 4, "`>`"),
+        ("<a@x.", 5, "a domain"),
+        ("<a@x y>", 4, "`>`"),
+        ("<a@x>>", 5, "the end"),
+        ("<a>", 2, "`@`"),
+        ("<a@>", 3, "a domain"),
+        ("<a@@x>", 3, "a domain"),
+        // Source routes.
+        ("<@>", 2, "a domain"),
+        ("<@x>", 3, "`:` behind the source route"),
+        ("<@x,a@y>", 4, "`@` and a domain of the source route"),
+        ("<@x,@:a@y>", 5, "a domain"),
+        ("<@-x:a@y>", 2, "no hyphen at a label's ends"),
+        ("<@x:>", 4, "a local part"),
+        // Quoted local parts, and such as should be.
+        ("<\"a@x>", 6, "`\"` at the end of the quoted local part"),
+        ("<\"a\\\u{fc}\"@x>", 4, "a printable ASCII character behind the backslash"),
+        ("<\"a\"b@x>", 4, "`@`"),
+        ("<a\"b@x>", 2, "`@`"),
+        ("<a,b@x>", 2, "`@`"),
+        ("<j\u{f6}(x)@x>", 4, "`@`"),
+        (&format!("<{local}@x>"), 1, "a shorter local part"),
+        (&format!("<@x:\"{local}\"@x>"), 4, "a shorter local part"),
+        // Domains.
+        ("<a@.x>", 3, "a domain"),
+        ("<a@x..y>", 5, "a domain"),
+        ("<a@x.>", 5, "a domain"),
+        ("<a@x.-y>", 5, "no hyphen at a label's ends"),
+        ("<a@x.y-.z>", 5, "no hyphen at a label's ends"),
+        ("<a@x!y>", 4, "`>`"),
+        (&format!("<a@x.{label}>"), 5, "a label of at most 63 bytes"),
+        (&format!("<a@{}y>", "x.".repeat(128)), 3, "a shorter domain"),
+        (
+            "<\u{e9}@x.a\u{fc}\u{200d}>",
+            6,
+            "letters that a domain can have, in an order that it can have",
+        ),
+        ("<a@x.a\u{fc}--b>", 5, "no hyphen at a label's ends, nor two behind its second letter"),
+        ("<a@x.a_\u{fc}>", 5, "letters, digits and hyphens"),
+        (&format!("<a@x.{u_label}>"), 5, "a label of at most 63 bytes in its ASCII form"),
+        // Address literals.
+        // A literal may hold `>` (RFC 5321 §4.1.3), so that it is not where it should have ended.
+        ("<a@[>", 5, "`]` behind an address literal"),
+        ("<a@[192.0.2.1>", 14, "`]` behind an address literal"),
+        ("<a@[192.0.2.1] >", 14, "`>`"),
+        ("<a@[]>", 4, "an address such as 192.0.2.1 or IPv6:2001:db8::1"),
+        ("<a@[192.0.2]>", 4, "an address such as 192.0.2.1 or IPv6:2001:db8::1"),
+        ("<a@[192.0.2.256]>", 4, "an address such as 192.0.2.1 or IPv6:2001:db8::1"),
+        ("<a@[IPv6:1::2::3]>", 4, "an address such as 192.0.2.1 or IPv6:2001:db8::1"),
+        ("<a@[x25:]>", 4, "an address such as 192.0.2.1 or IPv6:2001:db8::1"),
+        ("<a@[x:\u{fc}]>", 6, "`]` behind an address literal"),
+        (&format!("<a@[x:{}]>", "y".repeat(254)), 4, "a shorter address literal"),
+    ];
+    for (text, offset, expected) in cases {
+        let forward = whole(text, |cursor| ForwardPath::read(cursor, Grammar::default()));
+        let reverse = whole(text, |cursor| ReversePath::read(cursor, Grammar::default()));
+        let told = |at: At| (at.offset, at.expected);
+        assert_eq!(forward.map_err(told), Err((offset, expected)), "{text}");
+        assert_eq!(reverse.map_err(told), Err((offset, expected)), "{text}");
+    }
+}
+
+#[test]
+fn domains_in_both_forms_are_one() {
+    let domain = |text: &'static str| Domain::parse(text, Grammar::default()).unwrap();
+    let name = domain("b\u{fc}cher.example");
+    for same in ["xn--bcher-kva.example", "XN--BCHER-KVA.EXAMPLE", "BU\u{308}CHER.Example"] {
+        assert_eq!(domain(same), name);
+        assert_eq!(name, domain(same));
+        assert_eq!(domain(same).name().unwrap().as_ascii(), "xn--bcher-kva.example");
+        assert_eq!(domain(same).name().unwrap().to_unicode(), "b\u{fc}cher.example");
+    }
+    for other in ["bucher.example", "xn--bcher-kva.org", "xn--a", "b\u{fc}cher.xn--a", "x"] {
+        assert_ne!(domain(other), name);
+        assert_eq!(domain(other), domain(other));
+    }
+    // No A-label, but what the grammar of RFC 5321 §4.1.2 has; and one name in both cases still.
+    assert!(domain("xn--a").name().is_err());
+    assert_eq!(domain("xn--a"), domain("XN--A"));
+    // How it was spelled is kept.
+    assert_eq!(domain("BU\u{308}CHER.Example").to_string(), "BU\u{308}CHER.Example");
+}
+
+#[test]
+fn pedantic_takes_u_labels_as_they_must_be() {
+    let grammar = Grammar { strictness: Strictness::Pedantic, ..Grammar::default() };
+    for (text, right) in [
+        ("b\u{fc}cher.Example", true),
+        ("bu\u{308}cher.example", false),
+        ("B\u{dc}CHER.example", false),
+        ("xn--bcher-kva.example", true),
+        ("xn--a.example", true),
+        ("ｅxample.org", false),
+    ] {
+        assert!(Domain::parse(text, Grammar::default()).is_ok());
+        assert_eq!(Domain::parse(text, grammar).is_ok(), right, "{text}");
+    }
+}
+
 #[test]
 fn pedantic_takes_no_odd_dots_or_underscores() {
     let grammar = Grammar { strictness: Strictness::Pedantic, ..Grammar::default() };
@@ -116,6 +226,16 @@ proptest! {
         if let Ok(parsed) = mailbox(&text) {
             let printed = parsed.to_string();
             prop_assert_eq!(mailbox(&printed), Ok(parsed));
+        }
+    }
+
+    #[test]
+    fn both_forms_of_a_domain_are_equal(text in "[a-zA-Zäöüß例え.-]{1,12}|(xn--[a-z0-9-]{1,9}\\.){1,2}x") {
+        let Ok(domain) = Domain::parse(&text, Grammar::default()) else { return Ok(()) };
+        prop_assert_eq!(&domain, &domain);
+        let Ok(name) = domain.name() else { return Ok(()) };
+        for form in [name.as_ascii(), &name.to_unicode()] {
+            prop_assert_eq!(&Domain::parse(form, Grammar::default()).unwrap(), &domain);
         }
     }
 
