@@ -18,9 +18,8 @@ pub fn fold(localpart: &str) -> Cow<'_, str> {
             false => Cow::Borrowed(localpart),
         };
     }
-    let small = localpart.nfc().flat_map(char::to_lowercase).map(medial);
-    // Small letters may compose where the capitals did not.
-    let folded: String = small.nfc().collect();
+    // Composed last: the small form of a letter and that of its pieces are the same, composed.
+    let folded: String = localpart.chars().flat_map(char::to_lowercase).map(medial).nfc().collect();
     debug_assert!(is_nfc(&folded));
     Cow::Owned(folded)
 }
@@ -74,6 +73,8 @@ mod tests {
         for char in '\0'..='\u{2ffff}' {
             let once = fold(char.encode_utf8(&mut [0; 4])).into_owned();
             assert_eq!(fold(&once), once, "{char:?}");
+            let pieces: String = std::iter::once(char).nfd().collect();
+            assert_eq!(fold(&pieces), once, "{char:?}");
             let upper: String = char.to_uppercase().collect();
             // One letter to one letter: what has no capital of its own (ß) is not the letters that
             // stand for it then.

@@ -174,7 +174,8 @@ impl fmt::Display for Verb {
 }
 
 impl<'a> Command<'a> {
-    /// Parses a line without its line end. Nothing is allocated for one that fails.
+    /// Parses a line without its line end. Nothing is allocated for one that fails, but to look up
+    /// the letters of a domain that is not ASCII.
     ///
     /// # Errors
     /// What is wrong with it, by its place.
