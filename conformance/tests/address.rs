@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
@@ -34,18 +35,18 @@ impl Server {
             let mut child = Command::new(env!("CARGO_BIN_EXE_server"))
                 .args(["localserve", "--runtime", runtime, "--port-offset", &offset.to_string()])
                 .arg("--dir")
-                .arg(folder.path())
+                .arg(folder.path().join("data"))
                 .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
+                // A pipe that nobody reads would be full some day, and stop the server.
+                .stderr(File::create(folder.path().join("log")).unwrap())
                 .spawn()
                 .unwrap();
             let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
             if lines.any(|line| line.is_ok_and(|line| line == "ready")) {
                 return Self { child, offset, _folder: folder };
             }
-            let mut why = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut why).unwrap();
             child.wait().unwrap();
+            let why = std::fs::read_to_string(folder.path().join("log")).unwrap();
             assert!(why.contains("is taken"), "{why}");
         }
         panic!("no free ports found");
