@@ -1,8 +1,10 @@
 //! One mail transaction, from MAIL to the end of the body.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use pillarbox_core::flow::Desk;
+use pillarbox_core::international::{domain_key, fold};
 use pillarbox_core::message::HeadLimits;
 use pillarbox_core::mime::{BinaryFault, Reencoder};
 use pillarbox_core::smtp::address::{Mailbox, ReversePath};
@@ -33,6 +35,7 @@ pub(super) struct Envelope {
     /// All that MAIL said.
     pub(super) mail: Mail<'static>,
     pub(super) recipients: Vec<Recipient>,
+    named: BTreeSet<String>,
 }
 
 /// A letter that has come, and is not refused so far.
@@ -58,6 +61,16 @@ pub(super) enum To {
     Account(AccountId),
     /// The members of an alias; not all of them need get it.
     Members(Vec<AccountId>),
+}
+
+impl Recipient {
+    /// One string for all spellings of its address.
+    fn key(&self) -> String {
+        match self.address.rsplit_once('@') {
+            Some((localpart, domain)) => format!("{}@{}", fold(localpart), domain_key(domain)),
+            None => fold(&self.address).into_owned(),
+        }
+    }
 }
 
 impl To {
@@ -88,7 +101,7 @@ impl Letter {
     pub(super) fn new(mail: Mail<'static>, limits: &HeadLimits, parts_max: usize) -> Self {
         let binary = mail.body == Some(Encoding::BinaryMime);
         let binary = binary.then(|| Box::new(Reencoder::new(parts_max)));
-        let envelope = Envelope { mail, recipients: Vec::new() };
+        let envelope = Envelope::new(mail);
         Self { envelope, text: Text::new(limits), binary, size: 0 }
     }
 
@@ -153,9 +166,21 @@ pub(super) fn sender_text(sender: &ReversePath<'_>) -> String {
 }
 
 impl Envelope {
+    pub(super) const fn new(mail: Mail<'static>) -> Self {
+        Self { mail, recipients: Vec::new(), named: BTreeSet::new() }
+    }
+
     /// The sender as `Return-Path` and logs have it.
     pub(super) fn sender_text(&self) -> String {
         sender_text(&self.mail.sender)
+    }
+
+    /// One more recipient. The same address again, in whichever spelling, is the same recipient, who
+    /// gets one copy; but by LMTP each is answered by itself (RFC 2033 §4.2).
+    pub(super) fn add(&mut self, recipient: Recipient, protocol: Protocol) {
+        if self.named.insert(recipient.key()) || protocol == Protocol::Lmtp {
+            self.recipients.push(recipient);
+        }
     }
 
     /// How many copies of it there are to be at most.

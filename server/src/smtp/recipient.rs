@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn so_many_copies_and_no_more() {
         let mail = Mail::new(ReversePath::Null);
-        let mut envelope = Envelope { mail, recipients: Vec::new() };
+        let mut envelope = Envelope::new(mail);
         assert_eq!(another(&envelope, false), Ok(()));
         let to = To::Members(vec![ANN; COPIES_MAX - 1]);
         envelope.recipients.push(Recipient { address: "team@x".into(), to });

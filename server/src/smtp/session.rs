@@ -505,7 +505,7 @@ impl SmtpSession {
             }
             Outcome::Recipient(Ok(recipient), _) => {
                 if let Some(letter) = &mut self.letter {
-                    letter.envelope.recipients.push(recipient);
+                    letter.envelope.add(recipient, self.client.protocol);
                 }
                 self.reply(&Reply::recipient_ok(), out);
             }
