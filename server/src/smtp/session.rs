@@ -221,11 +221,11 @@ impl SmtpSession {
             self.patience.follow(now.moment, used, self.smtp.reading());
             self.slowness.count_bad_commands(now.moment, self.smtp.bad_commands());
         }
-        self.wish(now.moment, !io.inbox.is_empty())
+        self.wish(now.moment)
     }
 
     /// What is wished for once the conversation is as far as it goes.
-    fn wish(&mut self, now: Moment, unread: bool) -> Want {
+    fn wish(&mut self, now: Moment) -> Want {
         if self.ending == Ending::Gone {
             return WAIT_ALONE;
         }
@@ -235,8 +235,8 @@ impl SmtpSession {
         }
         Want {
             read: true,
-            // A flow is under way and the client has said more: the replies may leave together.
-            hold: slow_until.is_some() || (self.flow.is_some() && unread),
+            // What was answered before a flow leaves with the flow's own answer, in one write.
+            hold: slow_until.is_some() || self.flow.is_some(),
             deadline: slow_until.or_else(|| self.patience.deadline()),
             stream: Stream::Keep,
             done: false,

@@ -69,6 +69,13 @@ def pipelined():
         assert codes == [b"250", b"250", b"250", b"354"], answer
         smtp.sock.sendall(letter("pipelined 2").encode() + b".\r\nNOOP\r\n")
         replies(smtp, [250, 250])
+        smtp.sock.sendall(
+            b"NOOP\r\nMAIL FROM:<ann@client.example>\r\nRCPT TO:<user@localhost>\r\n"
+            b"RCPT TO:<friend@localhost>\r\n"
+        )
+        answer = smtp.sock.recv(65536)
+        assert answer.count(b"\r\n") == 4, answer
+        assert smtp.rset()[0] == 250
         # Mistakes in the middle keep the group in step.
         smtp.sock.sendall(b"RCPT TO:<user@localhost>\r\nBLAH\r\nMAIL FROM:<a@b>\r\nRSET\r\nDATA\r\n")
         replies(smtp, [503, 500, 250, 250, 503])
