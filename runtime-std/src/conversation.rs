@@ -437,7 +437,7 @@ fn earlier(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {
 }
 
 /// Reads and writes that one connection may have before others have theirs.
-const ROUNDS_MAX: usize = 16;
+const ROUNDS_MAX: usize = 4;
 
 /// Where a reset cannot be waited for, it is looked for this often.
 const RESET_PROBE: Duration = Duration::from_millis(500);

@@ -21,6 +21,7 @@ on_each_runtime!(
     resets_in_mid_command,
     ten_mebibytes_without_a_line_end,
     two_thousand_quick_connects,
+    heads_without_end,
 );
 
 /// How much a server's memory may grow.
@@ -101,6 +102,29 @@ fn two_thousand_quick_connects(runtime: &'static str) {
             if round % 4 == 0 {
                 hear(&mut stream, b"220 ");
             }
+        }
+    });
+}
+
+/// A field of 1 MiB in folded lines, and 4 MiB of the smallest fields in each of three sessions.
+fn heads_without_end(runtime: &'static str) {
+    besieged(runtime, |port| {
+        let folded = [&b"Subject: x\r\n"[..], &b" x\r\n".repeat(1 << 18)].concat();
+        let tiny = b"a:\r\n".repeat(1 << 20);
+        let clients = [folded, tiny.clone(), tiny.clone(), tiny].map(|head| {
+            thread::spawn(move || {
+                let mut stream = connect(port);
+                hear(&mut stream, b"220 ");
+                let begin = "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<user@localhost>\r\nDATA\r\n";
+                stream.write_all(begin.as_bytes()).unwrap();
+                hear(&mut stream, b"\r\n354 ");
+                stream.write_all(&head).unwrap();
+                stream.write_all(b"\r\ntext\r\n.\r\n").unwrap();
+                hear(&mut stream, b"552 5.3.4 the header");
+            })
+        });
+        for client in clients {
+            client.join().unwrap();
         }
     });
 }
