@@ -83,10 +83,12 @@ impl Mold {
         let dir = tempfile::tempdir().unwrap();
         copy(&self.dir.path().join("store"), dir.path());
         let random = || Box::new(SystemRandom::default()) as _;
+        let store = Arc::new(open(dir.path()));
+        let (allowances, secret) = (Allowances::default(), store.login_secret().unwrap());
         World {
-            store: Arc::new(open(dir.path())),
+            store,
             _dir: dir,
-            context: Arc::new(Context::new("localhost".into(), 1, &Allowances::default(), random)),
+            context: Arc::new(Context::new("localhost".into(), 1, &allowances, secret, random)),
             config: self.config.clone(),
             acceptor: self.acceptor.clone(),
         }

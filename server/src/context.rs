@@ -26,17 +26,21 @@ pub struct Context {
     pub(crate) rates: Rates,
     /// The next connection's id.
     next_id: AtomicU64,
+    /// What the salts of names that do not exist are derived from.
+    pub(crate) login_secret: [u8; 32],
     /// Makes a source of random bytes for one session.
     randomness: fn() -> Box<dyn Random>,
 }
 
 impl Context {
     /// `first_id` is the first connection's id; ids of one server never repeat, and ids of its
-    /// later starts do not either where it is taken from the clock.
+    /// later starts do not either where it is taken from the clock. `login_secret` is
+    /// the store's.
     pub fn new(
         hostname: String,
         first_id: u64,
         allowances: &Allowances,
+        login_secret: [u8; 32],
         randomness: fn() -> Box<dyn Random>,
     ) -> Self {
         Self {
@@ -46,6 +50,7 @@ impl Context {
             pins: Arc::default(),
             recents: Arc::default(),
             next_id: AtomicU64::new(first_id),
+            login_secret,
             randomness,
         }
     }

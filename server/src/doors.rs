@@ -116,11 +116,7 @@ impl Entrance {
 fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Door, ConfigFault> {
     let submission = listener.protocol.is_submission();
     // RFC 4954 belongs to our own people; other servers have nothing to log in for.
-    let mechanisms: Vec<String> = if submission {
-        [Mechanism::Plain, Mechanism::Login].map(|m| m.name().to_owned()).to_vec()
-    } else {
-        Vec::new()
-    };
+    let mechanisms: Vec<String> = if submission { mechanisms() } else { Vec::new() };
     let (auth, auth_under_tls) = if listener.login_without_tls {
         (mechanisms, Vec::new())
     } else {
@@ -140,14 +136,21 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
     Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head, parts_max, times })
 }
 
+/// What people can log in with. What binds to the channel is left out as long as the channel does
+/// not tell its bindings.
+fn mechanisms() -> Vec<String> {
+    let bound = |mechanism: &Mechanism| matches!(mechanism, Mechanism::Scram { plus: true, .. });
+    let all = Mechanism::ALL.into_iter().filter(|mechanism| !bound(mechanism));
+    all.map(|mechanism| mechanism.name().to_owned()).collect()
+}
+
 fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {
-    let mechanisms = [Mechanism::Plain, Mechanism::Login].map(|m| m.name().to_owned()).to_vec();
     ImapDoor {
         imap: Arc::new(ImapConfig {
             greeting: format!("{} IMAP", config.hostname),
             starttls,
             login_without_tls: listener.login_without_tls,
-            mechanisms,
+            mechanisms: mechanisms(),
             append_bytes_max: config.limits.smtp.message_bytes_max,
             ..ImapConfig::default()
         }),

@@ -16,11 +16,11 @@ use pillarbox_store as store;
 const MEMORY_KIB: u32 = 19 * 1_024;
 const PASSES: u32 = 2;
 /// RFC 7677 §4 asks for at least 4096.
-const SCRAM_ITERATIONS: NonZeroU32 = match NonZeroU32::new(4_096) {
+pub(crate) const SCRAM_ITERATIONS: NonZeroU32 = match NonZeroU32::new(4_096) {
     Some(count) => count,
     None => NonZeroU32::MIN,
 };
-const SALT_BYTES: usize = 16;
+pub(crate) const SALT_BYTES: usize = 16;
 /// glibc takes what is larger than 32 MiB from the system and gives it back when freed. Smaller
 /// blocks it soon keeps in its heap, where each check of a password would leave a hole of 19 MiB.
 /// What is asked for beyond argon2's need is never touched, so it is address space and no memory.

@@ -73,10 +73,10 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
         accounts::create_first(&store, &mut writer, first, now(), &mut SystemRandom::default())?;
     }
     let statistics = Arc::new(Statistics::default());
-    let context =
-        Arc::new(Context::new(config.hostname.clone(), first_id(), &config.rates, || {
-            Box::new(SystemRandom::default())
-        }));
+    let secret = store.login_secret().map_err(|error| error.to_string())?;
+    let random = || Box::new(SystemRandom::default()) as _;
+    let hostname = config.hostname.clone();
+    let context = Arc::new(Context::new(hostname, first_id(), &config.rates, secret, random));
     let listeners = bind(config, &context, acceptor.as_ref())?;
     let bodies = store.bodies().to_owned();
     let store = Arc::new(store);

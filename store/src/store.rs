@@ -135,6 +135,18 @@ impl Store {
         Ok(Reader { conn, shared: Arc::clone(&self.shared) })
     }
 
+    /// 32 random bytes, drawn when the store was made, which the answers to logins of names that
+    /// do not exist are derived from.
+    ///
+    /// # Errors
+    ///
+    /// The world's failures.
+    pub fn login_secret(&self) -> Result<[u8; 32], StoreError> {
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let ask = "SELECT login_secret FROM meta";
+        Ok(keeper.query_row(ask, [], |row| row.get::<_, [u8; 32]>(0))?)
+    }
+
     /// The folder where large bodies lie; [`body_path`] tells the file.
     #[must_use]
     pub fn bodies(&self) -> &Path {

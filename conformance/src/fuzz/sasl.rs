@@ -1,6 +1,11 @@
 //! SASL: every mechanism, with any messages of a client.
 
-use pillarbox_core::sasl::{FIELD_MAX, Login, Mechanism, Step};
+use std::num::NonZeroU32;
+
+use pillarbox_core::sasl::{
+    Binding, Bindings, Channel, Client, ClientStep, Credentials, FIELD_MAX, Login, Mechanism,
+    NONCE_BYTES, ScramKeys, Secret, Step,
+};
 
 use crate::fuzz::Tape;
 
@@ -15,10 +20,11 @@ pub fn target(bytes: &[u8]) {
         return;
     };
     assert!(mechanism.name().eq_ignore_ascii_case(name));
+    meet(mechanism, &mut tape.clone());
     let mut sent = Vec::new();
     let first = (choice % 2 == 1).then(|| message(&mut tape));
     sent.extend(first.clone());
-    let mut step = mechanism.start(first.as_deref());
+    let mut step = mechanism.start(first.as_deref(), &bindings());
     for _ in 0..=ROUNDS_MAX {
         match step {
             Step::Challenge(exchange, challenge) => {
@@ -28,6 +34,14 @@ pub fn target(bytes: &[u8]) {
                 sent.push(answer);
             }
             Step::Check(login) => return check(&login, &sent),
+            Step::Keys(wanted) => step = wanted.found(keys(mechanism, PASSWORD), NONCE),
+            // The fuzzer does not know the password.
+            Step::Proven(proven) => panic!("{} was proven by chance", proven.authcid),
+            Step::Unproven(unproven) => {
+                return assert!(
+                    !unproven.authcid.is_empty() && unproven.authcid.len() <= FIELD_MAX
+                );
+            }
             Step::Malformed(why) => return assert!(!why.is_empty() && why.is_ascii()),
         }
     }
@@ -35,10 +49,70 @@ pub fn target(bytes: &[u8]) {
 }
 
 /// Names as clients write them, and one that is not served.
-const NAMES: [&str; 5] = ["PLAIN", "LOGIN", "plain", "Login", "CRAM-MD5"];
+const NAMES: [&str; 9] = [
+    "PLAIN",
+    "LOGIN",
+    "plain",
+    "Login",
+    "CRAM-MD5",
+    "SCRAM-SHA-256",
+    "scram-sha-1",
+    "SCRAM-SHA-256-PLUS",
+    "SCRAM-SHA-1-PLUS",
+];
 /// Messages of the longest exchange.
-const ROUNDS_MAX: usize = 2;
-const CHALLENGE_MAX: usize = 64;
+const ROUNDS_MAX: usize = 5;
+/// The client's nonce, and what comes with it.
+const CHALLENGE_MAX: usize = FIELD_MAX + 128;
+const PASSWORD: &str = "not to be guessed";
+const NONCE: [u8; NONCE_BYTES] = [2; NONCE_BYTES];
+
+fn bindings() -> Bindings {
+    Bindings { exporter: Some(vec![1; 32]), end_point: None }
+}
+
+fn keys(mechanism: Mechanism, password: &str) -> ScramKeys {
+    let Mechanism::Scram { hash, .. } = mechanism else { panic!("{mechanism:?} wants keys") };
+    ScramKeys::derive(hash, password, b"salt", NonZeroU32::MIN)
+}
+
+/// Our own client against our own server, whose challenges somebody changes on the way: what is
+/// proven was not changed, and a client that may believe a yes has met a server with the keys.
+fn meet(mechanism: Mechanism, tape: &mut Tape<'_>) {
+    let plus = matches!(mechanism, Mechanism::Scram { plus: true, .. });
+    let exporter = bindings().exporter.unwrap_or_default();
+    let channel = if plus { Channel::Bound(Binding::Exporter, exporter) } else { Channel::Unbound };
+    let who = Credentials {
+        authzid: String::new(),
+        authcid: "ann".into(),
+        password: Secret::new(PASSWORD.into()),
+    };
+    let Ok((mut client, initial)) = Client::start(mechanism, who, &channel, [1; NONCE_BYTES])
+    else {
+        panic!("{mechanism:?} does not fit its channel");
+    };
+    let mut changed = false;
+    let mut step = mechanism.start(initial.as_deref(), &bindings());
+    loop {
+        step = match step {
+            Step::Keys(wanted) => wanted.found(keys(mechanism, PASSWORD), NONCE),
+            Step::Challenge(exchange, mut challenge) => {
+                if tape.byte() > 200 {
+                    challenge.push(tape.byte());
+                    changed = true;
+                }
+                let ClientStep::Respond(next, response) = client.answer(&challenge) else {
+                    return assert!(changed, "a client is not content with our own server");
+                };
+                client = next;
+                exchange.answer(&response)
+            }
+            Step::Check(login) => return assert_eq!(login.password.reveal(), PASSWORD),
+            Step::Proven(_) => return assert!(client.may_succeed() && !changed),
+            Step::Unproven(_) | Step::Malformed(_) => return assert!(changed),
+        };
+    }
+}
 
 /// Short mostly, or around the limit of a field.
 fn message(tape: &mut Tape<'_>) -> Vec<u8> {

@@ -71,6 +71,7 @@ impl House {
             "localhost".into(),
             start << 20,
             &Allowances::default(),
+            store.login_secret().map_err(|error| error.to_string())?,
             prng::server_random,
         );
         let context = Arc::new(context);

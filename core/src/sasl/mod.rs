@@ -1,13 +1,14 @@
-//! SASL (RFC 4422), server side, for any protocol that carries it: PLAIN and LOGIN, and the keys
-//! that SCRAM needs.
+//! SASL (RFC 4422) for any protocol that carries it: PLAIN, LOGIN and SCRAM with both hashes, bound
+//! to the channel or not. The server's side is here, the client's is [`Client`].
 //!
 //! An exchange is short and has one path, so its states are consumed: each answer takes the old
 //! state and gives the next [`Step`].
 //!
 //! ```
-//! use pillarbox_core::sasl::{Mechanism, Step};
+//! use pillarbox_core::sasl::{Bindings, Mechanism, Step};
 //!
-//! let Step::Challenge(exchange, challenge) = Mechanism::Login.start(None) else { panic!() };
+//! let none = Bindings::default();
+//! let Step::Challenge(exchange, challenge) = Mechanism::Login.start(None, &none) else { panic!() };
 //! assert_eq!(challenge, b"Username:");
 //! let Step::Challenge(exchange, challenge) = exchange.answer(b"ann") else { panic!() };
 //! assert_eq!(challenge, b"Password:");
@@ -15,9 +16,16 @@
 //! assert_eq!(login.authcid, "ann");
 //! ```
 
+mod binding;
+mod client;
+mod grammar;
+mod scram;
 mod scram_keys;
 mod secret;
 
+pub use binding::{Binding, Bindings};
+pub use client::{Channel, Client, ClientStep, Credentials, ITERATIONS_MAX, NoBinding};
+pub use scram::{KeysWanted, NONCE_BYTES, Proven, Unproven};
 pub use scram_keys::{Hash, ScramKeys};
 pub use secret::Secret;
 
@@ -32,13 +40,30 @@ pub enum Mechanism {
     Plain,
     /// The older one of two questions; never a standard, still asked for by mail programs.
     Login,
+    /// RFC 5802, RFC 7677: the client proves that it knows the password, and so does the server.
+    Scram {
+        /// Of the keys.
+        hash: Hash,
+        /// Whether the proof holds on this channel only: `-PLUS`.
+        plus: bool,
+    },
 }
 
 impl Mechanism {
+    /// All of them, the strongest first.
+    pub const ALL: [Self; 6] = [
+        Self::Scram { hash: Hash::Sha256, plus: true },
+        Self::Scram { hash: Hash::Sha1, plus: true },
+        Self::Scram { hash: Hash::Sha256, plus: false },
+        Self::Scram { hash: Hash::Sha1, plus: false },
+        Self::Plain,
+        Self::Login,
+    ];
+
     /// The mechanism of this name, in any case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Plain, Self::Login].into_iter().find(|m| m.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|m| m.name().eq_ignore_ascii_case(name))
     }
 
     /// The registered name.
@@ -47,17 +72,29 @@ impl Mechanism {
         match self {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
+            Self::Scram { hash: Hash::Sha256, plus: true } => "SCRAM-SHA-256-PLUS",
+            Self::Scram { hash: Hash::Sha1, plus: true } => "SCRAM-SHA-1-PLUS",
+            Self::Scram { hash: Hash::Sha256, plus: false } => "SCRAM-SHA-256",
+            Self::Scram { hash: Hash::Sha1, plus: false } => "SCRAM-SHA-1",
         }
     }
 
-    /// Begins an exchange, with the client's initial response where it sent one.
+    /// Begins an exchange, with the client's initial response where it sent one. `bindings` are
+    /// those of the channel, and empty where no -PLUS mechanism is announced.
     #[must_use]
-    pub fn start(self, initial: Option<&[u8]>) -> Step {
+    pub fn start(self, initial: Option<&[u8]>, bindings: &Bindings) -> Step {
         match (self, initial) {
             (Self::Plain, None) => Step::Challenge(Exchange(State::Plain), Vec::new()),
             (Self::Plain, Some(message)) => plain(message),
             (Self::Login, None) => Step::Challenge(Exchange(State::Name), b"Username:".to_vec()),
             (Self::Login, Some(name)) => ask_password(name),
+            (Self::Scram { hash, plus }, None) => {
+                let bindings = bindings.clone();
+                Step::Challenge(Exchange(State::First { hash, plus, bindings }), Vec::new())
+            }
+            (Self::Scram { hash, plus }, Some(message)) => {
+                scram::first(hash, plus, bindings, message)
+            }
         }
     }
 }
@@ -69,6 +106,12 @@ pub enum Step {
     Challenge(Exchange, Vec<u8>),
     /// The client has said who it is: check it.
     Check(Login),
+    /// The client has said who it is and is about to prove it: look its keys up.
+    Keys(KeysWanted),
+    /// The client is who it says.
+    Proven(Proven),
+    /// It is not: authentication has failed.
+    Unproven(Unproven),
     /// The message breaks the mechanism's rules.
     Malformed(&'static str),
 }
@@ -93,6 +136,9 @@ enum State {
     Plain,
     Name,
     Password { authcid: String },
+    First { hash: Hash, plus: bool, bindings: Bindings },
+    Proof(Box<scram::AwaitsProof>),
+    Signed(Proven),
 }
 
 impl Exchange {
@@ -102,6 +148,9 @@ impl Exchange {
         match self.0 {
             State::Plain => plain(message),
             State::Name => ask_password(message),
+            State::First { hash, plus, bindings } => scram::first(hash, plus, &bindings, message),
+            State::Proof(awaits) => awaits.answer(message),
+            State::Signed(proven) => scram::last(proven, message),
             State::Password { authcid } => match text(message) {
                 Ok(password) => Step::Check(Login {
                     authzid: String::new(),
@@ -165,16 +214,20 @@ mod tests {
     #[test]
     fn plain_of_rfc_4616_section_4() {
         let (authzid, authcid, password) =
-            login(Mechanism::Plain.start(Some(b"\0tim\0tanstaaftanstaaf")));
+            login(Mechanism::Plain.start(Some(b"\0tim\0tanstaaftanstaaf"), &Bindings::default()));
         assert_eq!((&*authzid, &*authcid, &*password), ("", "tim", "tanstaaftanstaaf"));
         let (authzid, authcid, password) =
-            login(Mechanism::Plain.start(Some(b"Ursel\0Kurt\0xipj3plmq")));
+            login(Mechanism::Plain.start(Some(b"Ursel\0Kurt\0xipj3plmq"), &Bindings::default()));
         assert_eq!((&*authzid, &*authcid, &*password), ("Ursel", "Kurt", "xipj3plmq"));
     }
 
     #[test]
     fn plain_asks_with_an_empty_challenge() {
-        let Step::Challenge(exchange, challenge) = Mechanism::Plain.start(None) else { panic!() };
+        let Step::Challenge(exchange, challenge) =
+            Mechanism::Plain.start(None, &Bindings::default())
+        else {
+            panic!()
+        };
         assert_eq!(challenge, b"");
         assert_eq!(login(exchange.answer(b"\0a\0b")).1, "a");
     }
@@ -184,24 +237,37 @@ mod tests {
         for message in
             [&b""[..], b"a", b"\0a", b"\0\0b", b"\0a\0", b"\0a\0b\0c", b"\0a\0\xff", b"\xff\0a\0b"]
         {
-            assert!(matches!(Mechanism::Plain.start(Some(message)), Step::Malformed(_)));
+            assert!(matches!(
+                Mechanism::Plain.start(Some(message), &Bindings::default()),
+                Step::Malformed(_)
+            ));
         }
-        assert!(matches!(Mechanism::Login.start(Some(b"")), Step::Malformed(_)));
-        assert!(matches!(Mechanism::Login.start(Some(b"a\0b")), Step::Malformed(_)));
+        assert!(matches!(
+            Mechanism::Login.start(Some(b""), &Bindings::default()),
+            Step::Malformed(_)
+        ));
+        assert!(matches!(
+            Mechanism::Login.start(Some(b"a\0b"), &Bindings::default()),
+            Step::Malformed(_)
+        ));
     }
 
     #[test]
     fn fields_at_their_limit_and_one_past_it() {
         for (length, good) in [(FIELD_MAX, true), (FIELD_MAX + 1, false)] {
             let message = [b"\0a\0".to_vec(), vec![b'x'; length]].concat();
-            let step = Mechanism::Plain.start(Some(&message));
+            let step = Mechanism::Plain.start(Some(&message), &Bindings::default());
             assert_eq!(matches!(step, Step::Check(_)), good);
         }
     }
 
     #[test]
     fn a_login_does_not_print_its_password() {
-        let Step::Check(login) = Mechanism::Plain.start(Some(b"\0tim\0hunter2")) else { panic!() };
+        let Step::Check(login) =
+            Mechanism::Plain.start(Some(b"\0tim\0hunter2"), &Bindings::default())
+        else {
+            panic!()
+        };
         assert!(!format!("{login:?}").contains("hunter2"));
     }
 }

@@ -34,24 +34,103 @@ impl ScramKeys {
     /// Derives the keys of a password (RFC 5802 §3). Slow by design: linear in `iterations`.
     #[must_use]
     pub fn derive(hash: Hash, password: &str, salt: &[u8], iterations: NonZeroU32) -> Self {
-        let (stretch, mac, plain) = match hash {
-            Hash::Sha1 => (
-                pbkdf2::PBKDF2_HMAC_SHA1,
-                hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-                &digest::SHA1_FOR_LEGACY_USE_ONLY,
-            ),
-            Hash::Sha256 => (pbkdf2::PBKDF2_HMAC_SHA256, hmac::HMAC_SHA256, &digest::SHA256),
+        Self::derive_with_client_key(hash, password, salt, iterations).0
+    }
+
+    /// The keys, and the client's own, with which it makes its proofs.
+    pub(super) fn derive_with_client_key(
+        hash: Hash,
+        password: &str,
+        salt: &[u8],
+        iterations: NonZeroU32,
+    ) -> (Self, Vec<u8>) {
+        let stretch = match hash {
+            Hash::Sha1 => pbkdf2::PBKDF2_HMAC_SHA1,
+            Hash::Sha256 => pbkdf2::PBKDF2_HMAC_SHA256,
         };
-        let mut salted = vec![0; plain.output_len()];
+        let mut salted = vec![0; hash.bytes()];
         pbkdf2::derive(stretch, iterations, salt, password.as_bytes(), &mut salted);
-        let key = hmac::Key::new(mac, &salted);
-        let client_key = hmac::sign(&key, b"Client Key");
-        Self {
+        let client_key = hash.sign(&salted, b"Client Key");
+        let keys = Self {
             hash,
             salt: salt.to_vec(),
             iterations: iterations.get(),
-            stored_key: digest::digest(plain, client_key.as_ref()).as_ref().to_vec(),
-            server_key: hmac::sign(&key, b"Server Key").as_ref().to_vec(),
+            stored_key: hash.digest(&client_key),
+            server_key: hash.sign(&salted, b"Server Key"),
+        };
+        (keys, client_key)
+    }
+
+    /// Keys for a name that has none, which no proof fits. The same name gets the same salt each
+    /// time, so that asking twice does not tell who exists (RFC 5802 §9 leaves this to servers).
+    /// `secret` is the server's own and must outlive its restarts; `salt_bytes` and `iterations`
+    /// are those of real keys.
+    #[must_use]
+    pub fn decoy(
+        hash: Hash,
+        name: &str,
+        secret: &[u8; 32],
+        salt_bytes: usize,
+        iterations: NonZeroU32,
+    ) -> Self {
+        let made = |what: &str| hash.sign(secret, format!("{what}\0{hash:?}\0{name}").as_bytes());
+        let mut salt = made("salt");
+        salt.truncate(salt_bytes);
+        Self {
+            hash,
+            salt,
+            iterations: iterations.get(),
+            stored_key: made("stored key"),
+            server_key: made("server key"),
+        }
+    }
+
+    /// Whether a proof of this exchange was made by somebody who knows the password (RFC 5802 §3).
+    pub(super) fn accept(&self, auth_message: &[u8], proof: &[u8]) -> bool {
+        let client_signature = self.hash.sign(&self.stored_key, auth_message);
+        let client_key = xor(proof, &client_signature);
+        let fits = same(&self.hash.digest(&client_key), &self.stored_key);
+        fits && proof.len() == client_signature.len()
+    }
+
+    /// `ServerSignature`, which shows the client that we know its keys.
+    pub(super) fn sign(&self, auth_message: &[u8]) -> Vec<u8> {
+        self.hash.sign(&self.server_key, auth_message)
+    }
+}
+
+/// As long as the shorter one.
+pub(super) fn xor(one: &[u8], other: &[u8]) -> Vec<u8> {
+    one.iter().zip(other).map(|(one, other)| one ^ other).collect()
+}
+
+/// Compares in constant time: it is the tags of both that meet.
+pub(super) fn same(ours: &[u8], theirs: &[u8]) -> bool {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, ours);
+    hmac::verify(&key, theirs, hmac::sign(&key, ours).as_ref()).is_ok()
+}
+
+impl Hash {
+    pub(super) fn sign(self, key: &[u8], message: &[u8]) -> Vec<u8> {
+        let algorithm = match self {
+            Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            Self::Sha256 => hmac::HMAC_SHA256,
+        };
+        hmac::sign(&hmac::Key::new(algorithm, key), message).as_ref().to_vec()
+    }
+
+    fn digest(self, message: &[u8]) -> Vec<u8> {
+        digest::digest(self.algorithm(), message).as_ref().to_vec()
+    }
+
+    fn bytes(self) -> usize {
+        self.algorithm().output_len()
+    }
+
+    fn algorithm(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+            Self::Sha256 => &digest::SHA256,
         }
     }
 }

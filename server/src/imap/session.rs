@@ -8,10 +8,9 @@ use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
 use pillarbox_core::imap::command::{Append, Command, Verb};
-use pillarbox_core::imap::response::Code;
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
-use pillarbox_core::sasl::{Exchange, Login, Mechanism, Secret, Step as SaslStep};
+use pillarbox_core::sasl::{Exchange, Login, Secret};
 use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{
     EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want,
@@ -24,10 +23,12 @@ use super::open::{Open, Tools};
 use super::{copy, fetch, mailboxes, search};
 use crate::context::{Context, Id};
 use crate::job::Job;
-use crate::login::{self, Denied, User};
+use crate::login::{Claim, User, Verdict};
 use crate::rates::What;
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 use crate::smtp::spool::Spool;
+
+mod auth;
 
 /// RFC 3501 §5.4: at least thirty minutes once somebody has logged in.
 const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
@@ -80,7 +81,7 @@ enum Outcome {
     Deleted(Option<Answer>),
     AppendBegun(Result<Filing, Answer>),
     Spooled(Spool, Result<(), Fault>),
-    Login(Result<User, Denied>, String),
+    Login(Verdict, String),
 }
 
 impl ImapSession {
@@ -232,19 +233,13 @@ impl ImapSession {
                 self.takes_tls = true;
                 self.finish(&Answer::ok("begin TLS now"), out);
             }
-            Command::Login { user, password } => self.check(Login {
+            Command::Login { user, password } => self.ask(Claim::Password(Login {
                 authzid: String::new(),
                 authcid: user,
                 password: Secret::new(password.0),
-            }),
+            })),
             Command::Authenticate { mechanism, initial } => {
-                match Mechanism::from_name(&mechanism) {
-                    Some(mechanism) => {
-                        let initial = initial.as_ref().map(|initial| initial.0.as_slice());
-                        self.on_sasl(mechanism.start(initial), out);
-                    }
-                    None => self.finish(&Answer::no(None, "that mechanism is not offered"), out),
-                }
+                self.on_authenticate(&mechanism, initial.as_ref().map(|initial| &*initial.0), out);
             }
             Command::Idle => {
                 if let Err(misuse) = self.imap.idle(out) {
@@ -324,32 +319,6 @@ impl ImapSession {
         }));
     }
 
-    fn on_sasl(&mut self, step: SaslStep, out: &mut Outbox) {
-        match step {
-            SaslStep::Challenge(exchange, challenge) => {
-                self.exchange = Some(exchange);
-                if let Err(misuse) = self.imap.challenge(&challenge, out) {
-                    log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
-                }
-            }
-            SaslStep::Check(login) => self.check(login),
-            SaslStep::Malformed(why) => self.finish(&Answer::bad(why), out),
-        }
-    }
-
-    fn check(&mut self, login: Login) {
-        let desk = self.desk.clone();
-        let allowed = self.context.rates.allows(What::FailedLogin, self.present, self.peer, 1);
-        self.flow = Some(Question::new(Fate::WithClient, async move {
-            let name = login.authcid.clone();
-            let result = match allowed {
-                Ok(()) => login::check(desk, login).await,
-                Err(refused) => Err(Denied::TooOften(refused)),
-            };
-            Outcome::Login(result, name)
-        }));
-    }
-
     /// Writes a piece of a large message out; nothing more of it is read meanwhile.
     fn write_out(&mut self) {
         let Some(filing) = &mut self.filing else { return };
@@ -400,43 +369,8 @@ impl ImapSession {
                 }
                 (None, Ok(())) => spool.discard(&self.desk),
             },
-            Outcome::Login(result, name) => self.on_login(result, &name, out),
+            Outcome::Login(verdict, name) => self.on_verdict(verdict, &name, out),
         }
-    }
-
-    fn on_login(&mut self, result: Result<User, Denied>, name: &str, out: &mut Outbox) {
-        let cid = self.id.as_str();
-        let answer = match result {
-            Ok(user) => {
-                self.context.counters.logins.count();
-                log::info!(cid, login = user.name.as_str(); "login");
-                let topic = crate::topic_of_account(user.account);
-                self.account = Some(self.desk.send(Effect::Watch(topic)));
-                self.user = Some(user);
-                Answer::ok("logged in")
-            }
-            Err(denied) => {
-                if let Denied::Wrong = denied {
-                    let (rates, peer) = (&self.context.rates, self.peer);
-                    rates.charge(What::FailedLogin, self.present, peer, 1);
-                }
-                self.context.counters.logins_failed.count();
-                log::warn!(cid, login = name, why:? = denied; "login failed");
-                match denied {
-                    Denied::Wrong => {
-                        let text = "user name or password wrong";
-                        Answer::no(Some(Code::AuthenticationFailed), text)
-                    }
-                    Denied::NotAs => Answer::no(Some(Code::NoPerm), "you may only act as yourself"),
-                    Denied::TooOften(refused) => {
-                        let text = format!("too many failed logins {refused}");
-                        Answer::no(Some(Code::Limit), text)
-                    }
-                    Denied::Failed(error) => Answer::failed(&error),
-                }
-            }
-        };
-        self.finish(&answer, out);
     }
 
     fn log_failure(&mut self, error: Option<&StoreError>) {

@@ -7,7 +7,7 @@ use crate::login::Denied;
 /// RFC 4954 §6.
 pub(super) fn refusal(denied: &Denied) -> Reply {
     match denied {
-        Denied::Wrong => Reply::authentication_failed(),
+        Denied::Wrong | Denied::NoKeys(_) => Reply::authentication_failed(),
         Denied::NotAs => {
             let text = "you may only act as yourself";
             Reply::new(Code::AUTH_FAILED, Enhanced::new(7, 8), text)

@@ -28,7 +28,7 @@ use super::trouble::{self, Stage, Trouble};
 use crate::config::Delivery;
 use crate::context::{Context, Id};
 use crate::job::Job;
-use crate::login::{Denied, User};
+use crate::login::{User, Verdict};
 use crate::rates::{Refused, What};
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 
@@ -93,7 +93,7 @@ enum Outcome {
     Received(Received),
     /// A large body's piece was written; the letter comes back.
     Spooled(Spool, Result<(), WorldFault>),
-    Login(Result<User, Denied>, String),
+    Login(Verdict, String),
 }
 
 impl SmtpSession {
@@ -521,7 +521,7 @@ impl SmtpSession {
                 }
                 (None, Ok(())) => spool.discard(&self.desk),
             },
-            Outcome::Login(result, name) => self.on_login(result, &name, out),
+            Outcome::Login(verdict, name) => self.on_verdict(verdict, &name, out),
         }
     }
 

@@ -1,14 +1,16 @@
 //! AUTH (RFC 4954): who the client is.
 
+use std::sync::Arc;
+
 use pillarbox_core::Outbox;
 use pillarbox_core::effect::Effect;
-use pillarbox_core::sasl::{Login, Mechanism, Step as SaslStep};
+use pillarbox_core::sasl::{Bindings, Mechanism, Step as SaslStep};
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::smtp::{Fault, Secret};
 
 use super::super::denied::refusal;
 use super::{Outcome, SmtpSession};
-use crate::login::{self, Denied, User};
+use crate::login::{Claim, Denied, User, Verdict};
 use crate::rates::What;
 use crate::session::{Fate, Question};
 
@@ -18,7 +20,9 @@ impl SmtpSession {
             self.reply(&Fault::UnknownMechanism.reply(), out);
             return;
         };
-        self.on_sasl(mechanism.start(initial.map(|initial| &*initial.0)), out);
+        // Nothing is announced that binds to the channel, so nothing is to be bound to.
+        let bindings = Bindings::default();
+        self.on_sasl(mechanism.start(initial.map(|initial| &*initial.0), &bindings), out);
     }
 
     pub(super) fn on_sasl(&mut self, step: SaslStep, out: &mut Outbox) {
@@ -29,7 +33,13 @@ impl SmtpSession {
                     log::error!(cid = self.client.id.as_str(); "challenge without an exchange");
                 }
             }
-            SaslStep::Check(login) => self.check(login),
+            SaslStep::Check(login) => self.ask(Claim::Password(login)),
+            SaslStep::Keys(wanted) => self.ask(Claim::Keys(wanted)),
+            SaslStep::Proven(proven) => self.ask(Claim::Proven(proven)),
+            SaslStep::Unproven(unproven) => {
+                log::info!(cid = self.client.id.as_str(), why = unproven.why; "not proven");
+                self.ask(Claim::Unproven(unproven));
+            }
             SaslStep::Malformed(why) => {
                 let reply = Reply::new(Code::ARGUMENT_SYNTAX, Enhanced::new(5, 2), why);
                 self.reply(&reply, out);
@@ -37,21 +47,28 @@ impl SmtpSession {
         }
     }
 
-    fn check(&mut self, login: Login) {
-        let desk = self.desk.clone();
+    fn ask(&mut self, claim: Claim) {
+        let (desk, context) = (self.desk.clone(), Arc::clone(&self.context));
         let allowed =
             self.context.rates.allows(What::FailedLogin, self.present, self.client.peer, 1);
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            let name = login.authcid.clone();
-            let result = match allowed {
-                Ok(()) => login::check(desk, login).await,
-                Err(refused) => Err(Denied::TooOften(refused)),
+            let name = claim.name().to_owned();
+            let verdict = match allowed {
+                Ok(()) => claim.settle(desk, context).await,
+                Err(refused) => Verdict::End(Err(Denied::TooOften(refused))),
             };
-            Outcome::Login(result, name)
+            Outcome::Login(verdict, name)
         }));
     }
 
-    pub(super) fn on_login(&mut self, result: Result<User, Denied>, name: &str, out: &mut Outbox) {
+    pub(super) fn on_verdict(&mut self, verdict: Verdict, name: &str, out: &mut Outbox) {
+        match verdict {
+            Verdict::Further(step) => self.on_sasl(step, out),
+            Verdict::End(result) => self.on_login(result, name, out),
+        }
+    }
+
+    fn on_login(&mut self, result: Result<User, Denied>, name: &str, out: &mut Outbox) {
         let cid = self.client.id.as_str();
         let reply = match result {
             Ok(user) => {

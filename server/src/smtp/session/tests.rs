@@ -117,7 +117,7 @@ impl Rig {
 }
 
 fn context(allowances: &Allowances) -> Arc<Context> {
-    Arc::new(Context::new("localhost".into(), 1, allowances, || Box::new(Sevens)))
+    Arc::new(Context::new("localhost".into(), 1, allowances, [7; 32], || Box::new(Sevens)))
 }
 
 #[test]

@@ -1,0 +1,105 @@
+//! LOGIN and AUTHENTICATE (RFC 3501 §6.2): who the client is.
+
+use std::sync::Arc;
+
+use pillarbox_core::Outbox;
+use pillarbox_core::effect::Effect;
+use pillarbox_core::imap::response::Code;
+use pillarbox_core::sasl::{Bindings, Mechanism, Step as SaslStep};
+
+use super::super::commands::Answer;
+use super::{ImapSession, Outcome};
+use crate::login::{Claim, Denied, User, Verdict};
+use crate::rates::What;
+use crate::session::{Fate, Question};
+
+impl ImapSession {
+    pub(super) fn on_authenticate(
+        &mut self,
+        mechanism: &str,
+        initial: Option<&[u8]>,
+        out: &mut Outbox,
+    ) {
+        match Mechanism::from_name(mechanism) {
+            Some(mechanism) => {
+                // Nothing is announced that binds to the channel, so nothing is to be bound to.
+                self.on_sasl(mechanism.start(initial, &Bindings::default()), out);
+            }
+            None => self.finish(&Answer::no(None, "that mechanism is not offered"), out),
+        }
+    }
+
+    pub(super) fn on_sasl(&mut self, step: SaslStep, out: &mut Outbox) {
+        match step {
+            SaslStep::Challenge(exchange, challenge) => {
+                self.exchange = Some(exchange);
+                if let Err(misuse) = self.imap.challenge(&challenge, out) {
+                    log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
+                }
+            }
+            SaslStep::Check(login) => self.ask(Claim::Password(login)),
+            SaslStep::Keys(wanted) => self.ask(Claim::Keys(wanted)),
+            SaslStep::Proven(proven) => self.ask(Claim::Proven(proven)),
+            SaslStep::Unproven(unproven) => {
+                log::info!(cid = self.id.as_str(), why = unproven.why; "not proven");
+                self.ask(Claim::Unproven(unproven));
+            }
+            SaslStep::Malformed(why) => self.finish(&Answer::bad(why), out),
+        }
+    }
+
+    pub(super) fn ask(&mut self, claim: Claim) {
+        let (desk, context) = (self.desk.clone(), Arc::clone(&self.context));
+        let allowed = self.context.rates.allows(What::FailedLogin, self.present, self.peer, 1);
+        self.flow = Some(Question::new(Fate::WithClient, async move {
+            let name = claim.name().to_owned();
+            let verdict = match allowed {
+                Ok(()) => claim.settle(desk, context).await,
+                Err(refused) => Verdict::End(Err(Denied::TooOften(refused))),
+            };
+            Outcome::Login(verdict, name)
+        }));
+    }
+
+    pub(super) fn on_verdict(&mut self, verdict: Verdict, name: &str, out: &mut Outbox) {
+        match verdict {
+            Verdict::Further(step) => self.on_sasl(step, out),
+            Verdict::End(result) => self.on_login(result, name, out),
+        }
+    }
+
+    fn on_login(&mut self, result: Result<User, Denied>, name: &str, out: &mut Outbox) {
+        let cid = self.id.as_str();
+        let answer = match result {
+            Ok(user) => {
+                self.context.counters.logins.count();
+                log::info!(cid, login = user.name.as_str(); "login");
+                let topic = crate::topic_of_account(user.account);
+                self.account = Some(self.desk.send(Effect::Watch(topic)));
+                self.user = Some(user);
+                Answer::ok("logged in")
+            }
+            Err(denied) => {
+                if let Denied::Wrong = denied {
+                    let (rates, peer) = (&self.context.rates, self.peer);
+                    rates.charge(What::FailedLogin, self.present, peer, 1);
+                }
+                self.context.counters.logins_failed.count();
+                log::warn!(cid, login = name, why:? = denied; "login failed");
+                match denied {
+                    Denied::Wrong | Denied::NoKeys(_) => {
+                        let text = "user name or password wrong";
+                        Answer::no(Some(Code::AuthenticationFailed), text)
+                    }
+                    Denied::NotAs => Answer::no(Some(Code::NoPerm), "you may only act as yourself"),
+                    Denied::TooOften(refused) => {
+                        let text = format!("too many failed logins {refused}");
+                        Answer::no(Some(Code::Limit), text)
+                    }
+                    Denied::Failed(error) => Answer::failed(&error),
+                }
+            }
+        };
+        self.finish(&answer, out);
+    }
+}
