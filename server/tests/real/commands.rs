@@ -100,7 +100,7 @@ fn manages_a_running_server(runtime: &'static str) {
     let dir = place.dir();
     deliver(&place, &["alice@example.org", "INFO@example.org", "user@localhost"]);
     for login in ["alice", "Alice@example.org", "info@example.org"] {
-        assert_eq!(enter(&place, login, "first secret").unwrap().inbox().len(), 1);
+        assert_eq!(enter(&place, login, "first secret").unwrap().inbox().len(), 2);
     }
     let listed = done(&dir, &["account", "list", "--json"]);
     let alice = "{\"name\":\"alice\",\"addresses\":[\"alice@example.org\",\"info@example.org\"],\
