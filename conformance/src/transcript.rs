@@ -15,7 +15,7 @@
 //! - `TLS` (`TLS2`) is a handshake, as after STARTTLS.
 //! - `C. ends`: the client sends nothing more. `S. closed`: the server has closed the connection.
 //! - `+ 5m` (or `30s`) moves the clock; such a file is run in memory only.
-//! - `only: whole`: what it shows depends on how the bytes are cut.
+//! - `only: whole`: what it shows depends on how the bytes are cut, or on what is drawn at random.
 //! - `only: clear`: what it shows is different under TLS.
 //! - `only: here`: it needs accounts and rules that only the tests' own world has, so it is not run
 //!   [by address](crate::address), not even against our own server.

@@ -246,6 +246,8 @@ impl ImapSession {
                     log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
                 }
             }
+            // RFC 3501 §6.1.2: before a login too.
+            Command::Noop if self.user.is_none() => self.finish(&Answer::ok("done"), out),
             command => match self.tools() {
                 Some(tools) => self.begin(tools, command, now),
                 None => self.finish(&Answer::bad("log in first"), out),
