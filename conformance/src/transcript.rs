@@ -15,7 +15,8 @@
 //! - `TLS` (`TLS2`) is a handshake, as after STARTTLS.
 //! - `C. ends`: the client sends nothing more. `S. closed`: the server has closed the connection.
 //! - `+ 5m` (or `30s`) moves the clock; such a file is run in memory only.
-//! - `only: whole`: what it shows depends on how the bytes are cut, or on what is drawn at random.
+//! - `only: whole`: what it shows depends on how the bytes are cut.
+//! - `only: drawn`: the server's words are drawn at random, so two runs cannot be compared.
 //! - `only: clear`: what it shows is different under TLS.
 //! - `only: here`: it needs accounts and rules that only the tests' own world has, so it is not run
 //!   [by address](crate::address), not even against our own server.
@@ -45,6 +46,8 @@ pub struct Transcript {
     pub listeners: BTreeMap<Session, Protocol>,
     /// It is not to be cut into pieces.
     pub only_whole: bool,
+    /// What the server says is drawn at random.
+    pub only_drawn: bool,
     /// It is not to be run under TLS from the first byte.
     pub only_clear: bool,
     /// It is not to be run by address at all.
@@ -135,6 +138,7 @@ impl Transcript {
             file: file.to_owned(),
             listeners: BTreeMap::new(),
             only_whole: false,
+            only_drawn: false,
             only_clear: false,
             only_here: false,
             ours: None,
@@ -288,6 +292,7 @@ impl Transcript {
                 self.listeners.insert(session, found.ok_or("there is no such listener")?);
             }
             ("only", "whole") => self.only_whole = true,
+            ("only", "drawn") => self.only_drawn = true,
             ("only", "clear") => self.only_clear = true,
             ("only", "here") => self.only_here = true,
             ("ours", why) => self.ours = Some(why.to_owned()),
