@@ -1,7 +1,9 @@
 //! Who is this? The one way to log in, for SMTP and IMAP alike.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use pillarbox_core::Moment;
 use pillarbox_core::flow::Desk;
 use pillarbox_core::international::fold;
 use pillarbox_core::sasl::{
@@ -11,7 +13,7 @@ use pillarbox_store::{AccountId, Credentials, Found, Read, Secret, StoreError};
 
 use crate::context::Context;
 use crate::job::{self, Job};
-use crate::rates::Refused;
+use crate::rates::{Refused, What};
 use crate::secrets::{SALT_BYTES, SCRAM_ITERATIONS};
 
 /// Somebody who has shown the right password.
@@ -62,7 +64,7 @@ pub(crate) enum Verdict {
 
 impl Claim {
     /// Who somebody says they are, for logs.
-    pub(crate) fn name(&self) -> &str {
+    fn name(&self) -> &str {
         match self {
             Self::Password(login) => &login.authcid,
             Self::Keys(wanted) => wanted.authcid(),
@@ -71,11 +73,28 @@ impl Claim {
         }
     }
 
-    /// Answers it. It takes as long for an account that does not exist.
-    pub(crate) async fn settle(self, desk: Desk<Job>, context: Arc<Context>) -> Verdict {
+    /// Answers it, with the name for logs; unless too many logins failed from the network of
+    /// `peer`.
+    pub(crate) async fn settle(
+        self,
+        desk: Desk<Job>,
+        context: Arc<Context>,
+        now: Moment,
+        peer: IpAddr,
+    ) -> (Verdict, String) {
+        let name = self.name().to_owned();
+        let verdict = match context.rates.allows(What::FailedLogin, now, peer, 1) {
+            Ok(()) => self.answer(desk, &context).await,
+            Err(refused) => Verdict::End(Err(Denied::TooOften(refused))),
+        };
+        (verdict, name)
+    }
+
+    /// It takes as long for an account that does not exist.
+    async fn answer(self, desk: Desk<Job>, context: &Context) -> Verdict {
         match self {
             Self::Password(login) => Verdict::End(check(desk, login).await),
-            Self::Keys(wanted) => match keys(desk, &context, &wanted).await {
+            Self::Keys(wanted) => match keys(desk, context, &wanted).await {
                 Ok(keys) => {
                     let mut nonce = [0; NONCE_BYTES];
                     context.random().fill(&mut nonce);
@@ -86,6 +105,19 @@ impl Claim {
             Self::Proven(proven) => Verdict::End(accept(desk, &proven).await),
             Self::Unproven(unproven) => Verdict::End(Err(explain(desk, &unproven).await)),
         }
+    }
+}
+
+/// Counts how it ended. A wrong guess counts against the network it came from.
+pub(crate) fn count(context: &Context, now: Moment, peer: IpAddr, result: &Result<User, Denied>) {
+    let counters = &context.counters;
+    if result.is_ok() {
+        counters.logins.count();
+    } else {
+        counters.logins_failed.count();
+    }
+    if let Err(Denied::Wrong) = result {
+        context.rates.charge(What::FailedLogin, now, peer, 1);
     }
 }
 

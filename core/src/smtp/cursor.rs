@@ -129,10 +129,13 @@ impl<'a> Cursor<'a> {
 
     /// Passes the characters of a set, and beyond ASCII those that are wanted.
     #[inline]
-    pub(super) fn take_set(&mut self, set: &AsciiSet, beyond: impl FnMut(char) -> bool) -> &'a str {
+    pub(super) fn take_set(
+        &mut self,
+        set: &AsciiSet,
+        mut beyond: impl FnMut(char) -> bool,
+    ) -> &'a str {
         let start = self.at;
         self.skip(|byte| set.has(byte));
-        let mut beyond = beyond;
         self.skip_beyond_ascii(|char| match u8::try_from(char) {
             Ok(byte) if byte.is_ascii() => set.has(byte),
             _ => beyond(char),

@@ -9,8 +9,7 @@ use pillarbox_core::sasl::{Bindings, Mechanism, Step as SaslStep};
 
 use super::super::commands::Answer;
 use super::{ImapSession, Outcome};
-use crate::login::{Claim, Denied, User, Verdict};
-use crate::rates::What;
+use crate::login::{self, Claim, Denied, User, Verdict};
 use crate::session::{Fate, Question};
 
 impl ImapSession {
@@ -50,13 +49,9 @@ impl ImapSession {
 
     pub(super) fn ask(&mut self, claim: Claim) {
         let (desk, context) = (self.desk.clone(), Arc::clone(&self.context));
-        let allowed = self.context.rates.allows(What::FailedLogin, self.present, self.peer, 1);
+        let settled = claim.settle(desk, context, self.present, self.peer);
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            let name = claim.name().to_owned();
-            let verdict = match allowed {
-                Ok(()) => claim.settle(desk, context).await,
-                Err(refused) => Verdict::End(Err(Denied::TooOften(refused))),
-            };
+            let (verdict, name) = settled.await;
             Outcome::Login(verdict, name)
         }));
     }
@@ -69,10 +64,10 @@ impl ImapSession {
     }
 
     fn on_login(&mut self, result: Result<User, Denied>, name: &str, out: &mut Outbox) {
+        login::count(&self.context, self.present, self.peer, &result);
         let cid = self.id.as_str();
         let answer = match result {
             Ok(user) => {
-                self.context.counters.logins.count();
                 log::info!(cid, login = user.name.as_str(); "login");
                 let topic = crate::topic_of_account(user.account);
                 self.account = Some(self.desk.send(Effect::Watch(topic)));
@@ -80,11 +75,6 @@ impl ImapSession {
                 Answer::ok("logged in")
             }
             Err(denied) => {
-                if let Denied::Wrong = denied {
-                    let (rates, peer) = (&self.context.rates, self.peer);
-                    rates.charge(What::FailedLogin, self.present, peer, 1);
-                }
-                self.context.counters.logins_failed.count();
                 log::warn!(cid, login = name, why:? = denied; "login failed");
                 match denied {
                     Denied::Wrong | Denied::NoKeys(_) => {

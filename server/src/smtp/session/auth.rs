@@ -10,8 +10,7 @@ use pillarbox_core::smtp::{Fault, Secret};
 
 use super::super::denied::refusal;
 use super::{Outcome, SmtpSession};
-use crate::login::{Claim, Denied, User, Verdict};
-use crate::rates::What;
+use crate::login::{self, Claim, Denied, User, Verdict};
 use crate::session::{Fate, Question};
 
 impl SmtpSession {
@@ -49,14 +48,9 @@ impl SmtpSession {
 
     fn ask(&mut self, claim: Claim) {
         let (desk, context) = (self.desk.clone(), Arc::clone(&self.context));
-        let allowed =
-            self.context.rates.allows(What::FailedLogin, self.present, self.client.peer, 1);
+        let settled = claim.settle(desk, context, self.present, self.client.peer);
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            let name = claim.name().to_owned();
-            let verdict = match allowed {
-                Ok(()) => claim.settle(desk, context).await,
-                Err(refused) => Verdict::End(Err(Denied::TooOften(refused))),
-            };
+            let (verdict, name) = settled.await;
             Outcome::Login(verdict, name)
         }));
     }
@@ -69,10 +63,10 @@ impl SmtpSession {
     }
 
     fn on_login(&mut self, result: Result<User, Denied>, name: &str, out: &mut Outbox) {
+        login::count(&self.context, self.present, self.client.peer, &result);
         let cid = self.client.id.as_str();
         let reply = match result {
             Ok(user) => {
-                self.context.counters.logins.count();
                 log::info!(cid, login = user.name.as_str(); "login");
                 self.client.login = Some(user.name.clone());
                 let topic = crate::topic_of_account(user.account);
@@ -81,14 +75,9 @@ impl SmtpSession {
                 Reply::authenticated()
             }
             Err(denied) => {
-                if let Denied::Wrong = denied {
-                    let (rates, peer) = (&self.context.rates, self.client.peer);
-                    rates.charge(What::FailedLogin, self.present, peer, 1);
-                }
                 if let Denied::Wrong | Denied::TooOften(_) = denied {
                     self.slowness.mistake(self.present);
                 }
-                self.context.counters.logins_failed.count();
                 log::warn!(cid, login = name, why:? = denied; "login failed");
                 refusal(&denied)
             }
