@@ -1,8 +1,8 @@
 //! Carries out work on bodies' files.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -69,9 +69,10 @@ impl Bodies {
 /// All of the bytes or none: what a failed append has left behind is cut off again, so that the
 /// same append may be tried once more.
 fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(path)?;
     let before = file.metadata()?.len();
-    file.write_all(bytes).inspect_err(|_| drop(file.set_len(before)))
+    file.write_all_at(bytes, before).inspect_err(|_| drop(file.set_len(before)))
 }
 
 fn read(path: &Path, offset: u64, count: usize) -> io::Result<Vec<u8>> {

@@ -169,8 +169,8 @@ fn a_body_that_cannot_be_synced_is_put_off(runtime: &'static str) {
 fn a_body_that_cannot_be_written_is_put_off(runtime: &'static str) {
     for (error, code) in [("EIO", "451"), ("ENOSPC", "452")] {
         let mut trial = Trial::new(runtime);
-        // The first write of each of these threads is that of a body.
-        let inject = format!("inject=write:error={error}:when=1");
+        // Bodies are written at a place in their file; a plain write of such a thread wakes others.
+        let inject = format!("inject=pwrite64:error={error}:when=1");
         let fault = trial.fault(Threads::Named("files"), None, &inject);
         trial.puts_off("large", LARGE, &[code]);
         drop(fault);

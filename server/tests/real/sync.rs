@@ -109,7 +109,7 @@ pub(crate) fn judge(
 
 /// The file in the folder of bodies that was written.
 fn body_file(calls: &[Call], bodies: &Path) -> Option<PathBuf> {
-    let files =
-        calls.iter().filter(|call| call.name == "write").map(|call| PathBuf::from(call.file()));
-    files.into_iter().find(|path| path.parent() == Some(bodies))
+    let written = calls.iter().filter(|call| call.name == "pwrite64");
+    let mut files = written.map(|call| PathBuf::from(call.file()));
+    files.find(|path| path.parent() == Some(bodies))
 }
