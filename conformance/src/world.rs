@@ -22,7 +22,7 @@ use pillarbox::secrets;
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::{Crew, Hands};
 use pillarbox_core::sasl::Secret as Password;
-use pillarbox_core::tls::{Acceptor, Identity};
+use pillarbox_core::tls::{Acceptor, Identity, Rules};
 use pillarbox_store::{
     Additions, AliasSettings, NewAccount, NewAddress, NewAlias, Options, Quota, Secret, Store,
     Sync, Write,
@@ -72,7 +72,7 @@ impl Mold {
             &std::fs::read(&tls.certificate).unwrap(),
             &std::fs::read(&tls.key).unwrap(),
         );
-        let acceptor = Acceptor::new(identity.unwrap(), || BEGINNING).unwrap();
+        let acceptor = Acceptor::new(&[identity.unwrap()], Rules::default(), || BEGINNING).unwrap();
         let client = client(&dir.path().join("tls/ca.pem"));
         Self { dir, config, acceptor, client }
     }

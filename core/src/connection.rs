@@ -4,8 +4,10 @@
 //! in a [`Connection`], it never sees a cipher byte: cipher inbox → plain inbox → session → plain
 //! outbox → cipher outbox. Without TLS the runtime's own buffers are handed straight through.
 
+use std::fmt;
 use std::time::Duration;
 
+use crate::alpn;
 use crate::tls::{Acceptor, Agreed, Layer, TlsError};
 use crate::{Inbox, Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
 
@@ -20,6 +22,20 @@ pub trait Session: Machine {
 
     /// TLS went wrong, for the session's log; the next input is [`Input::Gone`].
     fn tls_failed(&mut self, error: &TlsError);
+}
+
+impl<S: Session + ?Sized> Session for Box<S> {
+    fn takes_tls(&mut self) -> bool {
+        (**self).takes_tls()
+    }
+
+    fn secured(&mut self, agreed: Agreed) {
+        (**self).secured(agreed);
+    }
+
+    fn tls_failed(&mut self, error: &TlsError) {
+        (**self).tls_failed(error);
+    }
 }
 
 /// When TLS begins on a connection.
@@ -50,10 +66,14 @@ impl Default for Limits {
     }
 }
 
+/// Makes the session of the protocol that a client has asked for.
+pub type Choose<S> = Box<dyn FnOnce(alpn::Protocol) -> S>;
+
 /// A session with TLS around it, where and when it wants it.
-#[derive(Debug)]
 pub struct Connection<S> {
     session: S,
+    /// Where the protocol is not settled before the handshake.
+    choose: Option<Choose<S>>,
     layer: State,
     limits: Limits,
 }
@@ -86,13 +106,26 @@ struct Tls {
 impl<S: Session> Connection<S> {
     /// Wraps a session.
     pub const fn new(session: S, security: Security, limits: Limits) -> Self {
-        Self { session, layer: State::Clear(security), limits }
+        Self { session, choose: None, layer: State::Clear(security), limits }
     }
 
-    fn begin_tls(&mut self, now: Now, acceptor: &Acceptor, fresh: bool) -> Result<(), TlsError> {
+    /// Speaks by ALPN what the client asks for; `session` is for those who do not ask, and hears
+    /// of a handshake that fails.
+    #[must_use]
+    pub const fn choosing(
+        session: S,
+        choose: Choose<S>,
+        acceptor: Acceptor,
+        limits: Limits,
+    ) -> Self {
+        let layer = State::Clear(Security::Implicit(acceptor));
+        Self { session, choose: Some(choose), layer, limits }
+    }
+
+    fn begin_tls(&mut self, now: Now, acceptor: &Acceptor, fresh: bool) {
         self.layer = State::Handshake {
             tls: Box::new(Tls {
-                layer: Layer::accept(acceptor)?,
+                layer: Layer::accept(acceptor),
                 inbox: Inbox::new(self.limits.inbox_max),
                 outbox: Outbox::new(self.limits.outbox_mark),
                 closed: false,
@@ -100,7 +133,6 @@ impl<S: Session> Connection<S> {
             until: now.moment + self.limits.handshake_within,
             fresh,
         };
-        Ok(())
     }
 
     /// In clear: the session works on the runtime's buffers.
@@ -123,10 +155,8 @@ impl<S: Session> Connection<S> {
         if !io.inbox.is_empty() {
             return Want::ABORT;
         }
-        match self.begin_tls(now, &acceptor, false) {
-            Ok(()) => self.handshake(now, io),
-            Err(error) => self.fail(now, &error, io),
-        }
+        self.begin_tls(now, &acceptor, false);
+        self.handshake(now, io)
     }
 
     fn handshake(&mut self, now: Now, io: &mut Io<'_, S::Effect>) -> Want {
@@ -144,9 +174,14 @@ impl<S: Session> Connection<S> {
                 let error = TlsError::closed_early();
                 self.fail(now, &error, io)
             }
-            Ok(_) if tls.layer.is_handshaking() => Want { deadline: Some(until), ..Want::READ },
             Ok(_) => {
-                self.session.secured(tls.layer.agreed());
+                let Some(agreed) = tls.layer.agreed() else {
+                    return Want { deadline: Some(until), ..Want::READ };
+                };
+                if let (Some(protocol), Some(choose)) = (agreed.alpn, self.choose.take()) {
+                    self.session = choose(protocol);
+                }
+                self.session.secured(agreed);
                 self.layer = match std::mem::replace(&mut self.layer, State::Ended) {
                     State::Handshake { tls, .. } => State::Open(tls),
                     other => other,
@@ -234,10 +269,8 @@ impl<S: Session> Machine for Connection<S> {
             (State::Alone, input) => self.alone(now, input, io),
             (State::Clear(Security::Implicit(acceptor)), Input::Start) => {
                 let acceptor = acceptor.clone();
-                match self.begin_tls(now, &acceptor, true) {
-                    Ok(()) => self.handshake(now, io),
-                    Err(error) => self.fail(now, &error, io),
-                }
+                self.begin_tls(now, &acceptor, true);
+                self.handshake(now, io)
             }
             (State::Clear(_), input) => self.step_clear(now, input, io),
             (State::Handshake { .. }, Input::Eof | Input::Gone | Input::Stop) => {
@@ -253,6 +286,12 @@ impl<S: Session> Machine for Connection<S> {
             (State::Open(_), Input::Eof) => self.step_open(now, Input::Bytes, io),
             (State::Open(_), input) => self.step_open(now, input, io),
         }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Connection<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connection({:?}, {:?})", self.layer, self.session)
     }
 }
 

@@ -14,6 +14,7 @@
 //!   and the flows ([`flow`]) that decide.
 //! - *runtime*: not here. It moves bytes and carries out [`effect`]s.
 
+pub mod alpn;
 pub mod connection;
 pub mod effect;
 pub mod flow;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::tls::Identity;
+use crate::tls::{Identity, Rules};
 use crate::{EffectId, UnixSeconds};
 
 /// Says `hello` at its start, sends each line back, takes TLS at `tls`, ends at `quit`; after
 /// `keep` it goes on without its client until an answer comes.
 #[derive(Debug, Default)]
 struct Echo {
+    /// Said after the greeting.
+    speaks: Option<alpn::Protocol>,
     tls: bool,
     keeps: bool,
     seen: Vec<&'static str>,
@@ -23,7 +25,13 @@ impl Machine for Echo {
 
     fn step(&mut self, _: Now, input: Input<()>, io: &mut Io<'_, ()>) -> Want {
         match input {
-            Input::Start => io.outbox.push(b"hello\n"),
+            Input::Start => {
+                io.outbox.push(b"hello\n");
+                if let Some(protocol) = self.speaks {
+                    io.outbox.push(protocol.name().as_bytes());
+                    io.outbox.push(b"\n");
+                }
+            }
             Input::Eof => {
                 self.seen.push("eof");
                 return Want::END;
@@ -83,7 +91,7 @@ struct Rig {
     heard: Vec<u8>,
 }
 
-fn certificate() -> (Acceptor, rustls::ClientConfig) {
+fn certificate(alpn: &[alpn::Protocol]) -> (Acceptor, rustls::ClientConfig) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let identity =
         Identity::from_pem(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes())
@@ -96,18 +104,33 @@ fn certificate() -> (Acceptor, rustls::ClientConfig) {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    (Acceptor::new(identity, || UnixSeconds(1_795_527_240)).unwrap(), client)
+    let rules = Rules { alpn: alpn.into(), ..Rules::default() };
+    (Acceptor::new(&[identity], rules, || UnixSeconds(1_795_527_240)).unwrap(), client)
 }
 
 impl Rig {
     fn new(piece: usize, security: impl FnOnce(Acceptor) -> Security) -> Self {
-        let (acceptor, client) = certificate();
+        let (acceptor, client) = certificate(&[]);
+        let limits = Limits { inbox_max: 100, outbox_mark: 200, ..Limits::default() };
+        Self::with(piece, client, Connection::new(Echo::default(), security(acceptor), limits))
+    }
+
+    /// A client that lists these protocols.
+    fn choosing(piece: usize, listed: &[&str]) -> Self {
+        let (acceptor, mut client) = certificate(&[alpn::Protocol::Imap, alpn::Protocol::Smtp]);
+        client.alpn_protocols = listed.iter().map(|name| name.as_bytes().into()).collect();
+        let choose = |protocol| Echo { speaks: Some(protocol), ..Echo::default() };
+        let limits = Limits::default();
+        let server = Connection::choosing(Echo::default(), Box::new(choose), acceptor, limits);
+        Self::with(piece, client, server)
+    }
+
+    fn with(piece: usize, client: rustls::ClientConfig, server: Connection<Echo>) -> Self {
         let client =
             rustls::ClientConnection::new(Arc::new(client), "localhost".try_into().unwrap())
                 .unwrap();
-        let limits = Limits { inbox_max: 100, outbox_mark: 200, ..Limits::default() };
         let mut rig = Self {
-            server: Connection::new(Echo::default(), security(acceptor), limits),
+            server,
             inbox: Inbox::new(1 << 16),
             outbox: Outbox::new(1_000),
             client,
@@ -187,6 +210,25 @@ impl Rig {
 
     fn heard(&mut self) -> String {
         String::from_utf8(std::mem::take(&mut self.heard)).unwrap()
+    }
+}
+
+#[test]
+fn what_the_client_asks_for_is_spoken() {
+    for piece in [1, 7, 4096] {
+        for (listed, greeting) in [
+            (&["imap"][..], "hello\nimap\n"),
+            (&["h2", "smtp", "imap"], "hello\nsmtp\n"),
+            // The session for those who do not ask.
+            (&[], "hello\n"),
+        ] {
+            let mut rig = Rig::choosing(piece, listed);
+            rig.settle();
+            assert_eq!(rig.heard(), greeting, "{listed:?}");
+            assert_eq!(rig.server.session.seen, ["secured"]);
+            rig.say("one\n");
+            assert_eq!(rig.heard(), "one\n");
+        }
     }
 }
 
