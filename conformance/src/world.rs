@@ -14,15 +14,16 @@ use std::sync::Arc;
 use pillarbox::certificates;
 use pillarbox::config::{Config, Listener, Protocol};
 use pillarbox::context::{Context, SystemRandom};
-use pillarbox::doors::Entrance;
+use pillarbox::doors::{self, Entrance};
 use pillarbox::job::{Job, Worker};
 use pillarbox::localserve::PASSWORD;
 use pillarbox::rates::Allowances;
 use pillarbox::secrets;
+use pillarbox::tls::{self, Offer};
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::{Crew, Hands};
 use pillarbox_core::sasl::Secret as Password;
-use pillarbox_core::tls::{Acceptor, Identity, Rules};
+use pillarbox_core::tls::Identity;
 use pillarbox_store::{
     Additions, AliasSettings, NewAccount, NewAddress, NewAlias, Options, Quota, Secret, Store,
     Sync, Write,
@@ -38,7 +39,7 @@ pub const BEGINNING: UnixSeconds = UnixSeconds(1_795_527_240);
 pub struct Mold {
     dir: TempDir,
     config: Config,
-    acceptor: Acceptor,
+    identities: Vec<Identity>,
     client: Arc<rustls::ClientConfig>,
 }
 
@@ -48,7 +49,7 @@ pub struct World {
     store: Arc<Store>,
     context: Arc<Context>,
     config: Config,
-    acceptor: Acceptor,
+    identities: Vec<Identity>,
 }
 
 impl Mold {
@@ -67,14 +68,9 @@ impl Mold {
             writer.commit(vec![Write::Add { additions, now }]).remove(0).unwrap();
         }
         store.checkpoint().unwrap();
-        let tls = config.tls.as_ref().unwrap();
-        let identity = Identity::from_pem(
-            &std::fs::read(&tls.certificate).unwrap(),
-            &std::fs::read(&tls.key).unwrap(),
-        );
-        let acceptor = Acceptor::new(&[identity.unwrap()], Rules::default(), || BEGINNING).unwrap();
+        let identities = tls::load(config.tls.as_ref().unwrap()).unwrap();
         let client = client(&dir.path().join("tls/ca.pem"));
-        Self { dir, config, acceptor, client }
+        Self { dir, config, identities, client }
     }
 
     /// A fresh server.
@@ -90,7 +86,7 @@ impl Mold {
             _dir: dir,
             context: Arc::new(Context::new("localhost".into(), 1, &allowances, secret, random)),
             config: self.config.clone(),
-            acceptor: self.acceptor.clone(),
+            identities: self.identities.clone(),
         }
     }
 
@@ -114,7 +110,9 @@ impl World {
     pub fn entrance(&self, protocol: Protocol) -> Entrance {
         let listener: &Listener =
             self.config.listeners.iter().find(|listener| listener.protocol == protocol).unwrap();
-        Entrance::new(&self.context, &self.config, listener, Some(&self.acceptor)).unwrap()
+        let rules = doors::rules(self.config.tls.as_ref().unwrap(), listener);
+        let offer = Offer::new(&self.identities, rules, || BEGINNING).unwrap();
+        Entrance::new(&self.context, &self.config, listener, Some(offer)).unwrap()
     }
 
     /// Hands for each lane.

@@ -20,7 +20,7 @@ pub enum Protocol {
     Http2,
     /// RFC 9112.
     Http11,
-    /// RFC 9051, as registered by RFC 8314.
+    /// RFC 9051.
     Imap,
     /// RFC 6409, submission. The name `smtp` is not registered; chat clients send it.
     Smtp,

@@ -1,6 +1,7 @@
 //! `pillarbox.toml`: what belongs to this machine. Domains, accounts and rules live in the store.
 
 pub(crate) mod reader;
+mod tls;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use pillarbox_core::mime::PARTS_MAX;
 use pillarbox_core::smtp::limits::Limits as SmtpLimits;
 use pillarbox_core::wire::network::Network;
 use reader::Reader;
+pub use tls::{Tls, TlsFiles};
 
 use crate::rates::Allowances;
 use crate::smtp::TimeLimits;
@@ -27,8 +29,8 @@ pub struct Config {
     pub runtime: RuntimeKind,
     /// How many threads drive connections, on runtimes that share threads.
     pub threads: usize,
-    /// Certificate chain and key, as PEM files.
-    pub tls: Option<TlsFiles>,
+    /// Its certificates.
+    pub tls: Option<Tls>,
     /// Where clients and servers connect.
     pub listeners: Vec<Listener>,
     /// Sizes and counts.
@@ -84,15 +86,6 @@ impl RuntimeKind {
     }
 }
 
-/// Where the certificate lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate chain, the server's own first.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-}
-
 /// One address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
@@ -107,6 +100,10 @@ pub struct Listener {
     /// The networks of the proxies in front of it, which say with the PROXY protocol whose
     /// connection it is; nobody else may connect then. Empty: there is no proxy.
     pub proxies: Vec<Network>,
+    /// Whether a client may take up an earlier TLS session by a ticket.
+    pub resumption: bool,
+    /// Whether a client is asked for a certificate, to log in with by SASL EXTERNAL.
+    pub client_certificates: bool,
 }
 
 /// What a listener speaks.
@@ -148,6 +145,12 @@ impl Protocol {
     #[must_use]
     pub const fn is_submission(self) -> bool {
         matches!(self, Self::Submission | Self::Submissions)
+    }
+
+    /// Whether other servers send there, and nobody logs in.
+    #[must_use]
+    pub const fn is_for_servers(self) -> bool {
+        matches!(self, Self::Smtp | Self::Lmtp)
     }
 
     /// Whether TLS begins with the first byte.
@@ -289,7 +292,7 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
         }
     };
     let (runtime, threads) = root.table("runtime", read_runtime).unwrap_or_else(default_runtime);
-    let tls = root.table("tls", |table| read_tls(table, folder)).flatten();
+    let tls = root.table("tls", |table| tls::read(table, folder)).flatten();
     let listeners = root.tables("listener", read_listener).into_iter().flatten().collect();
     let limits = root.table("limits", read_limits).unwrap_or_default();
     let delivery = root.table("delivery", read_delivery).unwrap_or_default();
@@ -349,18 +352,6 @@ fn read_runtime(table: &mut Reader<'_, '_>) -> (RuntimeKind, usize) {
     (kind, threads)
 }
 
-fn read_tls(table: &mut Reader<'_, '_>, folder: &Path) -> Option<TlsFiles> {
-    let mut path = |key| {
-        let path = folder.join(table.required_string(key)?);
-        if let Err(error) = std::fs::File::open(&path) {
-            table.flaw_at(key, format!("{} cannot be read: {error}", path.display()));
-        }
-        Some(path)
-    };
-    let (certificate, key) = (path("certificate"), path("key"));
-    Some(TlsFiles { certificate: certificate?, key: key? })
-}
-
 fn read_listener(table: &mut Reader<'_, '_>) -> Option<Listener> {
     let protocol = table.required_string("protocol").and_then(|name| {
         let found = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
@@ -389,8 +380,21 @@ fn read_listener(table: &mut Reader<'_, '_>) -> Option<Listener> {
         table.flaw_at("any_sender", what.to_owned());
     }
     let proxies = read_networks(table, "proxies");
-    let (protocol, address) = (protocol?, address?);
-    Some(Listener { protocol, address, login_without_tls, any_sender, proxies })
+    let resumption = table.boolean("resumption").unwrap_or(true);
+    let client_certificates = table.boolean("client_certificates").unwrap_or(false);
+    if client_certificates && protocol.is_some_and(Protocol::is_for_servers) {
+        let what = "other servers have nothing to log in for";
+        table.flaw_at("client_certificates", what.to_owned());
+    }
+    Some(Listener {
+        protocol: protocol?,
+        address: address?,
+        login_without_tls,
+        any_sender,
+        proxies,
+        resumption,
+        client_certificates,
+    })
 }
 
 fn read_networks(table: &mut Reader<'_, '_>, key: &'static str) -> Vec<Network> {

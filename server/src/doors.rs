@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use pillarbox_core::alpn;
 use pillarbox_core::connection::{Connection, Limits as TlsLimits, Security};
 use pillarbox_core::effect::BoxMachine;
 use pillarbox_core::imap::Config as ImapConfig;
@@ -11,20 +12,22 @@ use pillarbox_core::sasl::Mechanism;
 use pillarbox_core::smtp::config::{
     Capabilities, Config as SmtpConfig, ConfigFault, Protocol as SmtpProtocol, Strictness,
 };
-use pillarbox_core::tls::Acceptor;
+use pillarbox_core::tls::{Rules, UnknownName};
 use pillarbox_core::wire::network::Network;
 
-use crate::config::{Config, Limits, Listener, Protocol};
+use crate::config::{Config, Limits, Listener, Protocol, Tls};
 use crate::context::Context;
 use crate::imap::{ImapDoor, ImapSession};
 use crate::job::Job;
 use crate::smtp::{Door, SmtpSession};
+use crate::tls::Offer;
 
 /// One listener's way in: makes a machine for each connection.
 #[derive(Debug, Clone)]
 pub struct Entrance {
     context: Arc<Context>,
-    security: Security,
+    tls: Option<Offer>,
+    implicit_tls: bool,
     spoken: Spoken,
     proxies: Arc<[Network]>,
 }
@@ -36,7 +39,8 @@ enum Spoken {
 }
 
 impl Entrance {
-    /// The way in that a listener describes. `acceptor` is the server's TLS, where it has one.
+    /// The way in that a listener describes. `tls` is what it begins TLS with, where the server has
+    /// certificates; made by its [`rules`].
     ///
     /// # Errors
     /// What is wrong with the server's name.
@@ -44,16 +48,10 @@ impl Entrance {
         context: &Arc<Context>,
         config: &Config,
         listener: &Listener,
-        acceptor: Option<&Acceptor>,
+        tls: Option<Offer>,
     ) -> Result<Self, ConfigFault> {
-        let security = match acceptor {
-            None => Security::Clear,
-            Some(acceptor) if listener.protocol.implicit_tls() => {
-                Security::Implicit(acceptor.clone())
-            }
-            Some(acceptor) => Security::Offered(acceptor.clone()),
-        };
-        let starttls = matches!(security, Security::Offered(_));
+        let implicit_tls = listener.protocol.implicit_tls();
+        let starttls = tls.is_some() && !implicit_tls;
         let spoken = match listener.protocol {
             Protocol::Smtp | Protocol::Lmtp | Protocol::Submission | Protocol::Submissions => {
                 Spoken::Smtp(Arc::new(smtp_door(config, listener, starttls)?))
@@ -63,7 +61,7 @@ impl Entrance {
             }
         };
         let proxies = listener.proxies.as_slice().into();
-        Ok(Self { context: Arc::clone(context), security, spoken, proxies })
+        Ok(Self { context: Arc::clone(context), tls, implicit_tls, spoken, proxies })
     }
 
     /// A machine for a connection that was accepted from `peer`, be it a client or the proxy in
@@ -109,7 +107,32 @@ impl Entrance {
                 Completion = pillarbox_core::effect::Completion<Job>,
             > + 'static,
     {
-        Box::new(Connection::new(session, self.security.clone(), TlsLimits::default()))
+        let security = match &self.tls {
+            None => Security::Clear,
+            Some(tls) if self.implicit_tls => Security::Implicit(tls.acceptor()),
+            Some(tls) => Security::Offered(tls.acceptor()),
+        };
+        Box::new(Connection::new(session, security, TlsLimits::default()))
+    }
+}
+
+/// The rules of a listener's TLS.
+#[must_use]
+pub fn rules(tls: &Tls, listener: &Listener) -> Rules {
+    // A server that delivers to us may like a certificate that is not for the name it asks for:
+    // mostly it does not check names at all (RFC 7435).
+    let serve = listener.protocol.is_for_servers() || tls.any_server_name;
+    Rules {
+        unknown_name: if serve { UnknownName::Serve } else { UnknownName::Refuse },
+        // Where a client says what it wants to speak, it must be this: so nobody can lead what was
+        // meant for a web server here. What other servers say does not count.
+        alpn: match listener.protocol {
+            Protocol::Smtp | Protocol::Lmtp => Vec::new(),
+            Protocol::Submission | Protocol::Submissions => vec![alpn::Protocol::Smtp],
+            Protocol::Imap | Protocol::Imaps => vec![alpn::Protocol::Imap],
+        },
+        resumption: listener.resumption,
+        client_certificates: listener.client_certificates,
     }
 }
 

@@ -20,6 +20,7 @@ pub mod secrets;
 pub mod serve;
 mod session;
 pub mod smtp;
+pub mod tls;
 pub mod verify;
 
 use pillarbox_core::effect::Topic;

@@ -10,19 +10,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Crew;
 use pillarbox_core::sasl::Secret as Password;
-use pillarbox_core::tls::{Acceptor, Identity};
 use pillarbox_core::wire::network::Network;
 use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper, listen};
 use pillarbox_store::{Options, Store, Sync};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::config::{self, Config, RuntimeKind};
+use crate::config::{Config, RuntimeKind};
 use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
 use crate::control::{Control, Office};
-use crate::doors::Entrance;
+use crate::doors::{self, Entrance};
 use crate::job::{Job, Worker};
+use crate::tls::Certificates;
 use crate::{accounts, logging};
 
 /// What `localserve` adds to a plain `serve`.
@@ -66,7 +66,8 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     if config.runtime == RuntimeKind::Glommio {
         pillarbox_runtime_glommio::probe().map_err(|why| why.to_string())?;
     }
-    let acceptor = config.tls.as_ref().map(acceptor).transpose()?;
+    let mut certificates =
+        config.tls.as_ref().map(|tls| Certificates::open(tls, now)).transpose()?;
     let store = open(config)?;
     let mut writer = store.writer().map_err(|error| error.to_string())?;
     if let Some(first) = &extras.first_accounts {
@@ -77,14 +78,18 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let random = || Box::new(SystemRandom::default()) as _;
     let hostname = config.hostname.clone();
     let context = Arc::new(Context::new(hostname, first_id(), &config.rates, secret, random));
-    let listeners = bind(config, &context, acceptor.as_ref())?;
+    let listeners = bind(config, &context, certificates.as_mut())?;
     let bodies = store.bodies().to_owned();
     let store = Arc::new(store);
     let crew = crew(&store, writer, config.threads)?;
     let inlet = Arc::new(Inlet::default());
     let _control = control(&config.data, &context, &statistics, &inlet)?;
     let stopper = Stopper::new();
-    listen_to_signals(&stopper)?;
+    let (reload, orders) = sync_channel(1);
+    if let Some(certificates) = certificates {
+        certificates.watch(orders).map_err(|error| error.to_string())?;
+    }
+    listen_to_signals(&stopper, reload)?;
     let setup = Setup {
         listeners,
         tasks: vec![Box::new(move || Clerk::machine(inlet))],
@@ -119,16 +124,6 @@ fn first_id() -> u64 {
     u64::try_from(now().0).unwrap_or(0) << 20
 }
 
-fn acceptor(files: &config::TlsFiles) -> Result<Acceptor, String> {
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
-    };
-    let identity = Identity::from_pem(&read(&files.certificate)?, &read(&files.key)?);
-    identity
-        .and_then(|identity| Acceptor::new(identity, now))
-        .map_err(|error| format!("{}: {error}", files.certificate.display()))
-}
-
 fn open(config: &Config) -> Result<Store, String> {
     let sync = if config.sync { Sync::Full } else { Sync::Off };
     Store::open(
@@ -141,7 +136,7 @@ fn open(config: &Config) -> Result<Store, String> {
 fn bind(
     config: &Config,
     context: &Arc<Context>,
-    acceptor: Option<&Acceptor>,
+    mut certificates: Option<&mut Certificates>,
 ) -> Result<Vec<Listener<Job>>, String> {
     let shards = match config.runtime {
         RuntimeKind::Std => 1,
@@ -150,7 +145,14 @@ fn bind(
     let mut listeners = Vec::new();
     for listener in &config.listeners {
         let sockets = listen::bind(listener.address, shards).map_err(|error| error.to_string())?;
-        let entrance = Entrance::new(context, config, listener, acceptor)
+        let offer = match (&config.tls, certificates.as_mut()) {
+            (Some(tls), Some(certificates)) => {
+                Some(certificates.offer(doors::rules(tls, listener)))
+            }
+            _ => None,
+        };
+        let offer = offer.transpose().map_err(|error| error.to_string())?;
+        let entrance = Entrance::new(context, config, listener, offer)
             .map_err(|fault| format!("hostname `{}`: {fault}", config.hostname))?;
         let accept =
             move |accepted: Accepted| entrance.accept(accepted.peer, accepted.crowded.is_some());
@@ -219,17 +221,24 @@ fn control(
         .map_err(|error| format!("cannot make the control socket in {}: {error}", dir.display()))
 }
 
-fn listen_to_signals(stopper: &Stopper) -> Result<(), String> {
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| error.to_string())?;
+/// SIGHUP orders the certificates to be read again.
+fn listen_to_signals(stopper: &Stopper, reload: SyncSender<()>) -> Result<(), String> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| error.to_string())?;
     let stopper = stopper.clone();
     let wait = move || {
-        let mut arrivals = signals.forever();
-        if arrivals.next().is_some() {
-            log::info!("stopping: transactions may end, nothing new begins");
-            stopper.stop();
-        }
-        if arrivals.next().is_some() {
-            stopper.stop_now();
+        let mut stopping = false;
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                // One order that waits is enough.
+                let _ = reload.try_send(());
+            } else if stopping {
+                stopper.stop_now();
+                return;
+            } else {
+                log::info!("stopping: transactions may end, nothing new begins");
+                stopper.stop();
+                stopping = true;
+            }
         }
     };
     thread::Builder::new()

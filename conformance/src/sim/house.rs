@@ -87,6 +87,8 @@ impl House {
                 login_without_tls: true,
                 any_sender: false,
                 proxies: Vec::new(),
+                resumption: true,
+                client_certificates: false,
             };
             Entrance::new(&context, &config, &listener, None).map_err(|fault| fault.to_string())
         };

@@ -108,7 +108,7 @@ pub(super) fn provider() -> CryptoProvider {
     rustls::crypto::ring::default_provider()
 }
 
-/// RFC 9525 §2: the subject's common name does not count, only what stands as an alternative name.
+/// The subject's common name does not count, only what stands as an alternative name (RFC 9525).
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(names)) = certificate.subject_alternative_name() else { return Vec::new() };
     let dns = names.value.general_names.iter().filter_map(|name| match name {

@@ -30,7 +30,7 @@ use crate::{Inbox, Outbox};
 /// The longest plain text in one TLS record (RFC 8446 §5.1): written in such pieces, a large
 /// answer costs the fewest records.
 const RECORD_MAX: usize = 16_384;
-/// RFC 9266 §4.2: with an empty context.
+/// RFC 9266 §2: with an empty context.
 const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 /// In octets.
 const EXPORTER_SIZE: usize = 32;
@@ -256,7 +256,7 @@ impl Talking {
         }
     }
 
-    /// RFC 9266 §3: under TLS 1.2 only with the extended master secret (RFC 7627). Without it two
+    /// RFC 9266 §4: under TLS 1.2 only with the extended master secret (RFC 7627). Without it two
     /// connections can be made to have the same secrets.
     fn exporter(&self) -> Option<Vec<u8>> {
         let unique = self.extended_master_secret

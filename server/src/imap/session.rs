@@ -10,7 +10,7 @@ use pillarbox_core::flow::{Desk, Pen};
 use pillarbox_core::imap::command::{Append, Command, Verb};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
-use pillarbox_core::sasl::{Exchange, Login, Secret};
+use pillarbox_core::sasl::{Bindings, Exchange, Login, Secret};
 use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{
     EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want,
@@ -67,6 +67,8 @@ pub struct ImapSession {
     deadline: Moment,
     ending: Ending,
     takes_tls: bool,
+    /// What a login can be bound to.
+    bindings: Bindings,
 }
 
 /// What a flow has come to.
@@ -108,6 +110,7 @@ impl ImapSession {
             deadline: Moment::START + LOGIN_MAX,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
+            bindings: Bindings::default(),
         }
     }
 
@@ -620,6 +623,7 @@ impl Session for ImapSession {
     fn secured(&mut self, agreed: Agreed) {
         self.context.counters.tls_handshakes.count();
         log::debug!(cid = self.id.as_str(), version = agreed.version; "tls");
+        self.bindings = agreed.bindings;
         if let Err(misuse) = self.imap.tls_started() {
             log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
         }

@@ -8,7 +8,7 @@ use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault as WorldFault};
 use pillarbox_core::flow::Desk;
 use pillarbox_core::message::HeadLimits;
-use pillarbox_core::sasl::Exchange;
+use pillarbox_core::sasl::{Bindings, Exchange};
 use pillarbox_core::smtp::address::ForwardPath;
 use pillarbox_core::smtp::command::{Mail, Rcpt};
 use pillarbox_core::smtp::config::{Config, Protocol};
@@ -83,6 +83,8 @@ pub struct SmtpSession {
     slowness: Slowness,
     ending: Ending,
     takes_tls: bool,
+    /// What a login can be bound to.
+    bindings: Bindings,
 }
 
 /// What a flow has come to.
@@ -127,6 +129,7 @@ impl SmtpSession {
             present: Moment::START,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
+            bindings: Bindings::default(),
         }
     }
 
@@ -614,7 +617,7 @@ impl Session for SmtpSession {
         std::mem::take(&mut self.takes_tls)
     }
 
-    fn secured(&mut self, agreed: Agreed) {
+    fn secured(&mut self, mut agreed: Agreed) {
         self.context.counters.tls_handshakes.count();
         log::debug!(
             cid = self.client.id.as_str(),
@@ -630,6 +633,7 @@ impl Session for SmtpSession {
             self.desk.send(Effect::Release(watch));
         }
         self.client.hello = None;
+        self.bindings = std::mem::take(&mut agreed.bindings);
         self.client.tls = Some(agreed);
         if let Err(misuse) = self.smtp.tls_started() {
             log::error!(cid = self.client.id.as_str(), why:% = misuse; "our own mistake");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pillarbox_core::Outbox;
 use pillarbox_core::effect::Effect;
 use pillarbox_core::imap::response::Code;
-use pillarbox_core::sasl::{Bindings, Mechanism, Step as SaslStep};
+use pillarbox_core::sasl::{Mechanism, Step as SaslStep};
 
 use super::super::commands::Answer;
 use super::{ImapSession, Outcome};
@@ -20,10 +20,7 @@ impl ImapSession {
         out: &mut Outbox,
     ) {
         match Mechanism::from_name(mechanism) {
-            Some(mechanism) => {
-                // Nothing is announced that binds to the channel, so nothing is to be bound to.
-                self.on_sasl(mechanism.start(initial, &Bindings::default()), out);
-            }
+            Some(mechanism) => self.on_sasl(mechanism.start(initial, &self.bindings), out),
             None => self.finish(&Answer::no(None, "that mechanism is not offered"), out),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pillarbox_core::Outbox;
 use pillarbox_core::effect::Effect;
-use pillarbox_core::sasl::{Bindings, Mechanism, Step as SaslStep};
+use pillarbox_core::sasl::{Mechanism, Step as SaslStep};
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::smtp::{Fault, Secret};
 
@@ -19,9 +19,7 @@ impl SmtpSession {
             self.reply(&Fault::UnknownMechanism.reply(), out);
             return;
         };
-        // Nothing is announced that binds to the channel, so nothing is to be bound to.
-        let bindings = Bindings::default();
-        self.on_sasl(mechanism.start(initial.map(|initial| &*initial.0), &bindings), out);
+        self.on_sasl(mechanism.start(initial.map(|initial| &*initial.0), &self.bindings), out);
     }
 
     pub(super) fn on_sasl(&mut self, step: SaslStep, out: &mut Outbox) {
