@@ -30,6 +30,8 @@ use pillarbox_store::{
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use tempfile::TempDir;
 
+use crate::transcript::Transcript;
+
 /// Tue, 24 Nov 2026 13:34:00 +0000, when every world begins.
 pub const BEGINNING: UnixSeconds = UnixSeconds(1_795_527_240);
 
@@ -112,8 +114,22 @@ impl World {
     /// The way in for one protocol.
     #[must_use]
     pub fn entrance(&self, protocol: Protocol) -> Entrance {
-        let listener: &Listener =
-            self.config.listeners.iter().find(|listener| listener.protocol == protocol).unwrap();
+        self.entrance_at(self.listener(protocol))
+    }
+
+    /// The way in for one protocol, as a transcript wants it.
+    #[must_use]
+    pub fn entrance_for(&self, transcript: &Transcript, protocol: Protocol) -> Entrance {
+        let listener = self.listener(protocol);
+        let login_without_tls = listener.login_without_tls && !transcript.only_private;
+        self.entrance_at(&Listener { login_without_tls, ..listener.clone() })
+    }
+
+    fn listener(&self, protocol: Protocol) -> &Listener {
+        self.config.listeners.iter().find(|listener| listener.protocol == protocol).unwrap()
+    }
+
+    fn entrance_at(&self, listener: &Listener) -> Entrance {
         Entrance::new(&self.context, &self.config, listener, Some(&self.acceptor)).unwrap()
     }
 

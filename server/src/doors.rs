@@ -115,13 +115,7 @@ impl Entrance {
 
 fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Door, ConfigFault> {
     let submission = listener.protocol.is_submission();
-    // RFC 4954 belongs to our own people; other servers have nothing to log in for.
-    let mechanisms: Vec<String> = if submission { mechanisms() } else { Vec::new() };
-    let (auth, auth_under_tls) = if listener.login_without_tls {
-        (mechanisms, Vec::new())
-    } else {
-        (Vec::new(), mechanisms)
-    };
+    let [auth, auth_under_tls] = mechanisms(listener);
     let capabilities = Capabilities { starttls, auth, auth_under_tls, ..Capabilities::default() };
     let Limits { smtp: limits, times, head, parts_max, .. } = config.limits;
     let spoken = match listener.protocol {
@@ -136,21 +130,39 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
     Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head, parts_max, times })
 }
 
-/// What people can log in with. What binds to the channel is left out as long as the channel does
-/// not tell its bindings.
-fn mechanisms() -> Vec<String> {
-    let bound = |mechanism: &Mechanism| matches!(mechanism, Mechanism::Scram { plus: true, .. });
-    let all = Mechanism::ALL.into_iter().filter(|mechanism| !bound(mechanism));
-    all.map(|mechanism| mechanism.name().to_owned()).collect()
+/// What people can log in with there: with TLS and without, and under TLS only.
+///
+/// Where passwords may not come without TLS, nothing else may: SCRAM in clear does not show the
+/// password, but who listens can try passwords on what they heard, and reads and changes all that
+/// follows the login.
+fn mechanisms(listener: &Listener) -> [Vec<String>; 2] {
+    let (mut always, mut under_tls) = (Vec::new(), Vec::new());
+    if !listener.protocol.has_logins() {
+        return [always, under_tls];
+    }
+    for mechanism in Mechanism::ALL {
+        // What binds to the channel cannot be had as long as the channel does not tell its bindings.
+        if binds(mechanism) || listener.hide_mechanisms.contains(&mechanism) {
+            continue;
+        }
+        let names = if listener.login_without_tls { &mut always } else { &mut under_tls };
+        names.push(mechanism.name().to_owned());
+    }
+    [always, under_tls]
+}
+
+const fn binds(mechanism: Mechanism) -> bool {
+    matches!(mechanism, Mechanism::Scram { plus: true, .. })
 }
 
 fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {
+    let [mechanisms, mechanisms_under_tls] = mechanisms(listener);
     ImapDoor {
         imap: Arc::new(ImapConfig {
             greeting: format!("{} IMAP", config.hostname),
             starttls,
-            login_without_tls: listener.login_without_tls,
-            mechanisms: mechanisms(),
+            mechanisms,
+            mechanisms_under_tls,
             append_bytes_max: config.limits.smtp.message_bytes_max,
             ..ImapConfig::default()
         }),
