@@ -63,7 +63,7 @@ fn commands(criterion: &mut Criterion<CpuTime>) {
 
 /// A session; without `fresh`, one with an open mailbox.
 fn server(fresh: bool) -> (Server, Outbox) {
-    let config = Config { login_without_tls: true, ..Config::default() };
+    let config = Config { mechanisms: vec!["PLAIN".to_owned()], ..Config::default() };
     let (mut server, mut out) = (Server::new(Arc::new(config), "c1"), Outbox::new(1 << 16));
     server.greet(&mut out);
     if !fresh {

@@ -45,7 +45,8 @@ pub fn run(mold: &Mold, transcript: &Transcript, cut: Cut, tls: bool) -> Vec<Hea
             Action::Open => {
                 let protocol = *transcript.listeners.get(&step.session).unwrap();
                 let twin = tls::Twin::of(protocol, tls);
-                server.open(step.session, world.entrance(twin.protocol).machine(PEER, false));
+                let entrance = world.entrance_for(transcript, twin.protocol);
+                server.open(step.session, entrance.machine(PEER, false));
                 if twin.protocol.implicit_tls() {
                     server.shake_hands(step.session, mold, &mut scissors);
                 } else if tls {

@@ -97,7 +97,7 @@ impl Server {
         for (session, protocol) in &transcript.listeners {
             let sockets = listen::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
             addresses.insert(*session, sockets.first().unwrap().local_addr().unwrap());
-            let entrance = world.entrance(Twin::of(*protocol, tls).protocol);
+            let entrance = world.entrance_for(transcript, Twin::of(*protocol, tls).protocol);
             let accept = move |accepted: Accepted| {
                 entrance.machine(accepted.peer.ip(), accepted.crowded.is_some())
             };

@@ -18,6 +18,7 @@
 //! - `only: whole`: what it shows depends on how the bytes are cut.
 //! - `only: drawn`: the server's words are drawn at random, so two runs cannot be compared.
 //! - `only: clear`: what it shows is different under TLS.
+//! - `only: private`: nobody logs in without TLS there. It is run in the tests' own world only.
 //! - `only: here`: it needs accounts and rules that only the tests' own world has, so it is not run
 //!   [by address](crate::address), not even against our own server.
 //! - `ours: WHY`: other servers may do something else, so it is not run [by
@@ -50,6 +51,8 @@ pub struct Transcript {
     pub only_drawn: bool,
     /// It is not to be run under TLS from the first byte.
     pub only_clear: bool,
+    /// Nobody logs in without TLS where its clients connect.
+    pub only_private: bool,
     /// It is not to be run by address at all.
     pub only_here: bool,
     /// Why it says nothing about other servers.
@@ -140,6 +143,7 @@ impl Transcript {
             only_whole: false,
             only_drawn: false,
             only_clear: false,
+            only_private: false,
             only_here: false,
             ours: None,
             steps: Vec::new(),
@@ -294,6 +298,9 @@ impl Transcript {
             ("only", "whole") => self.only_whole = true,
             ("only", "drawn") => self.only_drawn = true,
             ("only", "clear") => self.only_clear = true,
+            ("only", "private") => {
+                (self.only_private, self.only_clear, self.only_here) = (true, true, true);
+            }
             ("only", "here") => self.only_here = true,
             ("ours", why) => self.ours = Some(why.to_owned()),
             _ => return Err(format!("`{key}: {value}` means nothing")),

@@ -31,6 +31,8 @@ use pillarbox_store::{
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use tempfile::TempDir;
 
+use crate::transcript::Transcript;
+
 /// Tue, 24 Nov 2026 13:34:00 +0000, when every world begins.
 pub const BEGINNING: UnixSeconds = UnixSeconds(1_795_527_240);
 
@@ -108,8 +110,22 @@ impl World {
     /// The way in for one protocol.
     #[must_use]
     pub fn entrance(&self, protocol: Protocol) -> Entrance {
-        let listener: &Listener =
-            self.config.listeners.iter().find(|listener| listener.protocol == protocol).unwrap();
+        self.entrance_at(self.listener(protocol))
+    }
+
+    /// The way in for one protocol, as a transcript wants it.
+    #[must_use]
+    pub fn entrance_for(&self, transcript: &Transcript, protocol: Protocol) -> Entrance {
+        let listener = self.listener(protocol);
+        let login_without_tls = listener.login_without_tls && !transcript.only_private;
+        self.entrance_at(&Listener { login_without_tls, ..listener.clone() })
+    }
+
+    fn listener(&self, protocol: Protocol) -> &Listener {
+        self.config.listeners.iter().find(|listener| listener.protocol == protocol).unwrap()
+    }
+
+    fn entrance_at(&self, listener: &Listener) -> Entrance {
         let rules = doors::rules(self.config.tls.as_ref().unwrap(), listener);
         let offer = Offer::new(&self.identities, rules, || BEGINNING).unwrap();
         Entrance::new(&self.context, &self.config, listener, Some(offer)).unwrap()

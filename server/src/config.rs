@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use pillarbox_core::message::HeadLimits;
 use pillarbox_core::mime::PARTS_MAX;
+use pillarbox_core::sasl::Mechanism;
 use pillarbox_core::smtp::limits::Limits as SmtpLimits;
 use pillarbox_core::wire::network::Network;
 use reader::Reader;
@@ -93,8 +94,10 @@ pub struct Listener {
     pub protocol: Protocol,
     /// The address.
     pub address: SocketAddr,
-    /// Whether a password may come in clear.
+    /// Whether people may log in without TLS, by whatever mechanism.
     pub login_without_tls: bool,
+    /// Mechanisms that are neither announced nor taken there, though they would work.
+    pub hide_mechanisms: Vec<Mechanism>,
     /// Whether those who submit there may send as anybody, and not only as themselves.
     pub any_sender: bool,
     /// The networks of the proxies in front of it, which say with the PROXY protocol whose
@@ -147,10 +150,10 @@ impl Protocol {
         matches!(self, Self::Submission | Self::Submissions)
     }
 
-    /// Whether other servers send there, and nobody logs in.
+    /// Whether people log in there. Other servers and relays have nothing to log in for.
     #[must_use]
-    pub const fn is_for_servers(self) -> bool {
-        matches!(self, Self::Smtp | Self::Lmtp)
+    pub const fn has_logins(self) -> bool {
+        !matches!(self, Self::Smtp | Self::Lmtp)
     }
 
     /// Whether TLS begins with the first byte.
@@ -374,6 +377,10 @@ fn read_listener(table: &mut Reader<'_, '_>) -> Option<Listener> {
         table.flaw_at("address", "port 25 is for `smtp`: give `lmtp` another, such as 24".into());
     }
     let login_without_tls = table.boolean("login_without_tls").unwrap_or(false);
+    let hide_mechanisms = read_mechanisms(table, "hide_mechanisms");
+    if !hide_mechanisms.is_empty() && !protocol.is_none_or(Protocol::has_logins) {
+        table.flaw_at("hide_mechanisms", "nobody logs in there: nothing is to be hidden".into());
+    }
     let any_sender = table.boolean("any_sender").unwrap_or(false);
     if any_sender && !protocol.is_none_or(Protocol::is_submission) {
         let what = "only for submission: elsewhere nobody is asked who they are";
@@ -382,7 +389,7 @@ fn read_listener(table: &mut Reader<'_, '_>) -> Option<Listener> {
     let proxies = read_networks(table, "proxies");
     let resumption = table.boolean("resumption").unwrap_or(true);
     let client_certificates = table.boolean("client_certificates").unwrap_or(false);
-    if client_certificates && protocol.is_some_and(Protocol::is_for_servers) {
+    if client_certificates && !protocol.is_none_or(Protocol::has_logins) {
         let what = "other servers have nothing to log in for";
         table.flaw_at("client_certificates", what.to_owned());
     }
@@ -390,11 +397,27 @@ fn read_listener(table: &mut Reader<'_, '_>) -> Option<Listener> {
         protocol: protocol?,
         address: address?,
         login_without_tls,
+        hide_mechanisms,
         any_sender,
         proxies,
         resumption,
         client_certificates,
     })
+}
+
+fn read_mechanisms(table: &mut Reader<'_, '_>, key: &'static str) -> Vec<Mechanism> {
+    let mut mechanisms = Vec::new();
+    for (name, place) in table.strings(key) {
+        match Mechanism::from_name(&name) {
+            Some(mechanism) => mechanisms.push(mechanism),
+            None => {
+                let all = Mechanism::ALL.map(Mechanism::name).join(", ");
+                let what = format!("there is no mechanism `{name}`: known are {all}");
+                table.flaw_in(&place, what);
+            }
+        }
+    }
+    mechanisms
 }
 
 fn read_networks(table: &mut Reader<'_, '_>, key: &'static str) -> Vec<Network> {

@@ -121,7 +121,7 @@ impl Entrance {
 pub fn rules(tls: &Tls, listener: &Listener) -> Rules {
     // A server that delivers to us may like a certificate that is not for the name it asks for:
     // mostly it does not check names at all (RFC 7435).
-    let serve = listener.protocol.is_for_servers() || tls.any_server_name;
+    let serve = !listener.protocol.has_logins() || tls.any_server_name;
     Rules {
         unknown_name: if serve { UnknownName::Serve } else { UnknownName::Refuse },
         // Where a client says what it wants to speak, it must be this: so nobody can lead what was
@@ -133,18 +133,14 @@ pub fn rules(tls: &Tls, listener: &Listener) -> Rules {
         },
         resumption: listener.resumption,
         client_certificates: listener.client_certificates,
+        // RFC 5802 §6: a client that says it saw no -PLUS is believed where there is none.
+        bindings: offered(listener).any(binds),
     }
 }
 
 fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Door, ConfigFault> {
     let submission = listener.protocol.is_submission();
-    // RFC 4954 belongs to our own people; other servers have nothing to log in for.
-    let mechanisms: Vec<String> = if submission { mechanisms() } else { Vec::new() };
-    let (auth, auth_under_tls) = if listener.login_without_tls {
-        (mechanisms, Vec::new())
-    } else {
-        (Vec::new(), mechanisms)
-    };
+    let [auth, auth_under_tls] = mechanisms(listener);
     let capabilities = Capabilities { starttls, auth, auth_under_tls, ..Capabilities::default() };
     let Limits { smtp: limits, times, head, parts_max, .. } = config.limits;
     let spoken = match listener.protocol {
@@ -159,21 +155,39 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
     Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head, parts_max, times })
 }
 
-/// What people can log in with. What binds to the channel is left out as long as the channel does
-/// not tell its bindings.
-fn mechanisms() -> Vec<String> {
-    let bound = |mechanism: &Mechanism| matches!(mechanism, Mechanism::Scram { plus: true, .. });
-    let all = Mechanism::ALL.into_iter().filter(|mechanism| !bound(mechanism));
-    all.map(|mechanism| mechanism.name().to_owned()).collect()
+/// What people can log in with there: with TLS and without, and under TLS only.
+///
+/// Where passwords may not come without TLS, nothing else may: SCRAM in clear does not show the
+/// password, but who listens can try passwords on what they heard, and reads and changes all that
+/// follows the login.
+fn mechanisms(listener: &Listener) -> [Vec<String>; 2] {
+    let (mut always, mut under_tls) = (Vec::new(), Vec::new());
+    for mechanism in offered(listener) {
+        let needs_tls = binds(mechanism) || !listener.login_without_tls;
+        let names = if needs_tls { &mut under_tls } else { &mut always };
+        names.push(mechanism.name().to_owned());
+    }
+    [always, under_tls]
+}
+
+fn offered(listener: &Listener) -> impl Iterator<Item = Mechanism> {
+    let hidden = |mechanism: &Mechanism| listener.hide_mechanisms.contains(mechanism);
+    let all = Mechanism::ALL.into_iter().filter(|_| listener.protocol.has_logins());
+    all.filter(move |mechanism| !hidden(mechanism))
+}
+
+const fn binds(mechanism: Mechanism) -> bool {
+    matches!(mechanism, Mechanism::Scram { plus: true, .. })
 }
 
 fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {
+    let [mechanisms, mechanisms_under_tls] = mechanisms(listener);
     ImapDoor {
         imap: Arc::new(ImapConfig {
             greeting: format!("{} IMAP", config.hostname),
             starttls,
-            login_without_tls: listener.login_without_tls,
-            mechanisms: mechanisms(),
+            mechanisms,
+            mechanisms_under_tls,
             append_bytes_max: config.limits.smtp.message_bytes_max,
             ..ImapConfig::default()
         }),

@@ -249,7 +249,8 @@ fn imap_calls(mut tape: Tape<'_>) {
 }
 
 static IMAP: LazyLock<Arc<imap::Config>> = LazyLock::new(|| {
-    Arc::new(imap::Config { starttls: true, login_without_tls: true, ..imap::Config::default() })
+    let mechanisms = vec!["PLAIN".to_owned()];
+    Arc::new(imap::Config { starttls: true, mechanisms, ..imap::Config::default() })
 });
 
 thread_local! {

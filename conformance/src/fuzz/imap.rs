@@ -216,7 +216,7 @@ static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| {
     Arc::new(Config {
         greeting: "hello".to_owned(),
         starttls: true,
-        login_without_tls: true,
+        mechanisms: vec!["PLAIN".to_owned()],
         command_bytes_max: COMMAND_MAX,
         auth_bytes_max: 100,
         append_bytes_max: APPEND_MAX,

@@ -85,6 +85,7 @@ impl House {
                 protocol,
                 address,
                 login_without_tls: true,
+                hide_mechanisms: Vec::new(),
                 any_sender: false,
                 proxies: Vec::new(),
                 resumption: true,

@@ -22,6 +22,8 @@ pub(super) enum Mistake {
     NoTls,
     /// A password without TLS.
     Privacy,
+    /// LOGIN, where it is not offered.
+    NoLogin,
     /// A SASL mechanism that is not offered.
     Mechanism,
     /// Well formed, and yet impossible.
@@ -59,6 +61,7 @@ impl Mistake {
             Self::UnderTls => Done::bad("TLS has begun already"),
             Self::NoTls => Done::bad("TLS is not offered here"),
             Self::Privacy => Done::no("no login without TLS").with(Code::PrivacyRequired),
+            Self::NoLogin => Done::no("LOGIN is not offered here"),
             Self::Mechanism => Done::no("this mechanism is not offered"),
             Self::Refused(Refusal::Name(name)) => Done::no(name.text()).with(match name {
                 NameError::TooLong | NameError::TooDeep => Code::Limit,

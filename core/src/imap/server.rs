@@ -380,9 +380,9 @@ impl Server {
             let request = grammar::arguments(verb, rest, line.len()).map_err(Mistake::Syntax)?;
             match Command::from_request(request).map_err(Mistake::Refused)? {
                 Some(Command::Authenticate { mechanism, .. })
-                    if !self.config.offers(&mechanism) =>
+                    if !self.config.offers(&mechanism, self.tls) =>
                 {
-                    Err(Mistake::Mechanism)
+                    Err(self.not_offered(&mechanism, Mistake::Mechanism))
                 }
                 // Base64 holds three bytes in four.
                 Some(Command::Authenticate { initial: Some(initial), .. })
@@ -515,9 +515,18 @@ impl Server {
         match verb {
             Verb::StartTls if self.tls => Err(Mistake::UnderTls),
             Verb::StartTls if !self.config.starttls => Err(Mistake::NoTls),
-            Verb::Login | Verb::Authenticate if !self.login_allowed() => Err(Mistake::Privacy),
+            // RFC 3501 §6.2.3: what LOGINDISABLED says is held to.
+            Verb::Login if !self.config.offers(PLAIN, self.tls) => {
+                Err(self.not_offered(PLAIN, Mistake::NoLogin))
+            }
             _ => Ok(()),
         }
+    }
+
+    /// What a client did wrong that wants to log in with a mechanism that is not offered now:
+    /// PRIVACYREQUIRED where it is offered under TLS (RFC 5530 §3).
+    fn not_offered(&self, mechanism: &str, otherwise: Mistake) -> Mistake {
+        if self.config.offers(mechanism, true) { Mistake::Privacy } else { otherwise }
     }
 
     fn broken<'b>(&mut self, broken: Broken, out: &mut Outbox) -> Option<Event<'b>> {
@@ -597,10 +606,6 @@ impl Server {
         }
     }
 
-    fn login_allowed(&self) -> bool {
-        self.tls || self.config.login_without_tls
-    }
-
     fn capability_code(&self, out: &mut Outbox) {
         out.push(b"[CAPABILITY ");
         self.capabilities(out);
@@ -616,13 +621,14 @@ impl Server {
         if self.config.starttls && !self.tls {
             out.push(b" STARTTLS");
         }
-        if self.login_allowed() {
-            out.push(b" SASL-IR");
-            for mechanism in &self.config.mechanisms {
-                out.push(b" AUTH=");
-                out.push(mechanism.as_bytes());
+        for (index, mechanism) in self.config.offered(self.tls).enumerate() {
+            if index == 0 {
+                out.push(b" SASL-IR");
             }
-        } else {
+            out.push(b" AUTH=");
+            out.push(mechanism.as_bytes());
+        }
+        if !self.config.offers(PLAIN, self.tls) {
             out.push(b" LOGINDISABLED");
         }
     }
@@ -658,6 +664,8 @@ impl Server {
     }
 }
 
+/// What the command LOGIN goes with.
+const PLAIN: &str = "PLAIN";
 /// The longest line during IDLE; all that is expected is `DONE`.
 const IDLE_BYTES_MAX: usize = 64;
 /// The answer to a literal that is welcome.

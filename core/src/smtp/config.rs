@@ -86,9 +86,10 @@ pub struct Capabilities {
     pub limits: bool,
     /// STARTTLS (RFC 3207); not offered once TLS has started.
     pub starttls: bool,
-    /// The mechanisms of AUTH (RFC 4954) while there is no TLS. None: AUTH is not offered.
+    /// The mechanisms of AUTH (RFC 4954) with TLS and without. Where a client has none to choose
+    /// from, AUTH is not offered.
     pub auth: Vec<String>,
-    /// The mechanisms of AUTH under TLS.
+    /// The mechanisms of AUTH that are offered under TLS only.
     pub auth_under_tls: Vec<String>,
 }
 

@@ -58,6 +58,8 @@ pub enum Fault {
     ParameterTwice(usize),
     /// A mechanism that is not offered.
     UnknownMechanism,
+    /// A mechanism that is offered under TLS only.
+    NeedsTls,
     /// What should be base64 is not.
     BadBase64,
     /// The client gave up authenticating.
@@ -120,6 +122,8 @@ impl Fault {
             // RFC 4954 §4.
             Self::AuthCancelled => (Code::ARGUMENT_SYNTAX, Enhanced::new(7, 0)),
             Self::UnknownMechanism => (Code::ARGUMENT_NOT_IMPLEMENTED, Enhanced::new(5, 4)),
+            // RFC 4954 §6; §4 would have 504 for it, which tells the client less.
+            Self::NeedsTls => (Code::ENCRYPTION_REQUIRED, Enhanced::new(7, 11)),
             Self::NotOffered(_) => (Code::NOT_IMPLEMENTED, Enhanced::new(5, 1)),
             // RFC 5321 §4.1.4.
             Self::HelloFirst(_)
@@ -176,6 +180,7 @@ impl Fault {
             | Self::BinaryByData
             | Self::HoldTooLong(_)
             | Self::UnknownMechanism
+            | Self::NeedsTls
             | Self::BadBase64
             | Self::AuthCancelled => true,
             Self::MailFirst
@@ -224,6 +229,7 @@ impl fmt::Display for Fault {
             Self::ParameterUnknown(at) => write!(f, "at byte {at}: parameter not offered"),
             Self::ParameterTwice(at) => write!(f, "at byte {at}: parameter given before"),
             Self::UnknownMechanism => f.write_str("mechanism not offered"),
+            Self::NeedsTls => f.write_str("start TLS first: no such login without it"),
             Self::BadBase64 => f.write_str("this is not base64"),
             Self::AuthCancelled => f.write_str("authentication cancelled"),
             Self::NonAsciiSender | Self::NonAsciiRecipient => {

@@ -194,6 +194,8 @@ impl Code {
     pub const AUTH_REQUIRED: Self = Self(530);
     /// 535, authentication failed (RFC 4954 §6).
     pub const AUTH_FAILED: Self = Self(535);
+    /// 538, the mechanism needs encryption (RFC 4954 §6).
+    pub const ENCRYPTION_REQUIRED: Self = Self(538);
     /// 550, mailbox unavailable, or refused by policy.
     pub const MAILBOX_UNAVAILABLE: Self = Self(550);
     /// 552, over a limit of storage.

@@ -34,16 +34,19 @@ pub struct Rules {
     pub resumption: bool,
     /// Whether the client is asked for a certificate. It need not have one; any is taken.
     pub client_certificates: bool,
+    /// Whether the channel's bindings are told: where a login can be bound to it.
+    pub bindings: bool,
 }
 
 impl Default for Rules {
-    /// Serves any name, overlooks ALPN, gives tickets, asks for no certificate.
+    /// Serves any name, overlooks ALPN, gives tickets, asks for no certificate, tells the bindings.
     fn default() -> Self {
         Self {
             unknown_name: UnknownName::Serve,
             alpn: Vec::new(),
             resumption: true,
             client_certificates: false,
+            bindings: true,
         }
     }
 }
@@ -71,6 +74,7 @@ pub(super) struct Chosen {
     pub(super) config: Arc<ServerConfig>,
     pub(super) identity: Identity,
     pub(super) alpn: Option<alpn::Protocol>,
+    pub(super) bindings: bool,
 }
 
 /// Why nothing is spoken with a client.
@@ -112,7 +116,12 @@ impl Acceptor {
             .iter()
             .find(|(own, _)| Some(*own) == protocol)
             .map_or(&served.plain, |(_, config)| config);
-        Ok(Chosen { config: Arc::clone(config), identity: served.identity.clone(), alpn: protocol })
+        Ok(Chosen {
+            config: Arc::clone(config),
+            identity: served.identity.clone(),
+            alpn: protocol,
+            bindings: self.0.rules.bindings,
+        })
     }
 
     /// Of the identities for a name the first that the client can use; where it can use none, the

@@ -46,7 +46,7 @@ pub struct Agreed {
     pub server_name: Option<String>,
     /// The protocol that the client asked for and the listener offers.
     pub alpn: Option<alpn::Protocol>,
-    /// What SASL can bind to.
+    /// What SASL can bind to, where the listener's rules say that it is told.
     pub bindings: Bindings,
     /// The SHA-256 of the public key (the `SubjectPublicKeyInfo`) in the client's certificate,
     /// whose private key the client has proven to hold. Nobody has vouched for the names in it.
@@ -104,6 +104,8 @@ struct Talking {
     connection: rustls::ServerConnection,
     identity: Identity,
     alpn: Option<alpn::Protocol>,
+    /// Whether they are told.
+    bindings: bool,
     extended_master_secret: bool,
 }
 
@@ -218,13 +220,14 @@ fn begin(
     extended_master_secret: bool,
     reply: &mut Outbox,
 ) -> Result<Talking, TlsError> {
-    let Chosen { config, identity, alpn } = chosen.map_err(|refusal| refuse(&refusal, reply))?;
+    let Chosen { config, identity, alpn, bindings } =
+        chosen.map_err(|refusal| refuse(&refusal, reply))?;
     let mut connection = hello.into_connection(config).map_err(|(error, mut alert)| {
         let _infallible = alert.write_all(&mut Sink(reply));
         TlsError(error.to_string())
     })?;
     connection.set_buffer_limit(Some(RECORD_MAX));
-    Ok(Talking { connection, identity, alpn, extended_master_secret })
+    Ok(Talking { connection, identity, alpn, bindings, extended_master_secret })
 }
 
 fn refuse(refusal: &Refusal, reply: &mut Outbox) -> TlsError {
@@ -248,12 +251,14 @@ impl Talking {
                 .to_owned(),
             server_name: connection.server_name().map(str::to_owned),
             alpn: self.alpn,
-            bindings: Bindings {
-                exporter: self.exporter(),
-                end_point: self.identity.end_point().map(<[u8]>::to_vec),
-            },
+            bindings: if self.bindings { self.bindings() } else { Bindings::default() },
             client_key: self.client_key(),
         }
+    }
+
+    fn bindings(&self) -> Bindings {
+        let end_point = self.identity.end_point().map(<[u8]>::to_vec);
+        Bindings { exporter: self.exporter(), end_point }
     }
 
     /// RFC 9266 §4: under TLS 1.2 only with the extended master secret (RFC 7627). Without it two

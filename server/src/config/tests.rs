@@ -1,3 +1,5 @@
+use pillarbox_core::sasl::Hash;
+
 use super::*;
 
 fn parse(text: &str) -> Result<Config, String> {
@@ -62,6 +64,22 @@ fn every_flaw_is_told_with_its_place() {
             "9:21: `login_without_tls` is true or false, not string",
         ]
     );
+}
+
+#[test]
+fn mechanisms_can_be_hidden() {
+    let with = |port: &str, names: &str| {
+        let line = format!("{port}\"\nhide_mechanisms = {names}");
+        parse(&GOOD.replace(&format!("{port}\""), &line))
+    };
+    let config = with("127.0.0.1:143", r#"["SCRAM-SHA-256-PLUS", "login"]"#).unwrap();
+    let plus = Mechanism::Scram { hash: Hash::Sha256, plus: true };
+    assert_eq!(config.listeners[1].hide_mechanisms, [plus, Mechanism::Login]);
+    let flaws = with("127.0.0.1:143", r#"["LOGIN", "GSSAPI"]"#).unwrap_err();
+    let all = "SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, SCRAM-SHA-256, SCRAM-SHA-1, PLAIN, LOGIN";
+    assert_eq!(flaws, format!("12:29: there is no mechanism `GSSAPI`: known are {all}"));
+    let flaws = with("[::1]:25", r#"["LOGIN"]"#).unwrap_err();
+    assert_eq!(flaws, "9:19: nobody logs in there: nothing is to be hidden");
 }
 
 #[test]

@@ -9,10 +9,11 @@ pub struct Config {
     pub software: String,
     /// Whether STARTTLS is offered.
     pub starttls: bool,
-    /// Whether a password may come without TLS.
-    pub login_without_tls: bool,
-    /// The SASL mechanisms offered, in capitals.
+    /// The SASL mechanisms offered with TLS and without, in capitals. The command LOGIN sends a
+    /// password as PLAIN does, and is offered where PLAIN is.
     pub mechanisms: Vec<String>,
+    /// The SASL mechanisms offered under TLS only.
+    pub mechanisms_under_tls: Vec<String>,
     /// The longest command in bytes, its literals included, but for the message of APPEND.
     pub command_bytes_max: usize,
     /// The longest line in answer to a challenge, in bytes of base64.
@@ -30,8 +31,8 @@ impl Default for Config {
             greeting: "IMAP4rev1 at your service".to_owned(),
             software: "Pillarbox".to_owned(),
             starttls: false,
-            login_without_tls: false,
-            mechanisms: vec!["PLAIN".to_owned()],
+            mechanisms: Vec::new(),
+            mechanisms_under_tls: vec!["PLAIN".to_owned()],
             command_bytes_max: 64 * 1024,
             auth_bytes_max: 12 * 1024,
             append_bytes_max: 64 * 1024 * 1024,
@@ -41,8 +42,15 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The mechanisms offered with or without TLS. Those that need it come first: some bind to the
+    /// channel, and there are clients that take the first one that they know.
+    pub(super) fn offered(&self, tls: bool) -> impl Iterator<Item = &str> {
+        let only_under_tls = tls.then_some(&self.mechanisms_under_tls);
+        only_under_tls.into_iter().flatten().chain(&self.mechanisms).map(String::as_str)
+    }
+
     /// Whether a mechanism, in capitals, is offered.
-    pub(super) fn offers(&self, mechanism: &str) -> bool {
-        self.mechanisms.iter().any(|ours| ours == mechanism)
+    pub(super) fn offers(&self, mechanism: &str, tls: bool) -> bool {
+        self.offered(tls).any(|ours| ours == mechanism)
     }
 }

@@ -10,7 +10,8 @@ fn config() -> Config {
     Config {
         greeting: "hello".to_owned(),
         starttls: true,
-        login_without_tls: true,
+        mechanisms: vec!["PLAIN".to_owned()],
+        mechanisms_under_tls: Vec::new(),
         command_bytes_max: 200,
         auth_bytes_max: 40,
         append_bytes_max: 1_000,
@@ -138,12 +139,18 @@ fn what_the_machine_answers_alone() {
 #[test]
 fn login_without_tls_where_it_is_not_allowed() {
     transcript(
-        Config { login_without_tls: false, ..config() },
+        Config {
+            mechanisms: Vec::new(),
+            mechanisms_under_tls: vec!["PLAIN".to_owned()],
+            ..config()
+        },
         "S: * OK [CAPABILITY IMAP4rev1 ... STARTTLS LOGINDISABLED] hello
         C: a LOGIN u secret
         S: a NO [PRIVACYREQUIRED] no login without TLS (id7)
         C: b AUTHENTICATE PLAIN
         S: b NO [PRIVACYREQUIRED] no login without TLS (id7)
+        C: c AUTHENTICATE GSSAPI
+        S: c NO this mechanism is not offered (id7)
         C: c STARTTLS
         S: c OK done (id7)
         C: d CAPABILITY
@@ -153,6 +160,30 @@ fn login_without_tls_where_it_is_not_allowed() {
         S: e BAD TLS has begun already (id7)
         C: f LOGIN u secret
         S: f OK [CAPABILITY IMAP4rev1 ...] done",
+    );
+}
+
+#[test]
+fn login_goes_with_plain() {
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    transcript(
+        Config {
+            mechanisms: names(&["LOGIN"]),
+            mechanisms_under_tls: names(&["SCRAM-SHA-1"]),
+            ..config()
+        },
+        "S: * OK [CAPABILITY IMAP4rev1 ... STARTTLS SASL-IR AUTH=LOGIN LOGINDISABLED] hello
+        C: a LOGIN u {6}
+        S: a NO LOGIN is not offered here (id7)
+        C: b AUTHENTICATE PLAIN
+        S: b NO this mechanism is not offered (id7)
+        C: c AUTHENTICATE SCRAM-SHA-1
+        S: c NO [PRIVACYREQUIRED] no login without TLS (id7)
+        C: c STARTTLS
+        S: c OK done (id7)
+        C: d CAPABILITY
+        S: * CAPABILITY IMAP4rev1 ... SASL-IR AUTH=SCRAM-SHA-1 AUTH=LOGIN LOGINDISABLED
+        S: d OK CAPABILITY completed",
     );
 }
 

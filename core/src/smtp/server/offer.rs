@@ -112,11 +112,17 @@ impl Server {
     }
 
     fn check_mechanism(&self, auth: &Auth<'_>) -> Result<(), Fault> {
-        if self.mechanisms().next().is_none() {
-            return Err(Fault::NotOffered(Verb::Auth));
+        let is_it = |name: &str| name.eq_ignore_ascii_case(auth.mechanism);
+        let under_tls = &self.config.capabilities().auth_under_tls;
+        if self.mechanisms().any(is_it) {
+            Ok(())
+        } else if under_tls.iter().any(|name| is_it(name)) {
+            Err(Fault::NeedsTls)
+        } else if self.mechanisms().next().is_none() {
+            Err(Fault::NotOffered(Verb::Auth))
+        } else {
+            Err(Fault::UnknownMechanism)
         }
-        let offered = self.mechanisms().any(|name| name.eq_ignore_ascii_case(auth.mechanism));
-        if offered { Ok(()) } else { Err(Fault::UnknownMechanism) }
     }
 
     /// Commands that change nothing.
@@ -144,11 +150,12 @@ impl Server {
         write_line(code, Some(enhanced), format_args!("{text}"), Place::Last(None), out);
     }
 
-    /// The mechanisms offered at this moment.
+    /// The mechanisms offered at this moment. Those that need TLS come first: some bind to the
+    /// channel, and there are clients that take the first one that they know.
     pub(super) fn mechanisms(&self) -> impl Iterator<Item = &str> {
         let offered = self.config.capabilities();
         let only_under_tls = self.secure.then_some(&offered.auth_under_tls);
-        offered.auth.iter().chain(only_under_tls.into_iter().flatten()).map(String::as_str)
+        only_under_tls.into_iter().flatten().chain(&offered.auth).map(String::as_str)
     }
 
     /// The reply to EHLO (RFC 5321 §4.1.1.1) or LHLO: what is offered, at this moment and to this client.

@@ -32,6 +32,8 @@ pub(super) const CONVERSATIONS: &[Conversation] = &[
             C: HELO client.example
             S: 250 mx.example greets client.example
             C: AUTH PLAIN
+            S: 538 5.7.11 start TLS first: no such login without it (c7)
+            C: AUTH NTLM
             S: 502 5.5.1 AUTH is not offered here (c7)
             C: STARTTLS
             S: 220 2.0.0 ready to start TLS (c7)
@@ -109,6 +111,8 @@ pub(super) const CONVERSATIONS: &[Conversation] = &[
             S: 250-LIMITS MAILMAX=100000 RCPTMAX=1000
             S: 250 ENHANCEDSTATUSCODES
             C: AUTH LOGIN
+            S: 538 5.7.11 start TLS first: no such login without it (c7)
+            C: AUTH NTLM
             S: 504 5.5.4 mechanism not offered (c7)
             C: AUTH PLAIN =
             E: PLAIN\x20
@@ -126,7 +130,7 @@ pub(super) const CONVERSATIONS: &[Conversation] = &[
             S: 250-mx.example greets client.example
             S: 250-PIPELINING
             S: 250-SIZE 200
-            S: 250-AUTH PLAIN LOGIN
+            S: 250-AUTH LOGIN PLAIN
             S: 250-8BITMIME
             S: 250-SMTPUTF8
             S: 250-CHUNKING
