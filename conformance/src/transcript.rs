@@ -380,12 +380,14 @@ impl Step {
 }
 
 /// What was heard, as it can be compared between ways of running: the present is hidden, and with
-/// `tls` also that STARTTLS was offered, which it is not under TLS.
+/// `tls` also what is offered in clear only (STARTTLS) or under TLS only (what binds to it).
 #[must_use]
 pub fn comparable(hearing: &[Hearing], tls: bool) -> Vec<Vec<String>> {
     let line = |line: String| {
         let line = mask_seconds(&mask_dates(&line));
-        if tls { line.replace(" STARTTLS", "") } else { line }
+        let offers = [" STARTTLS", " SCRAM-SHA-256-PLUS", " SCRAM-SHA-1-PLUS"];
+        let offers = offers.iter().chain(&[" AUTH=SCRAM-SHA-256-PLUS", " AUTH=SCRAM-SHA-1-PLUS"]);
+        offers.filter(|_| tls).fold(line, |line, offer| line.replace(offer, ""))
     };
     let offer = |line: &String| !(tls && line.ends_with("250-STARTTLS"));
     hearing.iter().map(|heard| lines(heard).into_iter().filter(offer).map(line).collect()).collect()
