@@ -9,6 +9,7 @@
     reason = "a test may panic"
 )]
 
+mod bindings;
 mod clients;
 mod commands;
 mod contract;
@@ -25,6 +26,7 @@ mod parts;
 mod postfix;
 mod proxy;
 mod ring;
+mod secure;
 mod server;
 mod smtplib;
 mod swaks;
