@@ -14,7 +14,7 @@ use std::sync::Arc;
 use pillarbox::certificates;
 use pillarbox::config::{Config, Listener, Protocol};
 use pillarbox::context::{Context, SystemRandom};
-use pillarbox::doors::Entrance;
+use pillarbox::doors::{Entrance, Shown};
 use pillarbox::job::{Job, Worker};
 use pillarbox::localserve::PASSWORD;
 use pillarbox::rates::Allowances;
@@ -114,7 +114,8 @@ impl World {
     pub fn entrance(&self, protocol: Protocol) -> Entrance {
         let listener: &Listener =
             self.config.listeners.iter().find(|listener| listener.protocol == protocol).unwrap();
-        Entrance::new(&self.context, &self.config, listener, Some(&self.acceptor)).unwrap()
+        let (acceptor, shown) = (Some(&self.acceptor), Shown::default());
+        Entrance::new(&self.context, &self.config, listener, acceptor, &shown).unwrap()
     }
 
     /// Hands for each lane.
@@ -275,4 +276,9 @@ login_without_tls = true
 [[listener]]
 protocol = "imaps"
 address = "127.0.0.1:0"
+
+[[listener]]
+protocol = "http"
+address = "127.0.0.1:0"
+landing_page = true
 "#;

@@ -15,6 +15,7 @@ use reader::Reader;
 
 use crate::rates::Allowances;
 use crate::smtp::TimeLimits;
+use crate::web::{Mode, MtaSts, WebLimits};
 
 /// All that a server needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Config {
     pub rates: Allowances,
     /// Whose mail an address is.
     pub delivery: Delivery,
+    /// What all HTTP listeners have in common.
+    pub web: Web,
     /// From which level on is logged.
     pub log: log::LevelFilter,
     /// Whether a commit waits for the disk.
@@ -107,6 +110,10 @@ pub struct Listener {
     /// The networks of the proxies in front of it, which say with the PROXY protocol whose
     /// connection it is; nobody else may connect then. Empty: there is no proxy.
     pub proxies: Vec<Network>,
+    /// Whether its HTTP has a page at `/` that tells how to set up a client.
+    pub landing_page: bool,
+    /// Whether its HTTP shows the server's counters.
+    pub metrics: bool,
 }
 
 /// What a listener speaks.
@@ -124,12 +131,24 @@ pub enum Protocol {
     Imap,
     /// Reading mail, TLS from the first byte (RFC 8314).
     Imaps,
+    /// HTTP (RFC 9110), in clear.
+    Http,
+    /// HTTP under TLS.
+    Https,
 }
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Smtp, Self::Lmtp, Self::Submission, Self::Submissions, Self::Imap, Self::Imaps];
+    pub const ALL: [Self; 8] = [
+        Self::Smtp,
+        Self::Lmtp,
+        Self::Submission,
+        Self::Submissions,
+        Self::Imap,
+        Self::Imaps,
+        Self::Http,
+        Self::Https,
+    ];
 
     /// The name used in the configuration and in logs.
     #[must_use]
@@ -141,6 +160,8 @@ impl Protocol {
             Self::Submissions => "submissions",
             Self::Imap => "imap",
             Self::Imaps => "imaps",
+            Self::Http => "http",
+            Self::Https => "https",
         }
     }
 
@@ -153,7 +174,13 @@ impl Protocol {
     /// Whether TLS begins with the first byte.
     #[must_use]
     pub const fn implicit_tls(self) -> bool {
-        matches!(self, Self::Submissions | Self::Imaps)
+        matches!(self, Self::Submissions | Self::Imaps | Self::Https)
+    }
+
+    /// Whether HTTP is spoken there.
+    #[must_use]
+    pub const fn is_web(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
     }
 }
 
@@ -173,6 +200,21 @@ impl Default for Delivery {
     }
 }
 
+/// What all HTTP listeners have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// For how long browsers are to come with TLS only, in seconds; 0: not said.
+    pub hsts_seconds: u64,
+    /// What other servers are told about TLS on the way to us, if anything.
+    pub mta_sts: Option<MtaSts>,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self { hsts_seconds: 365 * DAY, mta_sts: None }
+    }
+}
+
 /// Sizes and counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -187,6 +229,8 @@ pub struct Limits {
     pub head: HeadLimits,
     /// How many MIME parts a message may have that comes by SMTP: itself, and all in it.
     pub parts_max: usize,
+    /// What one HTTP connection may take.
+    pub web: WebLimits,
     /// Open connections in all.
     pub connections_max: usize,
     /// Open connections from one address; loopback is not counted.
@@ -203,6 +247,7 @@ impl Default for Limits {
             account_bytes_max: None,
             head: HeadLimits::default(),
             parts_max: PARTS_MAX,
+            web: WebLimits::default(),
             connections_max: 10_000,
             connections_per_address_max: 100,
             stop_within: Duration::from_secs(10),
@@ -294,6 +339,7 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
     let limits = root.table("limits", read_limits).unwrap_or_default();
     let delivery = root.table("delivery", read_delivery).unwrap_or_default();
     let rates = root.table("rates", read_rates).unwrap_or_default();
+    let web = root.table("web", |table| read_web(table, hostname.as_deref())).unwrap_or_default();
     let log = root.table("log", read_log).unwrap_or(log::LevelFilter::Info);
     let hostname = hostname.unwrap_or_default();
     let config = Config {
@@ -306,6 +352,7 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
         limits,
         rates,
         delivery,
+        web,
         log,
         sync,
     };
@@ -389,8 +436,23 @@ fn read_listener(table: &mut Reader<'_, '_>) -> Option<Listener> {
         table.flaw_at("any_sender", what.to_owned());
     }
     let proxies = read_networks(table, "proxies");
+    let [landing_page, metrics] = ["landing_page", "metrics"].map(|key| {
+        let on = table.boolean(key).unwrap_or(false);
+        if on && !protocol.is_none_or(Protocol::is_web) {
+            table.flaw_at(key, "only for http and https".to_owned());
+        }
+        on
+    });
     let (protocol, address) = (protocol?, address?);
-    Some(Listener { protocol, address, login_without_tls, any_sender, proxies })
+    Some(Listener {
+        protocol,
+        address,
+        login_without_tls,
+        any_sender,
+        proxies,
+        landing_page,
+        metrics,
+    })
 }
 
 fn read_networks(table: &mut Reader<'_, '_>, key: &'static str) -> Vec<Network> {
@@ -408,6 +470,7 @@ fn read_limits(table: &mut Reader<'_, '_>) -> Limits {
     let mut limits = Limits::default();
     read_smtp_limits(table, &mut limits.smtp);
     read_times(table, &mut limits.times);
+    read_web_limits(table, &mut limits.web);
     limits.account_bytes_max = table.integer("account_bytes_max", 0, 1 << 62);
     let HeadLimits { bytes_max, fields_max, addresses_max, received_max } = &mut limits.head;
     for (key, min, max, limit) in [
@@ -466,6 +529,59 @@ fn read_times(table: &mut Reader<'_, '_>, times: &mut TimeLimits) {
     if let Some(bytes) = table.integer("body_bytes_per_second_min", 0, 1 << 20) {
         times.body_rate_min = bytes;
     }
+}
+
+fn read_web_limits(table: &mut Reader<'_, '_>, limits: &mut WebLimits) {
+    for (key, min, max, limit) in [
+        ("web_header_bytes_max", 1 << 10, 1 << 20, &mut limits.header_bytes_max),
+        ("web_headers_max", 20, 1 << 10, &mut limits.headers_max),
+        ("web_body_bytes_max", 1 << 10, 1 << 20, &mut limits.body_bytes_max),
+        ("web_streams_max", 1, 1 << 10, &mut limits.streams_max),
+    ] {
+        if let Some(count) = table.integer(key, min, max) {
+            *limit = usize::try_from(count).unwrap_or(usize::MAX);
+        }
+    }
+    for (key, limit) in [
+        ("web_header_seconds_max", &mut limits.header_max),
+        ("web_idle_seconds_max", &mut limits.idle_max),
+        ("web_request_seconds_max", &mut limits.request_max),
+    ] {
+        if let Some(seconds) = table.integer(key, 1, DAY) {
+            *limit = Duration::from_secs(seconds);
+        }
+    }
+}
+
+fn read_web(table: &mut Reader<'_, '_>, hostname: Option<&str>) -> Web {
+    let mut web = Web::default();
+    // Longer than this a policy would be refused as nonsense (RFC 8461 §3.2).
+    let most = 31_557_600;
+    if let Some(seconds) = table.integer("hsts_seconds", 0, 2 * most) {
+        web.hsts_seconds = seconds;
+    }
+    let mode = table.string("mta_sts").and_then(|name| {
+        let found = Mode::ALL.into_iter().find(|mode| mode.name() == name);
+        if found.is_none() {
+            let what = format!("`{name}` is none of \"none\", \"testing\" and \"enforce\"");
+            table.flaw_at("mta_sts", what);
+        }
+        found
+    });
+    let max_age = table.integer("mta_sts_max_age_seconds", 0, most).unwrap_or(7 * DAY);
+    let mut mx = Vec::new();
+    for (name, place) in table.strings("mta_sts_mx") {
+        if is_hostname(name.strip_prefix("*.").unwrap_or(&name)) {
+            mx.push(name);
+        } else {
+            table.flaw_in(&place, format!("`{name}` is not a host name such as mail.example.org"));
+        }
+    }
+    if mx.is_empty() {
+        mx.extend(hostname.map(str::to_owned));
+    }
+    web.mta_sts = mode.map(|mode| MtaSts { mode, max_age, mx });
+    web
 }
 
 fn read_rates(table: &mut Reader<'_, '_>) -> Allowances {

@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::imap::{ImapDoor, ImapSession};
 use crate::job::Job;
 use crate::smtp::{Door, SmtpSession};
+use crate::web::{Landing, Metrics, Setup, WebDoor, WebSession};
 
 /// One listener's way in: makes a machine for each connection.
 #[derive(Debug, Clone)]
@@ -33,10 +34,21 @@ pub struct Entrance {
 enum Spoken {
     Smtp(Arc<Door>),
     Imap(Arc<ImapDoor>),
+    Web(Arc<WebDoor>),
+}
+
+/// What HTTP shows that no configuration says.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    /// The server's counters, for listeners that show them.
+    pub metrics: Option<Metrics>,
+    /// What the page at `/` tells of accounts and certificates, where there is one.
+    pub landing: Landing,
 }
 
 impl Entrance {
-    /// The way in that a listener describes. `acceptor` is the server's TLS, where it has one.
+    /// The way in that a listener describes. `acceptor` is the server's TLS, where it has one;
+    /// `shown` is for HTTP alone.
     ///
     /// # Errors
     /// What is wrong with the server's name.
@@ -45,9 +57,11 @@ impl Entrance {
         config: &Config,
         listener: &Listener,
         acceptor: Option<&Acceptor>,
+        shown: &Shown,
     ) -> Result<Self, ConfigFault> {
         let security = match acceptor {
             None => Security::Clear,
+            Some(_) if listener.protocol == Protocol::Http => Security::Clear,
             Some(acceptor) if listener.protocol.implicit_tls() => {
                 Security::Implicit(acceptor.clone())
             }
@@ -60,6 +74,9 @@ impl Entrance {
             }
             Protocol::Imap | Protocol::Imaps => {
                 Spoken::Imap(Arc::new(imap_door(config, listener, starttls)))
+            }
+            Protocol::Http | Protocol::Https => {
+                Spoken::Web(Arc::new(web_door(config, listener, shown)))
             }
         };
         let proxies = listener.proxies.as_slice().into();
@@ -99,6 +116,10 @@ impl Entrance {
                 self.connection(session)
             }
             Spoken::Imap(door) => self.connection(ImapSession::new(context, door, peer, id, full)),
+            Spoken::Web(door) => {
+                let session = WebSession::new(context, Arc::clone(door), peer, id, full);
+                self.connection(session)
+            }
         }
     }
 
@@ -154,5 +175,16 @@ fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {
             append_bytes_max: config.limits.smtp.message_bytes_max,
             ..ImapConfig::default()
         }),
+    }
+}
+
+fn web_door(config: &Config, listener: &Listener, shown: &Shown) -> WebDoor {
+    WebDoor {
+        limits: config.limits.web,
+        setup: Setup::of(config),
+        mta_sts: config.web.mta_sts.clone(),
+        hsts_seconds: config.web.hsts_seconds,
+        metrics: shown.metrics.clone().filter(|_| listener.metrics),
+        landing: listener.landing_page.then(|| shown.landing.clone()),
     }
 }

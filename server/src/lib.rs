@@ -21,6 +21,7 @@ pub mod serve;
 mod session;
 pub mod smtp;
 pub mod verify;
+pub mod web;
 
 use pillarbox_core::effect::Topic;
 use pillarbox_store::{AccountId, MailboxId};

@@ -21,8 +21,9 @@ use crate::config::{self, Config, RuntimeKind};
 use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
 use crate::control::{Control, Office};
-use crate::doors::Entrance;
+use crate::doors::{Entrance, Shown};
 use crate::job::{Job, Worker};
+use crate::web::{Landing, Metrics};
 use crate::{accounts, logging};
 
 /// What `localserve` adds to a plain `serve`.
@@ -30,6 +31,8 @@ use crate::{accounts, logging};
 pub struct Extras {
     /// Made if the store has no accounts yet.
     pub first_accounts: Option<FirstAccounts>,
+    /// What the page at `/` tells of accounts and certificates, on listeners that have one.
+    pub landing: Landing,
     /// Called once every port is bound; where it fails, the server does not start.
     pub on_ready: Option<OnReady>,
 }
@@ -41,6 +44,7 @@ impl fmt::Debug for Extras {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Extras")
             .field("first_accounts", &self.first_accounts)
+            .field("landing", &self.landing)
             .finish_non_exhaustive()
     }
 }
@@ -77,12 +81,14 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let random = || Box::new(SystemRandom::default()) as _;
     let hostname = config.hostname.clone();
     let context = Arc::new(Context::new(hostname, first_id(), &config.rates, secret, random));
-    let listeners = bind(config, &context, acceptor.as_ref())?;
+    let metrics = metrics(&context, &statistics);
+    let shown = Shown { metrics: Some(metrics.clone()), landing: extras.landing };
+    let listeners = bind(config, &context, acceptor.as_ref(), &shown)?;
     let bodies = store.bodies().to_owned();
     let store = Arc::new(store);
     let crew = crew(&store, writer, config.threads)?;
     let inlet = Arc::new(Inlet::default());
-    let _control = control(&config.data, &context, &statistics, &inlet)?;
+    let _control = control(&config.data, metrics, &inlet)?;
     let stopper = Stopper::new();
     listen_to_signals(&stopper)?;
     let setup = Setup {
@@ -142,6 +148,7 @@ fn bind(
     config: &Config,
     context: &Arc<Context>,
     acceptor: Option<&Acceptor>,
+    shown: &Shown,
 ) -> Result<Vec<Listener<Job>>, String> {
     let shards = match config.runtime {
         RuntimeKind::Std => 1,
@@ -150,7 +157,7 @@ fn bind(
     let mut listeners = Vec::new();
     for listener in &config.listeners {
         let sockets = listen::bind(listener.address, shards).map_err(|error| error.to_string())?;
-        let entrance = Entrance::new(context, config, listener, acceptor)
+        let entrance = Entrance::new(context, config, listener, acceptor, shown)
             .map_err(|fault| format!("hostname `{}`: {fault}", config.hostname))?;
         let accept =
             move |accepted: Accepted| entrance.accept(accepted.peer, accepted.crowded.is_some());
@@ -206,15 +213,13 @@ fn checkpointer(store: Arc<Store>) -> std::io::Result<SyncSender<()>> {
     Ok(tell)
 }
 
-fn control(
-    dir: &Path,
-    context: &Arc<Context>,
-    statistics: &Arc<Statistics>,
-    inlet: &Arc<Inlet>,
-) -> Result<Control, String> {
+fn metrics(context: &Arc<Context>, statistics: &Arc<Statistics>) -> Metrics {
     let (context, statistics) = (Arc::clone(context), Arc::clone(statistics));
-    let metrics = move || context.counters.to_text(&statistics.table());
-    let office = Office { metrics: Arc::new(metrics), inlet: Arc::clone(inlet) };
+    Metrics(Arc::new(move || context.counters.to_text(&statistics.table())))
+}
+
+fn control(dir: &Path, metrics: Metrics, inlet: &Arc<Inlet>) -> Result<Control, String> {
+    let office = Office { metrics: metrics.0, inlet: Arc::clone(inlet) };
     Control::open(dir, office)
         .map_err(|error| format!("cannot make the control socket in {}: {error}", dir.display()))
 }
