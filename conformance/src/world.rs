@@ -14,7 +14,7 @@ use std::sync::Arc;
 use pillarbox::certificates;
 use pillarbox::config::{Config, Listener, Protocol};
 use pillarbox::context::{Context, SystemRandom};
-use pillarbox::doors::{self, Entrance};
+use pillarbox::doors::{self, Entrance, Shown};
 use pillarbox::job::{Job, Worker};
 use pillarbox::localserve::PASSWORD;
 use pillarbox::rates::Allowances;
@@ -128,7 +128,8 @@ impl World {
     fn entrance_at(&self, listener: &Listener) -> Entrance {
         let rules = doors::rules(self.config.tls.as_ref().unwrap(), listener);
         let offer = Offer::new(&self.identities, rules, || BEGINNING).unwrap();
-        Entrance::new(&self.context, &self.config, listener, Some(offer)).unwrap()
+        Entrance::new(&self.context, &self.config, listener, Some(offer), &Shown::default())
+            .unwrap()
     }
 
     /// Hands for each lane.
@@ -289,4 +290,9 @@ login_without_tls = true
 [[listener]]
 protocol = "imaps"
 address = "127.0.0.1:0"
+
+[[listener]]
+protocol = "http"
+address = "127.0.0.1:0"
+landing_page = true
 "#;

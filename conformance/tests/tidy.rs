@@ -133,11 +133,12 @@ fn arrows_between_crates_point_down() {
     }
 }
 
-/// Each crate reachable from `package` by normal dependencies, as `name version licence`.
+/// Each crate reachable from `package` by normal dependencies, as
+/// `name version | licence | features`.
 fn tree(package: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "-p", package, "-e", "normal", "--prefix", "none"])
-        .args(["--no-dedupe", "-f", "{p} | {l}"])
+        .args(["--no-dedupe", "-f", "{p} | {l} | {f}"])
         .current_dir(root())
         .output()
         .unwrap();
@@ -231,11 +232,24 @@ fn nothing_banned_is_built_in_and_every_licence_is_allowed() {
         "MPL-2.0+",
         "Apache-2.0 WITH LLVM-exception",
     ];
-    let banned = ["tokio", "async-std", "aws-lc-rs", "aws-lc-sys", "openssl-sys"];
+    let banned = ["async-std", "aws-lc-rs", "aws-lc-sys", "openssl-sys"];
+    // hyper uses its traits and channels.
+    let banned_of_tokio = ["rt", "rt-multi-thread", "net", "time", "fs", "process", "signal"];
+    let mut tokio = 0;
     for line in tree("pillarbox") {
-        let (package, licence) = line.split_once(" | ").unwrap();
+        let mut columns = line.split(" | ");
+        let mut column = || columns.next().unwrap();
+        let (package, licence, features) = (column(), column(), column());
         let name = package.split(' ').next().unwrap();
         assert!(!banned.contains(&name), "{name} is banned: see deny.toml");
+        if name == "tokio" {
+            tokio += 1;
+            let bad = features
+                .trim_end_matches(" (*)")
+                .split(',')
+                .find(|feature| banned_of_tokio.contains(feature));
+            assert_eq!(bad, None, "no second async runtime");
+        }
         // `A OR B` needs one of them, `A AND B` both; the old `A/B` means OR.
         let good = licence
             .replace(['(', ')'], "")
@@ -244,6 +258,7 @@ fn nothing_banned_is_built_in_and_every_licence_is_allowed() {
             .all(|part| part.split(" OR ").any(|one| allowed.contains(&one.trim())));
         assert!(good, "{package}: licence {licence} is not in the list");
     }
+    assert!(tokio > 0, "tokio is gone: ban it as a whole");
 }
 
 /// RFC numbers that a text names.

@@ -1,5 +1,5 @@
 //! Policy written straight down: an `async fn` that awaits effects, polled by hand from within a
-//! machine's step. No executor, no waker, no `unsafe`.
+//! machine's step. No executor, no `unsafe`; and no waker, unless the machine polls with one.
 //!
 //! ```text
 //! async fn recipient(desk: Desk<MyJob>, address: Address) -> Reply {
@@ -28,8 +28,15 @@ struct Papers<J: Job> {
     next_id: u64,
     /// Asked and not yet taken by the machine.
     out: Vec<(EffectId, Effect<J>)>,
-    /// Waited for: the label, and the answer once it is there.
-    waiting: BTreeMap<EffectId, (&'static str, Option<Completion<J>>)>,
+    waiting: BTreeMap<EffectId, Waiting<J>>,
+}
+
+struct Waiting<J: Job> {
+    label: &'static str,
+    answer: Option<Completion<J>>,
+    /// Of whoever polled last. A machine with one flow polls it anyway; one with many wants to know
+    /// which of them can go on.
+    waker: Waker,
 }
 
 impl<J: Job> Clone for Desk<J> {
@@ -54,7 +61,8 @@ impl<J: Job> Desk<J> {
     /// Dropping the returned future forgets the question; its late answer is ignored.
     pub fn ask(&self, label: &'static str, effect: Effect<J>) -> Ask<J> {
         let id = self.send(effect);
-        self.0.borrow_mut().waiting.insert(id, (label, None));
+        let waiting = Waiting { label, answer: None, waker: Waker::noop().clone() };
+        self.0.borrow_mut().waiting.insert(id, waiting);
         Ask { desk: self.clone(), id }
     }
 
@@ -95,15 +103,15 @@ impl<J: Job> Desk<J> {
         id
     }
 
-    /// Lays an answer on the desk. Says whether anyone waits for it.
+    /// Lays an answer on the desk, and wakes the flow that waits for it. Says whether one does.
     pub fn deliver(&self, id: EffectId, completion: Completion<J>) -> bool {
-        match self.0.borrow_mut().waiting.get_mut(&id) {
-            Some((_, place)) => {
-                *place = Some(completion);
-                true
-            }
-            None => false,
-        }
+        let mut papers = self.0.borrow_mut();
+        let Some(waiting) = papers.waiting.get_mut(&id) else { return false };
+        waiting.answer = Some(completion);
+        let waker = waiting.waker.clone();
+        drop(papers);
+        waker.wake();
+        true
     }
 
     /// Moves what was asked into the step's effects.
@@ -114,7 +122,7 @@ impl<J: Job> Desk<J> {
     /// The labels of what is waited for.
     #[must_use]
     pub fn waits(&self) -> Vec<&'static str> {
-        self.0.borrow().waiting.values().map(|(label, _)| *label).collect()
+        self.0.borrow().waiting.values().map(|waiting| waiting.label).collect()
     }
 }
 
@@ -141,11 +149,15 @@ pub struct Ask<J: Job> {
 impl<J: Job> Future for Ask<J> {
     type Output = Completion<J>;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut papers = self.desk.0.borrow_mut();
-        match papers.waiting.get_mut(&self.id).and_then(|(_, answer)| answer.take()) {
+        let Some(waiting) = papers.waiting.get_mut(&self.id) else { return Poll::Pending };
+        match waiting.answer.take() {
             Some(answer) => Poll::Ready(answer),
-            None => Poll::Pending,
+            None => {
+                waiting.waker.clone_from(context.waker());
+                Poll::Pending
+            }
         }
     }
 }
@@ -260,6 +272,10 @@ impl Pen {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use super::*;
     use crate::effect::Lane;
 
@@ -311,6 +327,26 @@ mod tests {
         let id = asked(&desk)[0].0;
         drop(flow);
         assert!(!desk.deliver(id, Completion::Answer(Ok(2))));
+    }
+
+    #[test]
+    fn an_answer_wakes_whoever_polled_for_it() {
+        struct Count(AtomicUsize);
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let counts = [0, 1].map(|_| Arc::new(Count(AtomicUsize::new(0))));
+        let desk = Desk::default();
+        let mut flows = [3, 4].map(|number| Box::pin(double(desk.clone(), number)));
+        for (flow, count) in flows.iter_mut().zip(&counts) {
+            let waker = Waker::from(Arc::clone(count));
+            assert!(flow.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        let questions = asked(&desk);
+        assert!(desk.deliver(questions[1].0, Completion::Answer(Ok(8))));
+        assert_eq!(counts.map(|count| count.0.load(Ordering::Relaxed)), [0, 1]);
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! `pillarbox.toml`: what belongs to this machine. Domains, accounts and rules live in the store.
 
+mod listener;
 pub(crate) mod reader;
 mod tls;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use listener::{Listener, Protocol, Spoken};
 use pillarbox_core::message::HeadLimits;
 use pillarbox_core::mime::PARTS_MAX;
-use pillarbox_core::sasl::Mechanism;
 use pillarbox_core::smtp::limits::Limits as SmtpLimits;
 use pillarbox_core::wire::network::Network;
 use reader::Reader;
@@ -18,6 +18,7 @@ pub use tls::{Tls, TlsFiles};
 
 use crate::rates::Allowances;
 use crate::smtp::TimeLimits;
+use crate::web::{Mode, MtaSts, WebLimits};
 
 /// All that a server needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct Config {
     pub rates: Allowances,
     /// Whose mail an address is.
     pub delivery: Delivery,
+    /// What all HTTP listeners have in common.
+    pub web: Web,
     /// From which level on is logged.
     pub log: log::LevelFilter,
     /// Whether a commit waits for the disk.
@@ -87,82 +90,6 @@ impl RuntimeKind {
     }
 }
 
-/// One address to listen on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
-    /// What is spoken there.
-    pub protocol: Protocol,
-    /// The address.
-    pub address: SocketAddr,
-    /// Whether people may log in without TLS, by whatever mechanism.
-    pub login_without_tls: bool,
-    /// Mechanisms that are neither announced nor taken there, though they would work.
-    pub hide_mechanisms: Vec<Mechanism>,
-    /// Whether those who submit there may send as anybody, and not only as themselves.
-    pub any_sender: bool,
-    /// The networks of the proxies in front of it, which say with the PROXY protocol whose
-    /// connection it is; nobody else may connect then. Empty: there is no proxy.
-    pub proxies: Vec<Network>,
-    /// Whether a client may take up an earlier TLS session by a ticket.
-    pub resumption: bool,
-    /// Whether a client is asked for a certificate, to log in with by SASL EXTERNAL.
-    pub client_certificates: bool,
-}
-
-/// What a listener speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// Mail from other servers (RFC 5321).
-    Smtp,
-    /// Mail from a relay of ours for our own mailboxes, answered for each recipient (RFC 2033).
-    Lmtp,
-    /// Mail from our own people, with STARTTLS (RFC 6409).
-    Submission,
-    /// Mail from our own people, TLS from the first byte (RFC 8314).
-    Submissions,
-    /// Reading mail, with STARTTLS (RFC 9051).
-    Imap,
-    /// Reading mail, TLS from the first byte (RFC 8314).
-    Imaps,
-}
-
-impl Protocol {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Smtp, Self::Lmtp, Self::Submission, Self::Submissions, Self::Imap, Self::Imaps];
-
-    /// The name used in the configuration and in logs.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Smtp => "smtp",
-            Self::Lmtp => "lmtp",
-            Self::Submission => "submission",
-            Self::Submissions => "submissions",
-            Self::Imap => "imap",
-            Self::Imaps => "imaps",
-        }
-    }
-
-    /// Whether our own people send there.
-    #[must_use]
-    pub const fn is_submission(self) -> bool {
-        matches!(self, Self::Submission | Self::Submissions)
-    }
-
-    /// Whether people log in there. Other servers and relays have nothing to log in for.
-    #[must_use]
-    pub const fn has_logins(self) -> bool {
-        !matches!(self, Self::Smtp | Self::Lmtp)
-    }
-
-    /// Whether TLS begins with the first byte.
-    #[must_use]
-    pub const fn implicit_tls(self) -> bool {
-        matches!(self, Self::Submissions | Self::Imaps)
-    }
-}
-
 /// Whose mail an address is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -176,6 +103,21 @@ pub struct Delivery {
 impl Default for Delivery {
     fn default() -> Self {
         Self { separators: "+".into(), trouble: false }
+    }
+}
+
+/// What all HTTP listeners have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// For how long browsers are to come with TLS only, in seconds; 0: not said.
+    pub hsts_seconds: u64,
+    /// What other servers are told about TLS on the way to us, if anything.
+    pub mta_sts: Option<MtaSts>,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self { hsts_seconds: 365 * DAY, mta_sts: None }
     }
 }
 
@@ -193,6 +135,8 @@ pub struct Limits {
     pub head: HeadLimits,
     /// How many MIME parts a message may have that comes by SMTP: itself, and all in it.
     pub parts_max: usize,
+    /// What one HTTP connection may take.
+    pub web: WebLimits,
     /// Open connections in all.
     pub connections_max: usize,
     /// Open connections from one address; loopback is not counted.
@@ -209,6 +153,7 @@ impl Default for Limits {
             account_bytes_max: None,
             head: HeadLimits::default(),
             parts_max: PARTS_MAX,
+            web: WebLimits::default(),
             connections_max: 10_000,
             connections_per_address_max: 100,
             stop_within: Duration::from_secs(10),
@@ -296,10 +241,11 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
     };
     let (runtime, threads) = root.table("runtime", read_runtime).unwrap_or_else(default_runtime);
     let tls = root.table("tls", |table| tls::read(table, folder)).flatten();
-    let listeners = root.tables("listener", read_listener).into_iter().flatten().collect();
+    let listeners = root.tables("listener", listener::read).into_iter().flatten().collect();
     let limits = root.table("limits", read_limits).unwrap_or_default();
     let delivery = root.table("delivery", read_delivery).unwrap_or_default();
     let rates = root.table("rates", read_rates).unwrap_or_default();
+    let web = root.table("web", |table| read_web(table, hostname.as_deref())).unwrap_or_default();
     let log = root.table("log", read_log).unwrap_or(log::LevelFilter::Info);
     let hostname = hostname.unwrap_or_default();
     let config = Config {
@@ -312,6 +258,7 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
         limits,
         rates,
         delivery,
+        web,
         log,
         sync,
     };
@@ -355,71 +302,6 @@ fn read_runtime(table: &mut Reader<'_, '_>) -> (RuntimeKind, usize) {
     (kind, threads)
 }
 
-fn read_listener(table: &mut Reader<'_, '_>) -> Option<Listener> {
-    let protocol = table.required_string("protocol").and_then(|name| {
-        let found = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
-        if found.is_none() {
-            let all = Protocol::ALL.map(Protocol::name).join(", ");
-            table.flaw_at("protocol", format!("there is no protocol `{name}`: use one of {all}"));
-        }
-        found
-    });
-    let address = table.required_string("address").and_then(|text| {
-        let address = text.parse().ok();
-        if address.is_none() {
-            let what = format!("`{text}` is no address such as 192.0.2.1:25 or [2001:db8::1]:25");
-            table.flaw_at("address", what);
-        }
-        address
-    });
-    if protocol == Some(Protocol::Lmtp) && address.is_some_and(|it: SocketAddr| it.port() == 25) {
-        // RFC 2033 §1: who connects there expects SMTP.
-        table.flaw_at("address", "port 25 is for `smtp`: give `lmtp` another, such as 24".into());
-    }
-    let login_without_tls = table.boolean("login_without_tls").unwrap_or(false);
-    let hide_mechanisms = read_mechanisms(table, "hide_mechanisms");
-    if !hide_mechanisms.is_empty() && !protocol.is_none_or(Protocol::has_logins) {
-        table.flaw_at("hide_mechanisms", "nobody logs in there: nothing is to be hidden".into());
-    }
-    let any_sender = table.boolean("any_sender").unwrap_or(false);
-    if any_sender && !protocol.is_none_or(Protocol::is_submission) {
-        let what = "only for submission: elsewhere nobody is asked who they are";
-        table.flaw_at("any_sender", what.to_owned());
-    }
-    let proxies = read_networks(table, "proxies");
-    let resumption = table.boolean("resumption").unwrap_or(true);
-    let client_certificates = table.boolean("client_certificates").unwrap_or(false);
-    if client_certificates && !protocol.is_none_or(Protocol::has_logins) {
-        let what = "other servers have nothing to log in for";
-        table.flaw_at("client_certificates", what.to_owned());
-    }
-    Some(Listener {
-        protocol: protocol?,
-        address: address?,
-        login_without_tls,
-        hide_mechanisms,
-        any_sender,
-        proxies,
-        resumption,
-        client_certificates,
-    })
-}
-
-fn read_mechanisms(table: &mut Reader<'_, '_>, key: &'static str) -> Vec<Mechanism> {
-    let mut mechanisms = Vec::new();
-    for (name, place) in table.strings(key) {
-        match Mechanism::from_name(&name) {
-            Some(mechanism) => mechanisms.push(mechanism),
-            None => {
-                let all = Mechanism::ALL.map(Mechanism::name).join(", ");
-                let what = format!("there is no mechanism `{name}`: known are {all}");
-                table.flaw_in(&place, what);
-            }
-        }
-    }
-    mechanisms
-}
-
 fn read_networks(table: &mut Reader<'_, '_>, key: &'static str) -> Vec<Network> {
     let mut networks = Vec::new();
     for (text, place) in table.strings(key) {
@@ -435,6 +317,7 @@ fn read_limits(table: &mut Reader<'_, '_>) -> Limits {
     let mut limits = Limits::default();
     read_smtp_limits(table, &mut limits.smtp);
     read_times(table, &mut limits.times);
+    read_web_limits(table, &mut limits.web);
     limits.account_bytes_max = table.integer("account_bytes_max", 0, 1 << 62);
     let HeadLimits { bytes_max, fields_max, addresses_max, received_max } = &mut limits.head;
     for (key, min, max, limit) in [
@@ -493,6 +376,59 @@ fn read_times(table: &mut Reader<'_, '_>, times: &mut TimeLimits) {
     if let Some(bytes) = table.integer("body_bytes_per_second_min", 0, 1 << 20) {
         times.body_rate_min = bytes;
     }
+}
+
+fn read_web_limits(table: &mut Reader<'_, '_>, limits: &mut WebLimits) {
+    for (key, min, max, limit) in [
+        ("web_header_bytes_max", 1 << 10, 1 << 20, &mut limits.header_bytes_max),
+        ("web_headers_max", 20, 1 << 10, &mut limits.headers_max),
+        ("web_body_bytes_max", 1 << 10, 1 << 20, &mut limits.body_bytes_max),
+        ("web_streams_max", 1, 1 << 10, &mut limits.streams_max),
+    ] {
+        if let Some(count) = table.integer(key, min, max) {
+            *limit = usize::try_from(count).unwrap_or(usize::MAX);
+        }
+    }
+    for (key, limit) in [
+        ("web_header_seconds_max", &mut limits.header_max),
+        ("web_idle_seconds_max", &mut limits.idle_max),
+        ("web_request_seconds_max", &mut limits.request_max),
+    ] {
+        if let Some(seconds) = table.integer(key, 1, DAY) {
+            *limit = Duration::from_secs(seconds);
+        }
+    }
+}
+
+fn read_web(table: &mut Reader<'_, '_>, hostname: Option<&str>) -> Web {
+    let mut web = Web::default();
+    // Longer than this a policy would be refused as nonsense (RFC 8461 §3.2).
+    let most = 31_557_600;
+    if let Some(seconds) = table.integer("hsts_seconds", 0, 2 * most) {
+        web.hsts_seconds = seconds;
+    }
+    let mode = table.string("mta_sts").and_then(|name| {
+        let found = Mode::ALL.into_iter().find(|mode| mode.name() == name);
+        if found.is_none() {
+            let what = format!("`{name}` is none of \"none\", \"testing\" and \"enforce\"");
+            table.flaw_at("mta_sts", what);
+        }
+        found
+    });
+    let max_age = table.integer("mta_sts_max_age_seconds", 0, most).unwrap_or(7 * DAY);
+    let mut mx = Vec::new();
+    for (name, place) in table.strings("mta_sts_mx") {
+        if is_hostname(name.strip_prefix("*.").unwrap_or(&name)) {
+            mx.push(name);
+        } else {
+            table.flaw_in(&place, format!("`{name}` is not a host name such as mail.example.org"));
+        }
+    }
+    if mx.is_empty() {
+        mx.extend(hostname.map(str::to_owned));
+    }
+    web.mta_sts = mode.map(|mode| MtaSts { mode, max_age, mx });
+    web
 }
 
 fn read_rates(table: &mut Reader<'_, '_>) -> Allowances {

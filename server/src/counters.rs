@@ -58,6 +58,10 @@ counters! {
     imap_commands,
     /// Messages appended by IMAP.
     imap_appended,
+    /// HTTP connections begun.
+    web_sessions,
+    /// HTTP requests begun.
+    web_requests,
     /// Logins that succeeded.
     logins,
     /// Logins that failed.
@@ -110,7 +114,7 @@ mod tests {
         let counters = Counters::default();
         let text = counters.to_text(&[("open", 3)]);
         assert!(text.contains("\npillarbox_messages_accepted_total 0\n"));
-        assert_eq!(text.matches("_total 0\n").count(), 15);
+        assert_eq!(text.matches("_total 0\n").count(), 17);
         assert!(text.ends_with("\npillarbox_runtime_open 3\n# EOF\n"));
         counters.logins.count();
         assert!(counters.to_text(&[("open", 3)]).contains("\npillarbox_logins_total 1\n"));

@@ -1,26 +1,25 @@
 //! From a listener in the configuration to the sessions behind it.
 
+mod terms;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use pillarbox_core::alpn;
-use pillarbox_core::connection::{Connection, Limits as TlsLimits, Security};
-use pillarbox_core::effect::BoxMachine;
-use pillarbox_core::imap::Config as ImapConfig;
+use pillarbox_core::connection::{Connection, Limits as TlsLimits, Security, Session};
+use pillarbox_core::effect::{BoxMachine, Completion, Effect};
 use pillarbox_core::proxy::Behind;
-use pillarbox_core::sasl::Mechanism;
-use pillarbox_core::smtp::config::{
-    Capabilities, Config as SmtpConfig, ConfigFault, Protocol as SmtpProtocol, Strictness,
-};
-use pillarbox_core::tls::{Rules, UnknownName};
+use pillarbox_core::smtp::config::ConfigFault;
 use pillarbox_core::wire::network::Network;
+pub use terms::rules;
 
-use crate::config::{Config, Limits, Listener, Protocol, Tls};
-use crate::context::Context;
+use crate::config::{Config, Listener, Protocol};
+use crate::context::{Context, Id};
 use crate::imap::{ImapDoor, ImapSession};
 use crate::job::Job;
 use crate::smtp::{Door, SmtpSession};
 use crate::tls::Offer;
+use crate::web::{Landing, Metrics, WebDoor, WebSession};
 
 /// One listener's way in: makes a machine for each connection.
 #[derive(Debug, Clone)]
@@ -28,19 +27,47 @@ pub struct Entrance {
     context: Arc<Context>,
     tls: Option<Offer>,
     implicit_tls: bool,
-    spoken: Spoken,
+    speech: Speech,
     proxies: Arc<[Network]>,
 }
 
+/// What is spoken at a listener.
+#[derive(Debug, Clone)]
+enum Speech {
+    /// One protocol.
+    One(Spoken),
+    /// What the client asks for by ALPN.
+    Asked(Arc<Asked>),
+}
+
+/// A protocol, and what it is like here.
 #[derive(Debug, Clone)]
 enum Spoken {
     Smtp(Arc<Door>),
     Imap(Arc<ImapDoor>),
+    Web(Arc<WebDoor>),
+}
+
+/// What clients can ask for at one port; never nothing.
+#[derive(Debug)]
+struct Asked {
+    /// For who does not ask.
+    first: Spoken,
+    others: Vec<Spoken>,
+}
+
+/// What HTTP shows that no configuration says.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    /// The server's counters, for listeners that show them.
+    pub metrics: Option<Metrics>,
+    /// What the page at `/` tells of accounts and certificates, where there is one.
+    pub landing: Landing,
 }
 
 impl Entrance {
     /// The way in that a listener describes. `tls` is what it begins TLS with, where the server has
-    /// certificates; made by its [`rules`].
+    /// certificates, made by its [`rules`]; `shown` is for HTTP alone.
     ///
     /// # Errors
     /// What is wrong with the server's name.
@@ -49,19 +76,14 @@ impl Entrance {
         config: &Config,
         listener: &Listener,
         tls: Option<Offer>,
+        shown: &Shown,
     ) -> Result<Self, ConfigFault> {
         let implicit_tls = listener.protocol.implicit_tls();
+        let tls = tls.filter(|_| listener.protocol != Protocol::Http);
         let starttls = tls.is_some() && !implicit_tls;
-        let spoken = match listener.protocol {
-            Protocol::Smtp | Protocol::Lmtp | Protocol::Submission | Protocol::Submissions => {
-                Spoken::Smtp(Arc::new(smtp_door(config, listener, starttls)?))
-            }
-            Protocol::Imap | Protocol::Imaps => {
-                Spoken::Imap(Arc::new(imap_door(config, listener, starttls)))
-            }
-        };
+        let speech = terms::speech(config, listener, starttls, shown)?;
         let proxies = listener.proxies.as_slice().into();
-        Ok(Self { context: Arc::clone(context), tls, implicit_tls, spoken, proxies })
+        Ok(Self { context: Arc::clone(context), tls, implicit_tls, speech, proxies })
     }
 
     /// A machine for a connection that was accepted from `peer`, be it a client or the proxy in
@@ -89,23 +111,19 @@ impl Entrance {
     /// room.
     #[must_use]
     pub fn machine(&self, peer: IpAddr, full: bool) -> BoxMachine<Job> {
-        let id = self.context.next_id();
-        let context = Arc::clone(&self.context);
-        match &self.spoken {
-            Spoken::Smtp(door) => {
-                let session = SmtpSession::new(context, Arc::clone(door), peer, id, full);
-                self.connection(session)
-            }
-            Spoken::Imap(door) => self.connection(ImapSession::new(context, door, peer, id, full)),
+        let caller = Caller { peer, id: self.context.next_id(), full };
+        let context = &self.context;
+        match &self.speech {
+            Speech::One(Spoken::Smtp(door)) => self.connection(caller.smtp(context, door)),
+            Speech::One(Spoken::Imap(door)) => self.connection(caller.imap(context, door)),
+            Speech::One(Spoken::Web(door)) => self.connection(caller.web(context, door)),
+            Speech::Asked(asked) => self.asked(caller, asked),
         }
     }
 
     fn connection<S>(&self, session: S) -> BoxMachine<Job>
     where
-        S: pillarbox_core::connection::Session<
-                Effect = pillarbox_core::effect::Effect<Job>,
-                Completion = pillarbox_core::effect::Completion<Job>,
-            > + 'static,
+        S: Session<Effect = Effect<Job>, Completion = Completion<Job>> + 'static,
     {
         let security = match &self.tls {
             None => Security::Clear,
@@ -114,82 +132,62 @@ impl Entrance {
         };
         Box::new(Connection::new(session, security, TlsLimits::default()))
     }
-}
 
-/// The rules of a listener's TLS.
-#[must_use]
-pub fn rules(tls: &Tls, listener: &Listener) -> Rules {
-    // A server that delivers to us may like a certificate that is not for the name it asks for:
-    // mostly it does not check names at all (RFC 7435).
-    let serve = !listener.protocol.has_logins() || tls.any_server_name;
-    Rules {
-        unknown_name: if serve { UnknownName::Serve } else { UnknownName::Refuse },
-        // Where a client says what it wants to speak, it must be this: so nobody can lead what was
-        // meant for a web server here. What other servers say does not count.
-        alpn: match listener.protocol {
-            Protocol::Smtp | Protocol::Lmtp => Vec::new(),
-            Protocol::Submission | Protocol::Submissions => vec![alpn::Protocol::Smtp],
-            Protocol::Imap | Protocol::Imaps => vec![alpn::Protocol::Imap],
-        },
-        resumption: listener.resumption,
-        client_certificates: listener.client_certificates,
-        // RFC 5802 §6: a client that says it saw no -PLUS is believed where there is none.
-        bindings: offered(listener).any(binds),
+    fn asked(&self, caller: Caller, asked: &Arc<Asked>) -> BoxMachine<Job> {
+        let first = caller.session(&self.context, &asked.first);
+        let Some(tls) = &self.tls else { return self.connection(first) };
+        let (context, asked) = (Arc::clone(&self.context), Arc::clone(asked));
+        let choose = move |protocol| caller.session(&context, asked.of(protocol));
+        let acceptor = tls.acceptor();
+        Box::new(Connection::choosing(first, Box::new(choose), acceptor, TlsLimits::default()))
     }
 }
 
-fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Door, ConfigFault> {
-    let submission = listener.protocol.is_submission();
-    let [auth, auth_under_tls] = mechanisms(listener);
-    let capabilities = Capabilities { starttls, auth, auth_under_tls, ..Capabilities::default() };
-    let Limits { smtp: limits, times, head, parts_max, .. } = config.limits;
-    let spoken = match listener.protocol {
-        Protocol::Lmtp => SmtpProtocol::Lmtp,
-        _ => SmtpProtocol::Smtp,
-    };
-    let smtp = SmtpConfig::new(config.hostname.clone(), limits, capabilities, Strictness::Lenient)?
-        .speaking(spoken)?;
-    // Other servers bring mail from everybody.
-    let any_sender = listener.any_sender || !submission;
-    let delivery = config.delivery.clone();
-    Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head, parts_max, times })
-}
-
-/// What people can log in with there: with TLS and without, and under TLS only.
-///
-/// Where passwords may not come without TLS, nothing else may: SCRAM in clear does not show the
-/// password, but who listens can try passwords on what they heard, and reads and changes all that
-/// follows the login.
-fn mechanisms(listener: &Listener) -> [Vec<String>; 2] {
-    let (mut always, mut under_tls) = (Vec::new(), Vec::new());
-    for mechanism in offered(listener) {
-        let needs_tls = binds(mechanism) || !listener.login_without_tls;
-        let names = if needs_tls { &mut under_tls } else { &mut always };
-        names.push(mechanism.name().to_owned());
+impl Asked {
+    fn of(&self, protocol: alpn::Protocol) -> &Spoken {
+        self.others.iter().find(|spoken| spoken.answers_to(protocol)).unwrap_or(&self.first)
     }
-    [always, under_tls]
 }
 
-fn offered(listener: &Listener) -> impl Iterator<Item = Mechanism> {
-    let hidden = |mechanism: &Mechanism| listener.hide_mechanisms.contains(mechanism);
-    let all = Mechanism::ALL.into_iter().filter(|_| listener.protocol.has_logins());
-    all.filter(move |mechanism| !hidden(mechanism))
+impl Spoken {
+    const fn answers_to(&self, protocol: alpn::Protocol) -> bool {
+        match self {
+            Self::Smtp(_) => matches!(protocol, alpn::Protocol::Smtp),
+            Self::Imap(_) => matches!(protocol, alpn::Protocol::Imap),
+            Self::Web(_) => matches!(protocol, alpn::Protocol::Http2 | alpn::Protocol::Http11),
+        }
+    }
 }
 
-const fn binds(mechanism: Mechanism) -> bool {
-    matches!(mechanism, Mechanism::Scram { plus: true, .. })
+/// A session of any protocol.
+type BoxSession = Box<dyn Session<Effect = Effect<Job>, Completion = Completion<Job>>>;
+
+/// Who comes in.
+#[derive(Debug, Clone, Copy)]
+struct Caller {
+    peer: IpAddr,
+    id: Id,
+    full: bool,
 }
 
-fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {
-    let [mechanisms, mechanisms_under_tls] = mechanisms(listener);
-    ImapDoor {
-        imap: Arc::new(ImapConfig {
-            greeting: format!("{} IMAP", config.hostname),
-            starttls,
-            mechanisms,
-            mechanisms_under_tls,
-            append_bytes_max: config.limits.smtp.message_bytes_max,
-            ..ImapConfig::default()
-        }),
+impl Caller {
+    fn smtp(self, context: &Arc<Context>, door: &Arc<Door>) -> SmtpSession {
+        SmtpSession::new(Arc::clone(context), Arc::clone(door), self.peer, self.id, self.full)
+    }
+
+    fn imap(self, context: &Arc<Context>, door: &ImapDoor) -> ImapSession {
+        ImapSession::new(Arc::clone(context), door, self.peer, self.id, self.full)
+    }
+
+    fn web(self, context: &Arc<Context>, door: &Arc<WebDoor>) -> WebSession {
+        WebSession::new(Arc::clone(context), Arc::clone(door), self.peer, self.id, self.full)
+    }
+
+    fn session(self, context: &Arc<Context>, spoken: &Spoken) -> BoxSession {
+        match spoken {
+            Spoken::Smtp(door) => Box::new(self.smtp(context, door)),
+            Spoken::Imap(door) => Box::new(self.imap(context, door)),
+            Spoken::Web(door) => Box::new(self.web(context, door)),
+        }
     }
 }

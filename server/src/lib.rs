@@ -22,6 +22,7 @@ mod session;
 pub mod smtp;
 pub mod tls;
 pub mod verify;
+pub mod web;
 
 use pillarbox_core::effect::Topic;
 use pillarbox_store::{AccountId, MailboxId};

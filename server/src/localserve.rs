@@ -11,6 +11,7 @@ use pillarbox_core::sasl::Secret;
 
 use crate::config::{Config, Protocol, RuntimeKind};
 use crate::serve::{Extras, FirstAccounts};
+use crate::web::Landing;
 use crate::{certificates, serve};
 
 /// The password of both accounts.
@@ -21,12 +22,14 @@ pub(crate) const CONFIGURATION: &str = "pillarbox.toml";
 const ACCOUNTS: [&str; 2] = ["user", "friend"];
 
 /// The ports, before the offset.
-const PORTS: [(Protocol, u16); 5] = [
+const PORTS: [(Protocol, u16); 7] = [
     (Protocol::Smtp, 1_025),
     (Protocol::Submission, 1_587),
     (Protocol::Submissions, 1_465),
     (Protocol::Imap, 1_143),
     (Protocol::Imaps, 1_993),
+    (Protocol::Http, 1_080),
+    (Protocol::Https, 1_443),
 ];
 
 /// What the command line may choose.
@@ -67,6 +70,11 @@ pub fn run(options: &Options) -> Result<(), String> {
             names: ACCOUNTS.map(str::to_owned).to_vec(),
             password: Secret::new(PASSWORD.into()),
         }),
+        landing: Landing {
+            accounts: ACCOUNTS.map(|name| format!("{name}@{DOMAIN}")).to_vec(),
+            password: PASSWORD.into(),
+            ca: fs::read_to_string(dir.join("tls/ca.pem")).ok(),
+        },
         on_ready: Some(Box::new(move || {
             // Only now is the folder ours: before, another server may have had it.
             let file = dir.join(CONFIGURATION);
@@ -147,6 +155,7 @@ fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String 
          trouble = true\n",
         options.runtime.name()
     );
+    text.push_str(WEB);
     text.push_str(LIMITS);
     for (protocol, address) in ports {
         // Writing to a String cannot fail.
@@ -155,13 +164,26 @@ fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String 
             "\n[[listener]]\nprotocol = \"{}\"\naddress = \"{address}\"\n",
             protocol.name()
         );
-        if protocol.is_submission() {
+        if *protocol == Protocol::Https {
+            text.push_str(
+                "# What a client asks for by ALPN, as `h2` and `http/1.1`, `imap`, `smtp`; who does\n\
+                 # not ask gets HTTP.\n\
+                 alpn = [\"http\", \"imap\", \"submission\"]\n",
+            );
+        }
+        if matches!(protocol, Protocol::Submission | Protocol::Submissions | Protocol::Https) {
             text.push_str("any_sender = true # only for trying: everybody may send as anybody\n");
         }
         if matches!(protocol, Protocol::Submission | Protocol::Imap) {
             text.push_str(
                 "login_without_tls = true # only for trying: passwords travel in clear\n",
             );
+        }
+        if protocol.is_web() {
+            text.push_str("landing_page = true # tells at / how to set up a mail client\n");
+        }
+        if *protocol == Protocol::Http {
+            text.push_str("metrics = true # shows the counters to everybody at /metrics\n");
         }
     }
     text
@@ -182,7 +204,10 @@ fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> Str
            submission, STARTTLS   {submission}\n  \
            submissions, TLS       {submissions}\n  \
            IMAP, STARTTLS         {imap}\n  \
-           IMAPS, TLS             {imaps}\n\
+           IMAPS, TLS             {imaps}\n  \
+           web                    http://{http}/\n  \
+           web, TLS               https://{https}/\n  \
+           IMAP, submission too   {https}, by ALPN imap and smtp\n\
          \n  \
            accounts   user@localhost, friend@localhost; any other name goes to user@localhost\n  \
            password   {PASSWORD}\n  \
@@ -200,6 +225,8 @@ fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> Str
         submissions = address(Protocol::Submissions),
         imap = address(Protocol::Imap),
         imaps = address(Protocol::Imaps),
+        http = address(Protocol::Http),
+        https = address(Protocol::Https),
         dir = dir.display(),
         ca = ca.display(),
         imaps_port = ports
@@ -208,6 +235,19 @@ fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> Str
             .map_or(0, |(_, address)| address.port()),
     )
 }
+
+/// What the HTTP listeners have in common, as it is where it is not set.
+const WEB: &str = "
+#[web]
+# For how long browsers are to come with TLS only; 0: not said. Never said for localhost.
+#hsts_seconds = 31_536_000
+# What other servers are told about TLS on the way to us: \"none\", \"testing\" or \"enforce\".
+# Not set: nothing.
+#mta_sts = \"testing\"
+#mta_sts_max_age_seconds = 604_800
+# Not set: the hostname above.
+#mta_sts_mx = [\"localhost\"]
+";
 
 /// What may be set, each as it is where it is not set: a test holds that.
 const LIMITS: &str = "
@@ -237,6 +277,15 @@ const LIMITS: &str = "
 #header_received_max = 100
 # How many MIME parts a message may have.
 #parts_max = 1_000
+# What one HTTP connection may hold.
+#web_header_bytes_max = 16_384
+#web_headers_max = 100
+#web_body_bytes_max = 65_536
+#web_streams_max = 100
+# How long HTTP waits: for the head of a request, between requests, and for the end of an answer.
+#web_header_seconds_max = 10
+#web_idle_seconds_max = 60
+#web_request_seconds_max = 60
 #connections_max = 10_000
 # From one address; this machine's own are not counted.
 #connections_per_address_max = 100
@@ -285,6 +334,23 @@ mod tests {
         let mut shown = limits(&all);
         assert_eq!(shown.account_bytes_max.take(), Some(10_000_000_000));
         assert_eq!(shown, limits(""));
+    }
+
+    #[test]
+    fn what_is_shown_of_the_web_is_what_holds_without_it() {
+        let web = |text: &str| {
+            let head = "hostname = \"localhost\"\ndata = \".\"\n[[listener]]\n\
+                        protocol = \"http\"\naddress = \"[::1]:80\"\n";
+            Config::parse(Path::new("x.toml"), &format!("{head}{text}")).unwrap().web
+        };
+        let shown = WEB.replace("\n#", "\n").replace("\n ", "\n# ").replace("Not set", "# Not set");
+        let shown = shown.replace("# # ", "# ");
+        assert_eq!(web(WEB), web(""));
+        let mut set = web(&shown);
+        let policy = set.mta_sts.take().unwrap();
+        assert_eq!(set, web(""));
+        let least = web("[web]\nmta_sts = \"testing\"\n").mta_sts.unwrap();
+        assert_eq!(policy, least);
     }
 
     #[test]

@@ -20,9 +20,10 @@ use crate::config::{Config, RuntimeKind};
 use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
 use crate::control::{Control, Office};
-use crate::doors::{self, Entrance};
+use crate::doors::{self, Entrance, Shown};
 use crate::job::{Job, Worker};
 use crate::tls::Certificates;
+use crate::web::{Landing, Metrics};
 use crate::{accounts, logging};
 
 /// What `localserve` adds to a plain `serve`.
@@ -30,6 +31,8 @@ use crate::{accounts, logging};
 pub struct Extras {
     /// Made if the store has no accounts yet.
     pub first_accounts: Option<FirstAccounts>,
+    /// What the page at `/` tells of accounts and certificates, on listeners that have one.
+    pub landing: Landing,
     /// Called once every port is bound; where it fails, the server does not start.
     pub on_ready: Option<OnReady>,
 }
@@ -41,6 +44,7 @@ impl fmt::Debug for Extras {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Extras")
             .field("first_accounts", &self.first_accounts)
+            .field("landing", &self.landing)
             .finish_non_exhaustive()
     }
 }
@@ -78,12 +82,14 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let random = || Box::new(SystemRandom::default()) as _;
     let hostname = config.hostname.clone();
     let context = Arc::new(Context::new(hostname, first_id(), &config.rates, secret, random));
-    let listeners = bind(config, &context, certificates.as_mut())?;
+    let metrics = metrics(&context, &statistics);
+    let shown = Shown { metrics: Some(metrics.clone()), landing: extras.landing };
+    let listeners = bind(config, &context, certificates.as_mut(), &shown)?;
     let bodies = store.bodies().to_owned();
     let store = Arc::new(store);
     let crew = crew(&store, writer, config.threads)?;
     let inlet = Arc::new(Inlet::default());
-    let _control = control(&config.data, &context, &statistics, &inlet)?;
+    let _control = control(&config.data, metrics, &inlet)?;
     let stopper = Stopper::new();
     let (reload, orders) = sync_channel(1);
     if let Some(certificates) = certificates {
@@ -137,6 +143,7 @@ fn bind(
     config: &Config,
     context: &Arc<Context>,
     mut certificates: Option<&mut Certificates>,
+    shown: &Shown,
 ) -> Result<Vec<Listener<Job>>, String> {
     let shards = match config.runtime {
         RuntimeKind::Std => 1,
@@ -152,7 +159,7 @@ fn bind(
             _ => None,
         };
         let offer = offer.transpose().map_err(|error| error.to_string())?;
-        let entrance = Entrance::new(context, config, listener, offer)
+        let entrance = Entrance::new(context, config, listener, offer, shown)
             .map_err(|fault| format!("hostname `{}`: {fault}", config.hostname))?;
         let accept =
             move |accepted: Accepted| entrance.accept(accepted.peer, accepted.crowded.is_some());
@@ -208,15 +215,13 @@ fn checkpointer(store: Arc<Store>) -> std::io::Result<SyncSender<()>> {
     Ok(tell)
 }
 
-fn control(
-    dir: &Path,
-    context: &Arc<Context>,
-    statistics: &Arc<Statistics>,
-    inlet: &Arc<Inlet>,
-) -> Result<Control, String> {
+fn metrics(context: &Arc<Context>, statistics: &Arc<Statistics>) -> Metrics {
     let (context, statistics) = (Arc::clone(context), Arc::clone(statistics));
-    let metrics = move || context.counters.to_text(&statistics.table());
-    let office = Office { metrics: Arc::new(metrics), inlet: Arc::clone(inlet) };
+    Metrics(Arc::new(move || context.counters.to_text(&statistics.table())))
+}
+
+fn control(dir: &Path, metrics: Metrics, inlet: &Arc<Inlet>) -> Result<Control, String> {
+    let office = Office { metrics: metrics.0, inlet: Arc::clone(inlet) };
     Control::open(dir, office)
         .map_err(|error| format!("cannot make the control socket in {}: {error}", dir.display()))
 }

@@ -127,6 +127,11 @@ pub enum Read {
         /// Also if it is expunged and not yet purged.
         also_expunged: bool,
     },
+    /// Whether a domain is one of ours. Answer: [`Found::Ours`].
+    IsOurs {
+        /// Case is no difference, nor whether it is written with A-labels or U-labels.
+        domain: String,
+    },
     /// How much there is, for metrics. Answer: [`Found::Counts`].
     Counts,
     /// One account, for its operator. Answer: [`Found::Accounts`] with this one.
@@ -203,6 +208,8 @@ pub enum Found {
     Messages(Messages),
     /// A piece of a message.
     Bytes(Vec<u8>),
+    /// Whether it is.
+    Ours(bool),
     /// Totals.
     Counts(Counts),
     /// Accounts.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use pillarbox::config::{Config, Delivery, Limits, Listener, Protocol, RuntimeKind};
+use pillarbox::config::{Config, Delivery, Limits, Listener, Protocol, RuntimeKind, Web};
 use pillarbox::context::Context;
-use pillarbox::doors::Entrance;
+use pillarbox::doors::{Entrance, Shown};
 use pillarbox::job::{Answer, Job, Worker};
 use pillarbox::rates::Allowances;
 use pillarbox_core::EffectId;
@@ -84,14 +84,18 @@ impl House {
             let listener = Listener {
                 protocol,
                 address,
+                alpn: Vec::new(),
                 login_without_tls: true,
                 hide_mechanisms: Vec::new(),
                 any_sender: false,
                 proxies: Vec::new(),
                 resumption: true,
                 client_certificates: false,
+                landing_page: false,
+                metrics: false,
             };
-            Entrance::new(&context, &config, &listener, None).map_err(|fault| fault.to_string())
+            let entrance = Entrance::new(&context, &config, &listener, None, &Shown::default());
+            entrance.map_err(|fault| fault.to_string())
         };
         Ok(Self {
             writer: Worker::Writer(writer, Some(tell)),
@@ -152,6 +156,7 @@ fn config() -> Config {
         delivery: Delivery::default(),
         limits: Limits { stop_within: Duration::ZERO, ..Limits::default() },
         rates: Allowances::default(),
+        web: Web::default(),
         log: log::LevelFilter::Off,
         sync: false,
     }

@@ -79,6 +79,13 @@ fn small(value: i64) -> u8 {
     u8::try_from(value).unwrap_or(0)
 }
 
+impl UnixSeconds {
+    fn day_name(self) -> &'static str {
+        let index = usize::from(small(self.0.div_euclid(SECONDS_A_DAY).rem_euclid(7)));
+        DAYS.get(index).copied().unwrap_or("Thu")
+    }
+}
+
 /// Prints a time as a message header wants it: `Tue, 24 Nov 2026 13:34:00 +0000` (RFC 5322 §3.3).
 #[derive(Debug, Clone, Copy)]
 pub struct HeaderDate(pub UnixSeconds);
@@ -86,11 +93,24 @@ pub struct HeaderDate(pub UnixSeconds);
 impl fmt::Display for HeaderDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let civil = Civil::from_unix(self.0);
-        let index = usize::from(small(self.0.0.div_euclid(SECONDS_A_DAY).rem_euclid(7)));
-        let day_name = DAYS.get(index).copied().unwrap_or("Thu");
+        let day_name = self.0.day_name();
         let Civil { year, day, hour, minute, second, .. } = civil;
         let month = civil.month_name();
         write!(f, "{day_name}, {day} {month} {year:04} {hour:02}:{minute:02}:{second:02} +0000")
+    }
+}
+
+/// Prints a time as HTTP wants it: `Tue, 24 Nov 2026 13:34:00 GMT` (RFC 9110 §5.6.7, IMF-fixdate).
+#[derive(Debug, Clone, Copy)]
+pub struct HttpDate(pub UnixSeconds);
+
+impl fmt::Display for HttpDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let civil = Civil::from_unix(self.0);
+        let day_name = self.0.day_name();
+        let Civil { year, day, hour, minute, second, .. } = civil;
+        let month = civil.month_name();
+        write!(f, "{day_name}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
     }
 }
 
@@ -182,6 +202,9 @@ mod tests {
             (-1, "Wed, 31 Dec 1969 23:59:59 +0000", "31-Dec-1969 23:59:59 +0000"),
         ] {
             assert_eq!(HeaderDate(UnixSeconds(seconds)).to_string(), header);
+            let http = HttpDate(UnixSeconds(seconds)).to_string();
+            let padded = header.replace(", 1 ", ", 01 ").replace("+0000", "GMT");
+            assert_eq!(http, padded);
             assert_eq!(ImapDate(UnixSeconds(seconds)).to_string(), imap);
         }
     }

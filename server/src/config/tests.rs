@@ -49,14 +49,14 @@ fn every_flaw_is_told_with_its_place() {
                 protocol = \"pop3\"\n\
                 address = \"localhost:25\"\n\
                 login_without_tls = \"yes\"\n";
-    let all = "smtp, lmtp, submission, submissions, imap, imaps";
+    let all = "smtp, lmtp, submission, submissions, imap, imaps, http, https";
     assert_eq!(
         parse(text).unwrap_err().lines().collect::<Vec<_>>(),
         [
             "1:1: `data` is missing",
             "1:12: `mail_example` is not a host name such as mail.example.org",
             "2:1: there is no `dta` here: known are data, delivery, hostname, limits, listener, log, \
-             rates, runtime, sync, tls",
+             rates, runtime, sync, tls, web",
             "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
             &format!("7:12: there is no protocol `pop3`: use one of {all}"),
@@ -163,6 +163,62 @@ fn each_limit_of_smtp_is_settable_within_its_bounds() {
         let flaw = format!("14:{column}: {short} is not between {min} and {max}");
         assert_eq!(limits(&format!("{key} = {short}")), Err(flaw));
     }
+}
+
+#[test]
+fn each_limit_of_the_web_is_settable_within_its_bounds() {
+    let of = |limits: Limits| {
+        let web = limits.web;
+        [
+            ("web_header_bytes_max", web.header_bytes_max as u64, 1 << 10, 1 << 20),
+            ("web_headers_max", web.headers_max as u64, 20, 1 << 10),
+            ("web_body_bytes_max", web.body_bytes_max as u64, 1 << 10, 1 << 20),
+            ("web_streams_max", web.streams_max as u64, 1, 1 << 10),
+            ("web_header_seconds_max", web.header_max.as_secs(), 1, DAY),
+            ("web_idle_seconds_max", web.idle_max.as_secs(), 1, DAY),
+            ("web_request_seconds_max", web.request_max.as_secs(), 1, DAY),
+        ]
+    };
+    for (index, (key, _, min, max)) in of(Limits::default()).into_iter().enumerate() {
+        for value in [min, max] {
+            let set = of(limits(&format!("{key} = {value}")).unwrap());
+            let mut expected = of(Limits::default());
+            expected[index].1 = value;
+            assert_eq!(set, expected);
+        }
+        for past in [min - 1, max + 1] {
+            let flaws = limits(&format!("{key} = {past}")).unwrap_err();
+            assert!(flaws.contains(&format!("{past} is not between {min} and {max}")), "{flaws}");
+        }
+    }
+}
+
+#[test]
+fn the_web_is_configured() {
+    let web = |lines: &str| parse(&format!("{GOOD}\n[web]\n{lines}\n")).map(|config| config.web);
+    assert_eq!(parse(GOOD).unwrap().web, Web::default());
+    assert_eq!(web("hsts_seconds = 0").unwrap(), Web { hsts_seconds: 0, mta_sts: None });
+    let policy = web("mta_sts = \"enforce\"").unwrap().mta_sts.unwrap();
+    let mx = vec!["mail.example.org".to_owned()];
+    assert_eq!(policy, MtaSts { mode: Mode::Enforce, max_age: 604_800, mx });
+    let lines = "mta_sts = \"none\"\nmta_sts_max_age_seconds = 31_557_600\n\
+                 mta_sts_mx = [\"a.example\", \"*.b.example\"]";
+    let policy = web(lines).unwrap().mta_sts.unwrap();
+    assert_eq!((policy.max_age, policy.mx.len()), (31_557_600, 2));
+    let flaws =
+        web("mta_sts = \"on\"\nmta_sts_max_age_seconds = 31_557_601\nmta_sts_mx = [\"a b\"]");
+    let flaws = flaws.unwrap_err();
+    for part in ["`on` is none of", "31557601 is not between", "`a b` is not a host name"] {
+        assert!(flaws.contains(part), "{flaws}");
+    }
+    let with = |protocol: &str, line: &str| {
+        parse(&GOOD.replace("protocol = \"smtp\"", &format!("protocol = \"{protocol}\"\n{line}")))
+    };
+    for line in ["metrics = true", "landing_page = true"] {
+        assert!(with("http", line).is_ok());
+        assert!(with("smtp", line).unwrap_err().contains("only for http and https"));
+    }
+    assert!(with("https", "").unwrap_err().contains("`https` needs a certificate"));
 }
 
 #[test]

@@ -91,7 +91,6 @@ impl ImapSession {
     #[must_use]
     pub fn new(context: Arc<Context>, door: &ImapDoor, peer: IpAddr, id: Id, full: bool) -> Self {
         let id = id.to_string();
-        context.counters.imap_sessions.count();
         Self {
             imap: Server::new(Arc::clone(&door.imap), &id),
             id,
@@ -115,6 +114,7 @@ impl ImapSession {
     }
 
     fn greet(&mut self, out: &mut Outbox) {
+        self.context.counters.imap_sessions.count();
         log::info!(cid = self.id.as_str(), peer:% = self.peer; "connection");
         let rates = &self.context.rates;
         if self.ending == Ending::Full {

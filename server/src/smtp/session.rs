@@ -103,7 +103,6 @@ impl SmtpSession {
     #[must_use]
     pub fn new(context: Arc<Context>, door: Arc<Door>, peer: IpAddr, id: Id, full: bool) -> Self {
         let id = id.to_string();
-        context.counters.smtp_sessions.count();
         // Whom we trust with any number of connections need not be slowed down either.
         let slow = if context.rates.exempts(peer) { Duration::ZERO } else { door.times.slow_max };
         Self {
@@ -134,6 +133,7 @@ impl SmtpSession {
     }
 
     fn greet(&mut self, out: &mut Outbox) {
+        self.context.counters.smtp_sessions.count();
         log::info!(cid = self.client.id.as_str(), peer:% = self.client.peer; "connection");
         let reply = if self.ending == Ending::Full {
             let text = "too many connections, try again later";

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pillarbox_core::sasl::{
-    Binding, Channel, Client, ClientStep, Credentials, Hash, Mechanism, Secret,
+    Binding, Channel, Client, ClientStep, Credentials, Hash, Mechanism, NONCE_BYTES, Secret,
 };
 
 use crate::on_each_runtime;
@@ -33,7 +33,7 @@ fn login(imap: &mut Secure, mechanism: Mechanism, channel: &Channel) -> String {
         authcid: "user@localhost".into(),
         password: Secret::new(PASSWORD.into()),
     };
-    let (mut client, first) = Client::start(mechanism, who, channel, [7; 24]).unwrap();
+    let (mut client, first) = Client::start(mechanism, who, channel, [7; NONCE_BYTES]).unwrap();
     let first = BASE64.encode(first.unwrap());
     let mut line = imap.say(&format!("a AUTHENTICATE {} {first}", mechanism.name())).unwrap();
     while let Some(challenge) = line.strip_prefix("+ ") {

@@ -9,6 +9,7 @@
     reason = "a test may panic"
 )]
 
+mod alpn;
 mod bindings;
 mod clients;
 mod commands;
