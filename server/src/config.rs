@@ -23,6 +23,8 @@ pub struct Config {
     pub hostname: String,
     /// Where everything that must survive lies.
     pub data: PathBuf,
+    /// The user that the server becomes once its ports are bound, where it was started as root.
+    pub user: Option<String>,
     /// What drives the machines.
     pub runtime: RuntimeKind,
     /// How many threads drive connections, on runtimes that share threads.
@@ -280,6 +282,10 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
     // By its components, so that `.` leaves no trace in messages.
     let data = root.required_string("data").map(|path| folder.join(path).components().collect());
     let data: PathBuf = data.unwrap_or_default();
+    let user = root.string("user");
+    if user.as_deref() == Some("root") {
+        root.flaw_at("user", "root is what is given up: name another user".to_owned());
+    }
     let sync = match root.string("sync").as_deref() {
         None | Some("full") => true,
         Some("off") => false,
@@ -299,6 +305,7 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
     let config = Config {
         hostname,
         data,
+        user,
         runtime,
         threads,
         tls,

@@ -15,6 +15,8 @@ pub mod job;
 pub mod localserve;
 pub mod logging;
 mod login;
+mod ports;
+mod privileges;
 pub mod rates;
 pub mod secrets;
 pub mod serve;

@@ -1,6 +1,7 @@
 //! `pillarbox serve`: from a configuration to a running server, and to its end.
 
 use std::fmt;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -12,7 +13,7 @@ use pillarbox_core::effect::Crew;
 use pillarbox_core::sasl::Secret as Password;
 use pillarbox_core::tls::{Acceptor, Identity};
 use pillarbox_core::wire::network::Network;
-use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper, listen};
+use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper};
 use pillarbox_store::{Options, Store, Sync};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -23,7 +24,7 @@ use crate::control::clerk::{Clerk, Inlet};
 use crate::control::{Control, Office};
 use crate::doors::Entrance;
 use crate::job::{Job, Worker};
-use crate::{accounts, logging};
+use crate::{accounts, logging, ports, privileges};
 
 /// What `localserve` adds to a plain `serve`.
 #[derive(Default)]
@@ -67,6 +68,9 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
         pillarbox_runtime_glommio::probe().map_err(|why| why.to_string())?;
     }
     let acceptor = config.tls.as_ref().map(acceptor).transpose()?;
+    let sockets = ports::open(config)?;
+    // Before the first thread, so that none is left with more, and before the first file is made.
+    privileges::drop_root(config.user.as_deref(), &config.data)?;
     let store = open(config)?;
     let mut writer = store.writer().map_err(|error| error.to_string())?;
     if let Some(first) = &extras.first_accounts {
@@ -77,7 +81,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let random = || Box::new(SystemRandom::default()) as _;
     let hostname = config.hostname.clone();
     let context = Arc::new(Context::new(hostname, first_id(), &config.rates, secret, random));
-    let listeners = bind(config, &context, acceptor.as_ref())?;
+    let listeners = listeners(config, sockets, &context, acceptor.as_ref())?;
     let bodies = store.bodies().to_owned();
     let store = Arc::new(store);
     let crew = crew(&store, writer, config.threads)?;
@@ -138,18 +142,15 @@ fn open(config: &Config) -> Result<Store, String> {
     .map_err(|error| error.to_string())
 }
 
-fn bind(
+/// Each listener's sockets, with the way in behind them.
+fn listeners(
     config: &Config,
+    sockets: Vec<Vec<TcpListener>>,
     context: &Arc<Context>,
     acceptor: Option<&Acceptor>,
 ) -> Result<Vec<Listener<Job>>, String> {
-    let shards = match config.runtime {
-        RuntimeKind::Std => 1,
-        _ => config.threads,
-    };
     let mut listeners = Vec::new();
-    for listener in &config.listeners {
-        let sockets = listen::bind(listener.address, shards).map_err(|error| error.to_string())?;
+    for (listener, sockets) in config.listeners.iter().zip(sockets) {
         let entrance = Entrance::new(context, config, listener, acceptor)
             .map_err(|fault| format!("hostname `{}`: {fault}", config.hostname))?;
         let accept =

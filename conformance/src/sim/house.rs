@@ -142,6 +142,7 @@ fn config() -> Config {
     Config {
         hostname: "localhost".into(),
         data: "/nowhere".into(),
+        user: None,
         runtime: RuntimeKind::Std,
         threads: 1,
         tls: None,

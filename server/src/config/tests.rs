@@ -54,7 +54,7 @@ fn every_flaw_is_told_with_its_place() {
             "1:1: `data` is missing",
             "1:12: `mail_example` is not a host name such as mail.example.org",
             "2:1: there is no `dta` here: known are data, delivery, hostname, limits, listener, log, \
-             rates, runtime, sync, tls",
+             rates, runtime, sync, tls, user",
             "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
             &format!("7:12: there is no protocol `pop3`: use one of {all}"),
@@ -62,6 +62,14 @@ fn every_flaw_is_told_with_its_place() {
             "9:21: `login_without_tls` is true or false, not string",
         ]
     );
+}
+
+#[test]
+fn root_is_not_given_up_for_root() {
+    assert_eq!(parse(GOOD).unwrap().user, None);
+    let with = |user: &str| parse(&format!("user = \"{user}\"{GOOD}"));
+    assert_eq!(with("pillarbox").unwrap().user.as_deref(), Some("pillarbox"));
+    assert_eq!(with("root").unwrap_err(), "1:8: root is what is given up: name another user");
 }
 
 #[test]
