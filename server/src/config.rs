@@ -258,6 +258,15 @@ impl Config {
         Self::parse(file, &text)
     }
 
+    /// Among how many threads the runtime spreads listeners and tasks.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        match self.runtime {
+            RuntimeKind::Std => 1,
+            _ => self.threads,
+        }
+    }
+
     /// Checks the text of a configuration. Relative paths in it are taken from the file's folder.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use pillarbox_runtime_std::listen::{self, Inherited};
 
-use crate::config::{Config, RuntimeKind};
+use crate::config::Config;
 
 /// The sockets of each listener, in the order of the configuration. Call it before any thread is
 /// started, see [`listen::inherited`].
@@ -14,10 +14,7 @@ use crate::config::{Config, RuntimeKind};
 /// One clear line with what to do.
 pub(crate) fn open(config: &Config) -> Result<Vec<Vec<TcpListener>>, String> {
     let mut inherited = listen::inherited().map_err(|error| error.to_string())?;
-    let shards = match config.runtime {
-        RuntimeKind::Std => 1,
-        _ => config.threads,
-    };
+    let shards = config.shards();
     let mut all = Vec::with_capacity(config.listeners.len());
     for listener in &config.listeners {
         let found = inherited.iter().position(|socket| socket.addr == listener.address);

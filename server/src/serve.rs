@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pillarbox_core::UnixSeconds;
-use pillarbox_core::effect::Crew;
+use pillarbox_core::effect::{Crew, Factory};
 use pillarbox_core::sasl::Secret as Password;
 use pillarbox_core::tls::{Acceptor, Identity};
 use pillarbox_core::wire::network::Network;
@@ -24,7 +24,8 @@ use crate::control::clerk::{Clerk, Inlet};
 use crate::control::{Control, Office};
 use crate::doors::Entrance;
 use crate::job::{Job, Worker};
-use crate::{accounts, logging, ports, privileges};
+use crate::pulse::Pulse;
+use crate::{accounts, logging, notify, ports, privileges};
 
 /// What `localserve` adds to a plain `serve`.
 #[derive(Default)]
@@ -88,10 +89,13 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let inlet = Arc::new(Inlet::default());
     let _control = control(&config.data, &context, &statistics, &inlet)?;
     let stopper = Stopper::new();
-    listen_to_signals(&stopper)?;
+    listen_to_signals(&stopper, config.limits.stop_within)?;
+    // Tasks go round the threads, so that each has a beat of its own.
+    let beats = Pulse::wanted(config.shards(), &statistics);
+    let clerk: Factory<Job> = Box::new(move || Clerk::machine(inlet));
     let setup = Setup {
         listeners,
-        tasks: vec![Box::new(move || Clerk::machine(inlet))],
+        tasks: std::iter::once(clerk).chain(beats).collect(),
         crew,
         bodies,
         limits: limits(config),
@@ -220,7 +224,7 @@ fn control(
         .map_err(|error| format!("cannot make the control socket in {}: {error}", dir.display()))
 }
 
-fn listen_to_signals(stopper: &Stopper) -> Result<(), String> {
+fn listen_to_signals(stopper: &Stopper, grace: Duration) -> Result<(), String> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| error.to_string())?;
     let stopper = stopper.clone();
     let wait = move || {
@@ -228,6 +232,7 @@ fn listen_to_signals(stopper: &Stopper) -> Result<(), String> {
         if arrivals.next().is_some() {
             log::info!("stopping: transactions may end, nothing new begins");
             stopper.stop();
+            notify::stopping(grace);
         }
         if arrivals.next().is_some() {
             stopper.stop_now();

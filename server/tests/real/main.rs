@@ -29,6 +29,7 @@ mod server;
 mod smtplib;
 mod swaks;
 mod sync;
+mod systemd;
 mod talk;
 mod trace;
 mod user;
