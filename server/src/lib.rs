@@ -20,6 +20,8 @@ mod ports;
 mod privileges;
 pub mod pulse;
 pub mod rates;
+#[cfg(target_os = "linux")]
+mod sandbox;
 pub mod secrets;
 pub mod serve;
 mod session;

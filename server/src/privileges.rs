@@ -3,10 +3,11 @@
 use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::Path;
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid, getgid, getuid, initgroups, setgid, setuid};
+use pillarbox_store::make_folder;
 use rustix::fs::{Access, access};
 
 /// Becomes `user` for good, and sees to it that the folder `data` is that user's. Where nothing is
@@ -64,9 +65,20 @@ fn prepare(data: &Path, user: &User) -> Result<(), String> {
     if data.exists() {
         return Ok(());
     }
-    let made = fs::DirBuilder::new().mode(0o700).create(data);
-    let given = made.and_then(|()| chown(data, Some(user.uid.as_raw()), Some(user.gid.as_raw())));
-    given.map_err(|error| format!("cannot make the folder {}: {error}", data.display()))
+    if let Some(above) = data.parent()
+        && !above.as_os_str().is_empty()
+        && !above.is_dir()
+    {
+        return Err(format!(
+            "there is no folder {}, in which `data` could be made: make it first, so that `{}` \
+             can go through it",
+            above.display(),
+            user.name
+        ));
+    }
+    make_folder(data).map_err(|error| error.to_string())?;
+    chown(data, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+        .map_err(|error| format!("cannot give {} to `{}`: {error}", data.display(), user.name))
 }
 
 fn become_user(user: &User) -> Result<(), String> {

@@ -25,6 +25,8 @@ use crate::control::{Control, Office};
 use crate::doors::Entrance;
 use crate::job::{Job, Worker};
 use crate::pulse::Pulse;
+#[cfg(target_os = "linux")]
+use crate::sandbox;
 use crate::{accounts, logging, notify, ports, privileges};
 
 /// What `localserve` adds to a plain `serve`.
@@ -72,6 +74,8 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let sockets = ports::open(config)?;
     // Before the first thread, so that none is left with more, and before the first file is made.
     privileges::drop_root(config.user.as_deref(), &config.data)?;
+    #[cfg(target_os = "linux")]
+    sandbox::enter(config)?;
     let store = open(config)?;
     let mut writer = store.writer().map_err(|error| error.to_string())?;
     if let Some(first) = &extras.first_accounts {

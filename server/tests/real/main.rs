@@ -25,6 +25,7 @@ mod parts;
 mod postfix;
 mod proxy;
 mod ring;
+mod sandbox;
 mod server;
 mod smtplib;
 mod swaks;
