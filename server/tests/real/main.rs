@@ -33,6 +33,7 @@ mod sync;
 mod systemd;
 mod talk;
 mod trace;
+mod unit;
 mod user;
 
 /// Each of these functions becomes a test on each runtime.
