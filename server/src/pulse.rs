@@ -1,6 +1,6 @@
 //! Signs of life for the service manager, which come only while the server lives.
 //!
-//! A [`Beat`] is a machine among the others, one on each of the runtime's threads. Each beats when
+//! A beat is a machine among the others, one on each of the runtime's threads. Each beats when
 //! its time has come; once all have, a reader's hands tell the manager: for the first time that
 //! the server is ready, later that it lives. So a thread that is stuck, or a lane that carries out
 //! nothing, is found out by silence, and the manager starts the server anew.
@@ -82,7 +82,7 @@ impl fmt::Debug for Pulse {
     }
 }
 
-/// The beat of one thread.
+/// One thread's.
 #[derive(Debug)]
 struct Beat {
     pulse: Arc<Pulse>,

@@ -179,12 +179,32 @@ fn falls_silent_when_it_is_stuck(runtime: &'static str) {
     strace.arg("-p").arg(thread.file_name().unwrap());
     let strace = Server::spawn(&mut strace);
     assert!(strace.stderr.wait_for(|line| line.contains("attached")).is_some());
+    // What was told until strace came.
+    manager.hears.set_nonblocking(true).unwrap();
+    while manager.hear().is_some() {}
+    manager.hears.set_nonblocking(false).unwrap();
     manager.hears.set_read_timeout(Some(Duration::from_millis(1_500))).unwrap();
-    // What was on its way when strace came.
     let heard = (0..20).take_while(|_| manager.hear().is_some()).count();
     assert!(heard < 10, "{heard} signs of life from a thread that is stuck");
     strace.kill();
     server.kill();
+}
+
+/// By systemd's own hand: its tool starts the server when the first client comes.
+#[test]
+fn is_started_by_the_first_who_comes() {
+    let manager = Manager::new("smol");
+    let address = SocketAddr::from(([127, 0, 0, 1], manager.place.smtp()));
+    let file = manager.configure(&[("smtp", address)]);
+    let mut command = Command::new("systemd-socket-activate");
+    command.arg(format!("--listen={address}")).arg("--fdname=smtp");
+    command.args([env!("CARGO_BIN_EXE_pillarbox"), "serve", "--config"]).arg(&file);
+    let server = Server::spawn(&mut command);
+    assert!(server.stderr.wait_for(|line| line.starts_with("Listening on")).is_some());
+    let mut talk = Talk::smtp(address.port()).unwrap();
+    let reply = talk.deliver(&["user@localhost"], &letter("first", 0)).unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+    server.stop();
 }
 
 #[test]
