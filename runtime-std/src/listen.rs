@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Listens on `addr` with `shards` sockets, between which the kernel spreads what comes in
 /// (`SO_REUSEPORT`, only where there are several). Port 0 takes any free port, the same for all.
@@ -39,13 +39,30 @@ pub struct Inherited {
     pub socket: TcpListener,
 }
 
+impl Inherited {
+    /// `shards` handles of this one socket: unlike sockets of a shared port, they have one queue,
+    /// and a connection goes to whoever accepts first.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn into_shards(self, shards: usize) -> io::Result<Vec<TcpListener>> {
+        let mut sockets = Vec::with_capacity(shards.max(1));
+        for _ in 1..shards {
+            sockets.push(self.socket.try_clone()?);
+        }
+        sockets.push(self.socket);
+        Ok(sockets)
+    }
+}
+
 /// The sockets that a supervisor such as systemd has opened for this process (`LISTEN_FDS`,
 /// `LISTEN_PID`, `LISTEN_FDNAMES`); none where there is no such supervisor. Call it before any
 /// thread is started: it removes the first two variables, so that no child and no second call
 /// takes the sockets again.
 ///
 /// # Errors
-/// One of them is not a listening TCP socket.
+/// One of them is not a listening TCP socket, or takes IPv4 on an IPv6 address; in one line that
+/// says what to do.
 pub fn inherited() -> io::Result<Vec<Inherited>> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
@@ -53,12 +70,30 @@ pub fn inherited() -> io::Result<Vec<Inherited>> {
     let mut sockets = Vec::with_capacity(fds.len());
     for index in 0..fds.len() {
         let name = names.next().unwrap_or_default().to_owned();
-        if let Some(socket) = fds.take_tcp_listener(index)? {
-            socket.set_nonblocking(true)?;
-            // Inherited by what it accepts: we gather our output ourselves.
-            socket2::SockRef::from(&socket).set_tcp_nodelay(true)?;
-            sockets.push(Inherited { name, addr: socket.local_addr()?, socket });
+        let told = |what: &str| {
+            let socket = format!("the socket `{name}` that was handed over");
+            io::Error::new(ErrorKind::InvalidInput, format!("{socket} {what}"))
+        };
+        let not_tcp = "is not one that listens for TCP (ListenStream= with an address and a port)";
+        let taken = fds.take_tcp_listener(index).map_err(|_| told(not_tcp))?;
+        let Some(socket) = taken else { continue };
+        let known = SockRef::from(&socket);
+        if !known.is_listener()? {
+            return Err(told(not_tcp));
         }
+        let addr = socket.local_addr()?;
+        // Its IPv4 clients would come with addresses of another form, and our own listener on
+        // 0.0.0.0 could not have the port.
+        if addr.is_ipv6() && !known.only_v6()? && addr.ip().is_unspecified() {
+            return Err(told(
+                "takes IPv4 on an IPv6 address: write BindIPv6Only=ipv6-only into its .socket \
+                 unit, and a ListenStream=0.0.0.0:… for IPv4",
+            ));
+        }
+        socket.set_nonblocking(true)?;
+        // Inherited by what it accepts: we gather our output ourselves.
+        known.set_tcp_nodelay(true)?;
+        sockets.push(Inherited { name, addr, socket });
     }
     Ok(sockets)
 }

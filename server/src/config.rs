@@ -23,10 +23,16 @@ use crate::web::{Mode, MtaSts, WebLimits};
 /// All that a server needs to know before it starts.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The file that it was read from.
+    pub file: PathBuf,
     /// The name that this server has in greetings and in `Received`.
     pub hostname: String,
     /// Where everything that must survive lies.
     pub data: PathBuf,
+    /// The user that the server becomes once its ports are bound, where it was started as root.
+    pub user: Option<String>,
+    /// Whether the process gives up what it will not need, where the kernel can take it.
+    pub sandbox: bool,
     /// What drives the machines.
     pub runtime: RuntimeKind,
     /// How many threads drive connections, on runtimes that share threads.
@@ -207,6 +213,29 @@ impl Config {
         Self::parse(file, &text)
     }
 
+    /// Among how many threads the runtime spreads listeners and tasks.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        match self.runtime {
+            RuntimeKind::Std => 1,
+            _ => self.threads,
+        }
+    }
+
+    /// The folders of the files that may be read again while the server runs: its own and those of
+    /// the certificates, where a name leads to another folder also that one.
+    #[must_use]
+    pub fn folders_read(&self) -> Vec<PathBuf> {
+        let tls = self.tls.iter().flat_map(Tls::files).flat_map(|it| [&it.certificate, &it.key]);
+        let named: Vec<&PathBuf> = std::iter::once(&self.file).chain(tls).collect();
+        let led_to = named.iter().filter_map(|path| path.canonicalize().ok());
+        let all = named.iter().map(|path| (*path).clone()).chain(led_to);
+        let mut folders: Vec<PathBuf> = all.filter_map(|path| folder_of(&path)).collect();
+        folders.sort();
+        folders.dedup();
+        folders
+    }
+
     /// Checks the text of a configuration. Relative paths in it are taken from the file's folder.
     ///
     /// # Errors
@@ -214,14 +243,20 @@ impl Config {
     pub fn parse(file: &Path, text: &str) -> Result<Self, Flaws> {
         let mut flaws = reader::FlawList::new(text);
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
-        let config = reader::with_document(text, &mut flaws, |root| read(root, folder));
+        let config = reader::with_document(text, &mut flaws, |root| read(root, file, folder));
         let mut flaws = flaws.into_flaws();
         flaws.sort_by_key(|flaw| (flaw.line, flaw.column));
         if flaws.is_empty() { Ok(config) } else { Err(Flaws { file: file.to_owned(), flaws }) }
     }
 }
 
-fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
+/// A bare name lies in the present folder.
+fn folder_of(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent()?;
+    Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
+}
+
+fn read(root: &mut Reader<'_, '_>, file: &Path, folder: &Path) -> Config {
     let hostname = root.required_string("hostname");
     if let Some(name) = &hostname
         && !is_hostname(name)
@@ -231,6 +266,11 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
     // By its components, so that `.` leaves no trace in messages.
     let data = root.required_string("data").map(|path| folder.join(path).components().collect());
     let data: PathBuf = data.unwrap_or_default();
+    let user = root.string("user");
+    if user.as_deref() == Some("root") {
+        root.flaw_at("user", "root is what is given up: name another user".to_owned());
+    }
+    let sandbox = root.boolean("sandbox").unwrap_or(true);
     let sync = match root.string("sync").as_deref() {
         None | Some("full") => true,
         Some("off") => false,
@@ -249,8 +289,11 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
     let log = root.table("log", read_log).unwrap_or(log::LevelFilter::Info);
     let hostname = hostname.unwrap_or_default();
     let config = Config {
+        file: file.to_owned(),
         hostname,
         data,
+        user,
+        sandbox,
         runtime,
         threads,
         tls,

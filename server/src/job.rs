@@ -9,6 +9,7 @@ use pillarbox_core::sasl::Secret;
 use pillarbox_store::{Found, Read, Reader, StoreError, Write, Writer, Written};
 
 use crate::control::clerk::{Asked, Inlet};
+use crate::pulse::Pulse;
 use crate::secrets;
 
 /// A question to the server's own hands.
@@ -27,6 +28,8 @@ pub enum Job {
     },
     /// Wait for the next command from outside.
     Listen(Arc<Inlet>),
+    /// Tell the service manager that the server lives.
+    Report(Arc<Pulse>),
 }
 
 /// The answer to a [`Job`], of the same kind.
@@ -40,6 +43,8 @@ pub enum Answer {
     Checked(bool),
     /// To [`Job::Listen`]; `None` once nobody listens any more.
     Heard(Option<Asked>),
+    /// To [`Job::Report`].
+    Reported,
 }
 
 impl IsJob for Job {
@@ -48,7 +53,7 @@ impl IsJob for Job {
     fn lane(&self) -> Lane {
         match self {
             Self::Write(_) => Lane::Write,
-            Self::Read(_) => Lane::Read,
+            Self::Read(_) | Self::Report(_) => Lane::Read,
             Self::Check { .. } | Self::Listen(_) => Lane::Work,
         }
     }
@@ -129,6 +134,10 @@ impl Hands<Job> for Worker {
             }
             Self::Reader(reader) => answers.extend(jobs.into_iter().map(|job| match job {
                 Job::Read(read) => Answer::Found(reader.read(read)),
+                Job::Report(pulse) => {
+                    pulse.report();
+                    Answer::Reported
+                }
                 Job::Write(_) | Job::Check { .. } | Job::Listen(_) => {
                     Answer::Found(Err(astray("read lane")))
                 }
@@ -138,7 +147,9 @@ impl Hands<Job> for Worker {
                     Answer::Checked(secrets::verify(&password, argon2id.as_deref()))
                 }
                 Job::Listen(inlet) => Answer::Heard(inlet.wait()),
-                Job::Write(_) | Job::Read(_) => Answer::Found(Err(astray("work lane"))),
+                Job::Write(_) | Job::Read(_) | Job::Report(_) => {
+                    Answer::Found(Err(astray("work lane")))
+                }
             })),
         }
     }
@@ -151,7 +162,7 @@ fn write_all(writer: &mut Writer, jobs: Vec<Job>, answers: &mut Vec<Answer>) {
         .into_iter()
         .filter_map(|job| match job {
             Job::Write(write) => Some(write),
-            Job::Read(_) | Job::Check { .. } | Job::Listen(_) => None,
+            Job::Read(_) | Job::Check { .. } | Job::Listen(_) | Job::Report(_) => None,
         })
         .collect();
     if writes.len() == count {

@@ -15,7 +15,13 @@ pub mod job;
 pub mod localserve;
 pub mod logging;
 mod login;
+pub mod notify;
+mod ports;
+mod privileges;
+pub mod pulse;
 pub mod rates;
+#[cfg(target_os = "linux")]
+mod sandbox;
 pub mod secrets;
 pub mod serve;
 mod session;

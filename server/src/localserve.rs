@@ -136,6 +136,11 @@ fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String 
          hostname = \"localhost\"\n\
          # Where mail lies; a relative path is taken from this file's folder.\n\
          data = \".\"\n\
+         # Where root starts the server: whom it becomes, once it has its ports and has read the keys.\n\
+         #user = \"pillarbox\"\n\
+         # Give up what will not be needed, as far as the kernel can take it: all other files, other\n\
+         # programs, new ports.\n\
+         #sandbox = true\n\
          \n\
          [runtime]\n\
          # \"smol\": a few threads for all connections; \"glommio\": the same on io_uring, on Linux\n\

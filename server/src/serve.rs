@@ -1,17 +1,18 @@
 //! `pillarbox serve`: from a configuration to a running server, and to its end.
 
 use std::fmt;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pillarbox_core::UnixSeconds;
-use pillarbox_core::effect::Crew;
+use pillarbox_core::effect::{Crew, Factory};
 use pillarbox_core::sasl::Secret as Password;
 use pillarbox_core::wire::network::Network;
-use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper, listen};
+use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper};
 use pillarbox_store::{Options, Store, Sync};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -22,9 +23,12 @@ use crate::control::clerk::{Clerk, Inlet};
 use crate::control::{Control, Office};
 use crate::doors::{self, Entrance, Shown};
 use crate::job::{Job, Worker};
+use crate::pulse::Pulse;
+#[cfg(target_os = "linux")]
+use crate::sandbox;
 use crate::tls::Certificates;
 use crate::web::{Landing, Metrics};
-use crate::{accounts, logging};
+use crate::{accounts, logging, notify, ports, privileges};
 
 /// What `localserve` adds to a plain `serve`.
 #[derive(Default)]
@@ -72,6 +76,11 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     }
     let mut certificates =
         config.tls.as_ref().map(|tls| Certificates::open(tls, now)).transpose()?;
+    let sockets = ports::open(config)?;
+    // Before the first thread, so that none is left with more, and before the first file is made.
+    privileges::drop_root(config.user.as_deref(), &config.data)?;
+    #[cfg(target_os = "linux")]
+    sandbox::enter(config)?;
     let store = open(config)?;
     let mut writer = store.writer().map_err(|error| error.to_string())?;
     if let Some(first) = &extras.first_accounts {
@@ -84,7 +93,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let context = Arc::new(Context::new(hostname, first_id(), &config.rates, secret, random));
     let metrics = metrics(&context, &statistics);
     let shown = Shown { metrics: Some(metrics.clone()), landing: extras.landing };
-    let listeners = bind(config, &context, certificates.as_mut(), &shown)?;
+    let listeners = listeners(config, sockets, &context, certificates.as_mut(), &shown)?;
     let bodies = store.bodies().to_owned();
     let store = Arc::new(store);
     let crew = crew(&store, writer, config.threads)?;
@@ -95,10 +104,13 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     if let Some(certificates) = certificates {
         certificates.watch(orders).map_err(|error| error.to_string())?;
     }
-    listen_to_signals(&stopper, reload)?;
+    listen_to_signals(&stopper, reload, config.limits.stop_within)?;
+    // Tasks go round the threads, so that each has a beat of its own.
+    let beats = Pulse::wanted(config.shards(), &statistics);
+    let clerk: Factory<Job> = Box::new(move || Clerk::machine(inlet));
     let setup = Setup {
         listeners,
-        tasks: vec![Box::new(move || Clerk::machine(inlet))],
+        tasks: std::iter::once(clerk).chain(beats).collect(),
         crew,
         bodies,
         limits: limits(config),
@@ -139,19 +151,16 @@ fn open(config: &Config) -> Result<Store, String> {
     .map_err(|error| error.to_string())
 }
 
-fn bind(
+/// Each listener's sockets, with the way in behind them.
+fn listeners(
     config: &Config,
+    sockets: Vec<Vec<TcpListener>>,
     context: &Arc<Context>,
     mut certificates: Option<&mut Certificates>,
     shown: &Shown,
 ) -> Result<Vec<Listener<Job>>, String> {
-    let shards = match config.runtime {
-        RuntimeKind::Std => 1,
-        _ => config.threads,
-    };
     let mut listeners = Vec::new();
-    for listener in &config.listeners {
-        let sockets = listen::bind(listener.address, shards).map_err(|error| error.to_string())?;
+    for (listener, sockets) in config.listeners.iter().zip(sockets) {
         let offer = match (&config.tls, certificates.as_mut()) {
             (Some(tls), Some(certificates)) => {
                 Some(certificates.offer(doors::rules(tls, listener)))
@@ -227,21 +236,29 @@ fn control(dir: &Path, metrics: Metrics, inlet: &Arc<Inlet>) -> Result<Control, 
 }
 
 /// SIGHUP orders the certificates to be read again.
-fn listen_to_signals(stopper: &Stopper, reload: SyncSender<()>) -> Result<(), String> {
+fn listen_to_signals(
+    stopper: &Stopper,
+    reload: SyncSender<()>,
+    grace: Duration,
+) -> Result<(), String> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| error.to_string())?;
     let stopper = stopper.clone();
     let wait = move || {
         let mut stopping = false;
         for signal in signals.forever() {
             if signal == SIGHUP {
-                // One order that waits is enough.
-                let _ = reload.try_send(());
+                // One order that waits is enough; without certificates there is nothing to read.
+                if let Err(TrySendError::Disconnected(())) = reload.try_send(()) {
+                    notify::reloading();
+                    notify::ready();
+                }
             } else if stopping {
                 stopper.stop_now();
                 return;
             } else {
                 log::info!("stopping: transactions may end, nothing new begins");
                 stopper.stop();
+                notify::stopping(grace);
                 stopping = true;
             }
         }

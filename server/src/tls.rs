@@ -12,6 +12,7 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::tls::{Acceptor, Identity, Rules, TlsError};
 
 use crate::config::{Tls, TlsFiles};
+use crate::notify;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -156,7 +157,11 @@ impl Certificates {
         let look = move || {
             loop {
                 match orders.recv_timeout(LOOK_EVERY) {
-                    Ok(()) => self.reload(),
+                    Ok(()) => {
+                        notify::reloading();
+                        self.reload();
+                        notify::ready();
+                    }
                     Err(RecvTimeoutError::Timeout) if self.have_changed() => self.reload(),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return,

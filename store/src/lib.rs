@@ -52,7 +52,7 @@ pub use read::{
     Message, Messages, Read, Selected, Status, What,
 };
 pub use reader::Reader;
-pub use store::{Options, Store, Sync, body_path};
+pub use store::{Options, Store, Sync, body_path, make_folder};
 pub use types::{
     AccountId, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };

@@ -277,8 +277,13 @@ fn lengthen_wal(path: &Path, size: u64) -> Result<(), OpenError> {
     lengthen().map_err(|error| OpenError::Io(path.to_owned(), error))
 }
 
-/// A folder, with its name on the disk. Only its owner may look into it.
-fn make_folder(path: &Path) -> Result<(), OpenError> {
+/// Makes a folder for a store where there is none, with its name on the disk. Only its owner may
+/// look into it. [`Store::open`] does so too; this is for those who must have it before.
+///
+/// # Errors
+///
+/// [`OpenError::Io`].
+pub fn make_folder(path: &Path) -> Result<(), OpenError> {
     let fault = |error| OpenError::Io(path.to_owned(), error);
     if path.is_dir() {
         return Ok(());

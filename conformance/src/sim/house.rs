@@ -147,8 +147,11 @@ impl House {
 
 fn config() -> Config {
     Config {
+        file: "/nowhere/pillarbox.toml".into(),
         hostname: "localhost".into(),
         data: "/nowhere".into(),
+        user: None,
+        sandbox: false,
         runtime: RuntimeKind::Std,
         threads: 1,
         tls: None,

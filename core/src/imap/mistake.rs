@@ -58,7 +58,7 @@ impl Mistake {
             Self::NotNow(Legality::LogInFirst) => Done::bad("log in first"),
             Self::NotNow(Legality::SelectFirst) => Done::bad("select a mailbox first"),
             Self::NotNow(Legality::ReadOnly) => Done::no("the mailbox is open read-only"),
-            Self::UnderTls => Done::bad("TLS has begun already"),
+            Self::UnderTls => Done::bad("TLS already active"),
             Self::NoTls => Done::bad("TLS is not offered here"),
             Self::Privacy => Done::no("no login without TLS").with(Code::PrivacyRequired),
             Self::NoLogin => Done::no("LOGIN is not offered here"),

@@ -1,4 +1,4 @@
-use pillarbox_core::sasl::Hash;
+use pillarbox_core::sasl::{Hash, Mechanism};
 
 use super::*;
 
@@ -56,7 +56,7 @@ fn every_flaw_is_told_with_its_place() {
             "1:1: `data` is missing",
             "1:12: `mail_example` is not a host name such as mail.example.org",
             "2:1: there is no `dta` here: known are data, delivery, hostname, limits, listener, log, \
-             rates, runtime, sync, tls, web",
+             rates, runtime, sandbox, sync, tls, user, web",
             "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
             &format!("7:12: there is no protocol `pop3`: use one of {all}"),
@@ -80,6 +80,14 @@ fn mechanisms_can_be_hidden() {
     assert_eq!(flaws, format!("12:29: there is no mechanism `GSSAPI`: known are {all}"));
     let flaws = with("[::1]:25", r#"["LOGIN"]"#).unwrap_err();
     assert_eq!(flaws, "9:19: nobody logs in there: nothing is to be hidden");
+}
+
+#[test]
+fn root_is_not_given_up_for_root() {
+    assert_eq!(parse(GOOD).unwrap().user, None);
+    let with = |user: &str| parse(&format!("user = \"{user}\"{GOOD}"));
+    assert_eq!(with("pillarbox").unwrap().user.as_deref(), Some("pillarbox"));
+    assert_eq!(with("root").unwrap_err(), "1:8: root is what is given up: name another user");
 }
 
 #[test]

@@ -27,13 +27,17 @@ mod parts;
 mod postfix;
 mod proxy;
 mod ring;
+mod sandbox;
 mod secure;
 mod server;
 mod smtplib;
 mod swaks;
 mod sync;
+mod systemd;
 mod talk;
 mod trace;
+mod unit;
+mod user;
 
 /// Each of these functions becomes a test on each runtime.
 macro_rules! on_each_runtime {

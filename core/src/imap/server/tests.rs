@@ -157,7 +157,7 @@ fn login_without_tls_where_it_is_not_allowed() {
         S: * CAPABILITY IMAP4rev1 ... SASL-IR AUTH=PLAIN
         S: d OK CAPABILITY completed
         C: e STARTTLS
-        S: e BAD TLS has begun already (id7)
+        S: e BAD TLS already active (id7)
         C: f LOGIN u secret
         S: f OK [CAPABILITY IMAP4rev1 ...] done",
     );
