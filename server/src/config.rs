@@ -14,6 +14,7 @@ use pillarbox_core::smtp::limits::Limits as SmtpLimits;
 use pillarbox_core::wire::network::Network;
 use reader::Reader;
 
+use crate::context::REMEMBERED;
 use crate::rates::Allowances;
 use crate::smtp::TimeLimits;
 
@@ -36,6 +37,8 @@ pub struct Config {
     pub limits: Limits,
     /// How much may come from one network.
     pub rates: Allowances,
+    /// How people log in.
+    pub logins: Logins,
     /// Whose mail an address is.
     pub delivery: Delivery,
     /// From which level on is logged.
@@ -182,6 +185,20 @@ impl Default for Delivery {
     }
 }
 
+/// How people log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logins {
+    /// For how long a password that was right is remembered, so that it need not be checked anew;
+    /// 0: not at all.
+    pub remembered: Duration,
+}
+
+impl Default for Logins {
+    fn default() -> Self {
+        Self { remembered: REMEMBERED }
+    }
+}
+
 /// Sizes and counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -303,6 +320,7 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
     let limits = root.table("limits", read_limits).unwrap_or_default();
     let delivery = root.table("delivery", read_delivery).unwrap_or_default();
     let rates = root.table("rates", read_rates).unwrap_or_default();
+    let logins = root.table("login", read_logins).unwrap_or_default();
     let log = root.table("log", read_log).unwrap_or(log::LevelFilter::Info);
     let hostname = hostname.unwrap_or_default();
     let config = Config {
@@ -314,6 +332,7 @@ fn read(root: &mut Reader<'_, '_>, folder: &Path) -> Config {
         listeners,
         limits,
         rates,
+        logins,
         delivery,
         log,
         sync,
@@ -510,6 +529,14 @@ fn read_rates(table: &mut Reader<'_, '_>) -> Allowances {
     }
     rates.exempt = read_networks(table, "exempt");
     rates
+}
+
+fn read_logins(table: &mut Reader<'_, '_>) -> Logins {
+    let mut logins = Logins::default();
+    if let Some(seconds) = table.integer("remembered_seconds", 0, DAY) {
+        logins.remembered = Duration::from_secs(seconds);
+    }
+    logins
 }
 
 fn read_delivery(table: &mut Reader<'_, '_>) -> Delivery {

@@ -1,5 +1,7 @@
 //! Who is this? The one way to log in, for SMTP and IMAP alike.
 
+mod remembered;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,6 +12,8 @@ use pillarbox_core::sasl::{
     Hash, KeysWanted, Login, NONCE_BYTES, Proven, ScramKeys, Step, Unproven,
 };
 use pillarbox_store::{AccountId, Credentials, Found, Read, Secret, StoreError};
+
+pub(crate) use remembered::Remembered;
 
 use crate::context::Context;
 use crate::job::{self, Job};
@@ -84,16 +88,16 @@ impl Claim {
     ) -> (Verdict, String) {
         let name = self.name().to_owned();
         let verdict = match context.rates.allows(What::FailedLogin, now, peer, 1) {
-            Ok(()) => self.answer(desk, &context).await,
+            Ok(()) => self.answer(desk, &context, now).await,
             Err(refused) => Verdict::End(Err(Denied::TooOften(refused))),
         };
         (verdict, name)
     }
 
     /// It takes as long for an account that does not exist.
-    async fn answer(self, desk: Desk<Job>, context: &Context) -> Verdict {
+    async fn answer(self, desk: Desk<Job>, context: &Context, now: Moment) -> Verdict {
         match self {
-            Self::Password(login) => Verdict::End(check(desk, login).await),
+            Self::Password(login) => Verdict::End(check(desk, context, now, login).await),
             Self::Keys(wanted) => match keys(desk, context, &wanted).await {
                 Ok(keys) => {
                     let mut nonce = [0; NONCE_BYTES];
@@ -121,17 +125,30 @@ pub(crate) fn count(context: &Context, now: Moment, peer: IpAddr, result: &Resul
     }
 }
 
-async fn check(desk: Desk<Job>, login: Login) -> Result<User, Denied> {
+async fn check(
+    desk: Desk<Job>,
+    context: &Context,
+    now: Moment,
+    login: Login,
+) -> Result<User, Denied> {
     let credentials = credentials(&desk, &login.authcid).await?.ok();
     let stored = credentials.as_ref().and_then(|credentials| {
         credentials.secrets.iter().find_map(|secret| match secret {
-            Secret::Argon2id(hash) => Some(hash.clone()),
+            Secret::Argon2id(hash) => Some((credentials.account, hash.clone())),
             Secret::ScramSha256(_) | Secret::ScramSha1(_) => None,
         })
     });
-    let right = job::check(&desk, login.password, stored).await.map_err(Denied::Failed)?;
-    let credentials = credentials.filter(|_| right).ok_or(Denied::Wrong)?;
-    admit(credentials, &login.authcid, &login.authzid)
+    let remembered = &context.remembered;
+    let tag = stored.as_ref().map(|(id, hash)| remembered.tag(*id, hash, &login.password));
+    if tag.is_some_and(|tag| remembered.knows(tag, now)) {
+        context.counters.logins_remembered.count();
+    } else {
+        let stored = stored.map(|(_, hash)| hash);
+        let right = job::check(&desk, login.password, stored).await.map_err(Denied::Failed)?;
+        let tag = tag.filter(|_| right).ok_or(Denied::Wrong)?;
+        remembered.remember(tag, now);
+    }
+    admit(credentials.ok_or(Denied::Wrong)?, &login.authcid, &login.authzid)
 }
 
 /// The keys of a name, or such as nobody can have.

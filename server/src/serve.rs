@@ -76,7 +76,9 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let secret = store.login_secret().map_err(|error| error.to_string())?;
     let random = || Box::new(SystemRandom::default()) as _;
     let hostname = config.hostname.clone();
-    let context = Arc::new(Context::new(hostname, first_id(), &config.rates, secret, random));
+    let context = Context::new(hostname, first_id(), &config.rates, secret, random)
+        .remembering(config.logins.remembered);
+    let context = Arc::new(context);
     let listeners = bind(config, &context, acceptor.as_ref())?;
     let bodies = store.bodies().to_owned();
     let store = Arc::new(store);

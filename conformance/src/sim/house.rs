@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use pillarbox::config::{Config, Delivery, Limits, Listener, Protocol, RuntimeKind};
+use pillarbox::config::{Config, Delivery, Limits, Listener, Logins, Protocol, RuntimeKind};
 use pillarbox::context::Context;
 use pillarbox::doors::Entrance;
 use pillarbox::job::{Answer, Job, Worker};
@@ -150,6 +150,7 @@ fn config() -> Config {
         delivery: Delivery::default(),
         limits: Limits { stop_within: Duration::ZERO, ..Limits::default() },
         rates: Allowances::default(),
+        logins: Logins::default(),
         log: log::LevelFilter::Off,
         sync: false,
     }

@@ -56,7 +56,7 @@ fn every_flaw_is_told_with_its_place() {
             "1:1: `data` is missing",
             "1:12: `mail_example` is not a host name such as mail.example.org",
             "2:1: there is no `dta` here: known are data, delivery, hostname, limits, listener, log, \
-             rates, runtime, sync, tls",
+             login, rates, runtime, sync, tls",
             "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
             &format!("7:12: there is no protocol `pop3`: use one of {all}"),
@@ -80,6 +80,14 @@ fn mechanisms_can_be_hidden() {
     assert_eq!(flaws, format!("12:29: there is no mechanism `GSSAPI`: known are {all}"));
     let flaws = with("[::1]:25", r#"["LOGIN"]"#).unwrap_err();
     assert_eq!(flaws, "9:19: nobody logs in there: nothing is to be hidden");
+}
+
+#[test]
+fn right_passwords_are_remembered_for_some_time() {
+    assert_eq!(parse(GOOD).unwrap().logins.remembered, Duration::from_secs(600));
+    let with = |seconds: &str| parse(&format!("{GOOD}[login]\nremembered_seconds = {seconds}\n"));
+    assert_eq!(with("0").unwrap().logins.remembered, Duration::ZERO);
+    assert_eq!(with("86401").unwrap_err(), "18:22: 86401 is not between 0 and 86400");
 }
 
 #[test]
