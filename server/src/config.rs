@@ -527,6 +527,9 @@ fn read_rates(table: &mut Reader<'_, '_>) -> Allowances {
             *amounts = given;
         }
     }
+    if let Some(count) = table.integer("failed_logins_per_account_and_hour", 1, 1 << 32) {
+        rates.failed_logins_per_account = count;
+    }
     rates.exempt = read_networks(table, "exempt");
     rates
 }

@@ -10,7 +10,7 @@ use pillarbox_core::Random;
 use crate::counters::Counters;
 use crate::imap::pins::Pins;
 use crate::imap::recents::Recents;
-use crate::login::Remembered;
+use crate::login::{Attempts, Remembered};
 use crate::rates::{Allowances, Rates};
 
 /// What all sessions of a server share; made once, before the first connection.
@@ -26,6 +26,8 @@ pub struct Context {
     pub(crate) recents: Arc<Recents>,
     /// How much comes from each network.
     pub(crate) rates: Rates,
+    /// Logins and attempts at them that the store does not have yet.
+    pub(crate) attempts: Arc<Attempts>,
     /// The right passwords of the last minutes.
     pub(crate) remembered: Remembered,
     /// The next connection's id.
@@ -55,6 +57,7 @@ impl Context {
             recents: Arc::default(),
             next_id: AtomicU64::new(first_id),
             login_secret,
+            attempts: Arc::default(),
             remembered: Remembered::new(REMEMBERED, &mut *randomness()),
             randomness,
         }

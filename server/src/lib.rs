@@ -16,6 +16,7 @@ pub mod localserve;
 pub mod logging;
 mod login;
 pub mod rates;
+mod scribe;
 pub mod secrets;
 pub mod serve;
 mod session;

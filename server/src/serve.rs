@@ -23,6 +23,7 @@ use crate::control::clerk::{Clerk, Inlet};
 use crate::control::{Control, Office};
 use crate::doors::Entrance;
 use crate::job::{Job, Worker};
+use crate::scribe::Scribe;
 use crate::{accounts, logging};
 
 /// What `localserve` adds to a plain `serve`.
@@ -87,9 +88,14 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let _control = control(&config.data, &context, &statistics, &inlet)?;
     let stopper = Stopper::new();
     listen_to_signals(&stopper)?;
+    let attempts = Arc::clone(&context.attempts);
+    let waiting = Arc::clone(&attempts);
     let setup = Setup {
         listeners,
-        tasks: vec![Box::new(move || Clerk::machine(inlet))],
+        tasks: vec![
+            Box::new(move || Clerk::machine(inlet, attempts)),
+            Box::new(move || Scribe::machine(waiting)),
+        ],
         crew,
         bodies,
         limits: limits(config),

@@ -175,10 +175,11 @@ fn each_limit_of_smtp_is_settable_within_its_bounds() {
 
 #[test]
 fn rates_are_three_rising_numbers() {
-    let text = "\n[rates]\nmessages_per_hour = [1, 2, 2]\nexempt = [\"192.0.2.0/24\"]\n";
+    let text = "\n[rates]\nmessages_per_hour = [1, 2, 2]\nfailed_logins_per_account_and_hour = 7\nexempt = [\"192.0.2.0/24\"]\n";
     let config = parse(&format!("{GOOD}{text}")).unwrap();
     assert_eq!(config.rates.messages, [1, 2, 2]);
     assert_eq!(config.rates.exempt.len(), 1);
+    assert_eq!(config.rates.failed_logins_per_account, 7);
     for wrong in ["[1, 2]", "[3, 2, 4]", "[1, 2, \"3\"]", "1", "[-1, 2, 3]"] {
         let flaws = parse(&format!("{GOOD}\n[rates]\nmessages_per_hour = {wrong}\n")).unwrap_err();
         assert!(flaws.contains("is three rising numbers"), "{flaws}");

@@ -17,6 +17,7 @@ mod durable;
 mod exim;
 mod hostile;
 mod lmtp;
+mod logins;
 mod logs;
 mod mailboxes;
 mod mbsync;

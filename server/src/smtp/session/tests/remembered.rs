@@ -24,8 +24,8 @@ fn login(context: &Arc<Context>, at: u64, found: Result<Found, StoreError>, righ
             rig.step(Input::Done(*id, Completion::Answer(Ok(Answer::Checked(right)))));
             true
         }
-        // It watches the account.
-        [(_, Effect::Watch(_))] => false,
+        // It is noted, and the account is watched.
+        [(_, Effect::Notify(_)), (_, Effect::Watch(_))] => false,
         other => panic!("{other:?}"),
     };
     let said = rig.said();
