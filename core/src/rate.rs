@@ -39,16 +39,56 @@ pub struct TooMuch {
     pub wait: Duration,
 }
 
-/// Counts one kind of event.
+/// Counts one kind of event for networks.
 #[derive(Debug)]
 pub struct Rate {
     allowances: [Allowance; 3],
-    /// When each network will have been refilled: nothing is owed from there on. Those seen lately
-    /// and those seen before that.
-    recent: BTreeMap<Network, Moment>,
-    older: BTreeMap<Network, Moment>,
+    meter: Meter<Network>,
+}
+
+/// Counts one kind of event for whatever has a key.
+#[derive(Debug)]
+pub struct Meter<K> {
+    /// When each will have been refilled: nothing is owed from there on. Those seen lately and
+    /// those seen before that.
+    recent: BTreeMap<K, Moment>,
+    older: BTreeMap<K, Moment>,
     /// As many in each of the two.
-    networks_max: usize,
+    keys_max: usize,
+}
+
+impl<K: Ord + Copy> Meter<K> {
+    /// Nothing has come yet; at most twice `keys_max` keys are remembered, those that were seen
+    /// last.
+    #[must_use]
+    pub fn new(keys_max: usize) -> Self {
+        let (recent, older) = (BTreeMap::new(), BTreeMap::new());
+        Self { recent, older, keys_max }
+    }
+
+    /// How long until `amount` would be allowed, if nothing else comes; zero where it is.
+    #[must_use]
+    pub fn wait(&self, now: Moment, key: K, allowance: Allowance, amount: u64) -> Duration {
+        (self.owed(now, key).saturating_add(allowance.cost(amount)))
+            .saturating_sub(allowance.window)
+    }
+
+    /// Counts `amount` whether or not it is allowed.
+    pub fn charge(&mut self, now: Moment, key: K, allowance: Allowance, amount: u64) {
+        // What is owed beyond two windows makes no difference: it would only be waited for.
+        let owed = self.owed(now, key).saturating_add(allowance.cost(amount));
+        let until = now + owed.min(allowance.window * 2);
+        if self.recent.len() >= self.keys_max && !self.recent.contains_key(&key) {
+            self.older = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(key, until);
+    }
+
+    /// How long until the key is refilled.
+    fn owed(&self, now: Moment, key: K) -> Duration {
+        let until = self.recent.get(&key).or_else(|| self.older.get(&key));
+        until.map_or(Duration::ZERO, |until| until.since(now))
+    }
 }
 
 impl Rate {
@@ -56,8 +96,7 @@ impl Rate {
     /// `networks_max` networks are remembered, at some 60 bytes each.
     #[must_use]
     pub fn new(allowances: [Allowance; 3], networks_max: usize) -> Self {
-        let (recent, older) = (BTreeMap::new(), BTreeMap::new());
-        Self { allowances, recent, older, networks_max: networks_max.max(3) }
+        Self { allowances, meter: Meter::new(networks_max.max(3)) }
     }
 
     /// Counts `amount`, unless it is more than any of the three networks may do: then it is not
@@ -77,8 +116,7 @@ impl Rate {
     /// Which network it was.
     pub fn allows(&self, now: Moment, from: IpAddr, amount: u64) -> Result<(), TooMuch> {
         for (network, allowance) in around(from).zip(self.allowances) {
-            let owed = self.owed(now, network);
-            let wait = (owed + allowance.cost(amount)).saturating_sub(allowance.window);
+            let wait = self.meter.wait(now, network, allowance, amount);
             if wait > Duration::ZERO {
                 return Err(TooMuch { network, wait });
             }
@@ -90,20 +128,8 @@ impl Rate {
     /// failed login.
     pub fn charge(&mut self, now: Moment, from: IpAddr, amount: u64) {
         for (network, allowance) in around(from).zip(self.allowances) {
-            // What is owed beyond two windows makes no difference: it would only be waited for.
-            let owed = self.owed(now, network).saturating_add(allowance.cost(amount));
-            let until = now + owed.min(allowance.window * 2);
-            if self.recent.len() >= self.networks_max && !self.recent.contains_key(&network) {
-                self.older = std::mem::take(&mut self.recent);
-            }
-            self.recent.insert(network, until);
+            self.meter.charge(now, network, allowance, amount);
         }
-    }
-
-    /// How long until the network is refilled.
-    fn owed(&self, now: Moment, network: Network) -> Duration {
-        let until = self.recent.get(&network).or_else(|| self.older.get(&network));
-        until.map_or(Duration::ZERO, |until| until.since(now))
     }
 }
 
@@ -214,7 +240,7 @@ mod tests {
         let from = |number: u8| ip(&format!("10.{number}.0.1"));
         for number in 0..200 {
             rate.charge(at(0), from(number), 1);
-            assert!(rate.recent.len() <= 30 && rate.older.len() <= 30);
+            assert!(rate.meter.recent.len() <= 30 && rate.meter.older.len() <= 30);
         }
         assert!(rate.allows(at(0), from(199), 1).is_err());
         assert_eq!(rate.allows(at(0), from(0), 1), Ok(()));

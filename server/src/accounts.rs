@@ -11,7 +11,7 @@ use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::Desk;
 use pillarbox_core::{Random, UnixSeconds};
 use pillarbox_store::{
-    Additions, Cleared, Counts, Credentials, Found, NewAccount, NewAddress, Read, Store,
+    Additions, Attempt, Cleared, Counts, Credentials, Found, NewAccount, NewAddress, Read, Store,
     StoreError, Write, Writer, Written,
 };
 
@@ -27,6 +27,8 @@ pub(crate) struct Asker {
     pub(crate) tell: Box<dyn Fn(u64)>,
     /// Set once the server stops: what takes long ends at its next step.
     pub(crate) stopping: Rc<Cell<bool>>,
+    /// Takes the logins that the store does not have yet.
+    pub(crate) logins: Box<dyn Fn() -> Vec<Attempt>>,
     /// When it was asked.
     pub(crate) now: UnixSeconds,
 }
@@ -46,6 +48,7 @@ pub(crate) async fn carry_out(
         Request::Account { login } => one(&desk, &login).await,
         Request::Accounts { after, secrets } => list(&desk, after, secrets).await,
         Request::Domains { after } => domains(&desk, after).await,
+        Request::Logins { login, skip } => logins(&desk, &login, skip, &asker).await,
         Request::Aliases { after } => aliases::list(&desk, &after).await,
         Request::Add(additions) => add(&desk, additions, asker.now).await,
         Request::Check(additions) => check(&desk, &additions).await,
@@ -94,6 +97,27 @@ async fn domains(desk: &Desk<Job>, after: String) -> Result<Answer, String> {
             Ok(Answer::Domains { domains: found.into_iter().map(Into::into).collect(), more })
         }
         Ok(_) => Err(job::astray("domains").to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What waits is brought to the store first, so that the login of a moment ago is told. That is
+/// done with nothing waiting, too: it comes behind what another has begun to bring.
+async fn logins(
+    desk: &Desk<Job>,
+    login: &str,
+    skip: usize,
+    asker: &Asker,
+) -> Result<Answer, String> {
+    let account = find(desk, login).await?.account;
+    let write = Write::NoteLogins { attempts: (asker.logins)(), now: asker.now };
+    job::write(desk, "logins", write).await.map_err(|error| error.to_string())?;
+    match job::read(desk, "logins", Read::Logins { account, skip, count_max: PAGE_MAX }).await {
+        Ok(Found::Logins(found)) => {
+            let more = found.len() == PAGE_MAX;
+            Ok(Answer::Logins { logins: found.into_iter().map(Into::into).collect(), more })
+        }
+        Ok(_) => Err(job::astray("logins").to_string()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -16,6 +16,7 @@ use pillarbox_core::wire::network::Network;
 use reader::Reader;
 pub use tls::{Tls, TlsFiles};
 
+use crate::context::REMEMBERED;
 use crate::rates::Allowances;
 use crate::smtp::TimeLimits;
 use crate::web::{Mode, MtaSts, WebLimits};
@@ -45,6 +46,8 @@ pub struct Config {
     pub limits: Limits,
     /// How much may come from one network.
     pub rates: Allowances,
+    /// How people log in.
+    pub logins: Logins,
     /// Whose mail an address is.
     pub delivery: Delivery,
     /// What all HTTP listeners have in common.
@@ -124,6 +127,20 @@ pub struct Web {
 impl Default for Web {
     fn default() -> Self {
         Self { hsts_seconds: 365 * DAY, mta_sts: None }
+    }
+}
+
+/// How people log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logins {
+    /// For how long a password that was right is remembered, so that it need not be checked anew;
+    /// 0: not at all.
+    pub remembered: Duration,
+}
+
+impl Default for Logins {
+    fn default() -> Self {
+        Self { remembered: REMEMBERED }
     }
 }
 
@@ -286,6 +303,7 @@ fn read(root: &mut Reader<'_, '_>, file: &Path, folder: &Path) -> Config {
     let delivery = root.table("delivery", read_delivery).unwrap_or_default();
     let rates = root.table("rates", read_rates).unwrap_or_default();
     let web = root.table("web", |table| read_web(table, hostname.as_deref())).unwrap_or_default();
+    let logins = root.table("login", read_logins).unwrap_or_default();
     let log = root.table("log", read_log).unwrap_or(log::LevelFilter::Info);
     let hostname = hostname.unwrap_or_default();
     let config = Config {
@@ -300,6 +318,7 @@ fn read(root: &mut Reader<'_, '_>, file: &Path, folder: &Path) -> Config {
         listeners,
         limits,
         rates,
+        logins,
         delivery,
         web,
         log,
@@ -486,8 +505,19 @@ fn read_rates(table: &mut Reader<'_, '_>) -> Allowances {
             *amounts = given;
         }
     }
+    if let Some(count) = table.integer("failed_logins_per_account_and_hour", 1, 1 << 32) {
+        rates.failed_logins_per_account = count;
+    }
     rates.exempt = read_networks(table, "exempt");
     rates
+}
+
+fn read_logins(table: &mut Reader<'_, '_>) -> Logins {
+    let mut logins = Logins::default();
+    if let Some(seconds) = table.integer("remembered_seconds", 0, DAY) {
+        logins.remembered = Duration::from_secs(seconds);
+    }
+    logins
 }
 
 fn read_delivery(table: &mut Reader<'_, '_>) -> Delivery {

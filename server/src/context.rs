@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use pillarbox_core::Random;
 
 use crate::counters::Counters;
 use crate::imap::pins::Pins;
 use crate::imap::recents::Recents;
+use crate::login::{Attempts, Remembered};
 use crate::rates::{Allowances, Rates};
 
 /// What all sessions of a server share; made once, before the first connection.
@@ -24,6 +26,10 @@ pub struct Context {
     pub(crate) recents: Arc<Recents>,
     /// How much comes from each network.
     pub(crate) rates: Rates,
+    /// Logins and attempts at them that the store does not have yet.
+    pub(crate) attempts: Arc<Attempts>,
+    /// The right passwords of the last minutes.
+    pub(crate) remembered: Remembered,
     /// The next connection's id.
     next_id: AtomicU64,
     /// What the salts of names that do not exist are derived from.
@@ -51,8 +57,17 @@ impl Context {
             recents: Arc::default(),
             next_id: AtomicU64::new(first_id),
             login_secret,
+            attempts: Arc::default(),
+            remembered: Remembered::new(REMEMBERED, &mut *randomness()),
             randomness,
         }
+    }
+
+    /// Remembers a password that was right for this long, in the place of ten minutes; 0: not at
+    /// all.
+    #[must_use]
+    pub fn remembering(self, span: Duration) -> Self {
+        Self { remembered: self.remembered.lasting(span), ..self }
     }
 
     /// The id of a new connection.
@@ -72,6 +87,9 @@ impl Context {
         (self.randomness)()
     }
 }
+
+/// How long a right password is remembered where nothing else is said.
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// Names a connection in logs, replies and `Received` lines, so that an operator who is told one
 /// finds the others.

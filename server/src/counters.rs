@@ -64,6 +64,8 @@ counters! {
     web_requests,
     /// Logins that succeeded.
     logins,
+    /// Logins of a password that had been right a moment ago, so that it was not checked anew.
+    logins_remembered,
     /// Logins that failed.
     logins_failed,
     /// Connections and messages refused since too much came from their network.
@@ -114,7 +116,7 @@ mod tests {
         let counters = Counters::default();
         let text = counters.to_text(&[("open", 3)]);
         assert!(text.contains("\npillarbox_messages_accepted_total 0\n"));
-        assert_eq!(text.matches("_total 0\n").count(), 17);
+        assert_eq!(text.matches("_total 0\n").count(), 18);
         assert!(text.ends_with("\npillarbox_runtime_open 3\n# EOF\n"));
         counters.logins.count();
         assert!(counters.to_text(&[("open", 3)]).contains("\npillarbox_logins_total 1\n"));

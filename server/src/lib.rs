@@ -22,6 +22,7 @@ pub mod pulse;
 pub mod rates;
 #[cfg(target_os = "linux")]
 mod sandbox;
+mod scribe;
 pub mod secrets;
 pub mod serve;
 mod session;

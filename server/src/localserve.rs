@@ -297,6 +297,10 @@ const LIMITS: &str = "
 #stop_within_seconds = 10
 # Bytes of mail that an account may have, where it has no quota of its own; not set: any number.
 #account_bytes_max = 10_000_000_000
+
+#[login]
+# A password that was right is not checked anew for so long; 0: it is, each time.
+#remembered_seconds = 600
 ";
 
 #[cfg(test)]
@@ -326,7 +330,8 @@ mod tests {
         let head = "hostname = \"a\"\ndata = \".\"\n[[listener]]\nprotocol = \"smtp\"\n\
                     address = \"[::1]:25\"\n";
         let limits = |text: &str| {
-            Config::parse(Path::new("x.toml"), &format!("{head}{text}")).unwrap().limits
+            let config = Config::parse(Path::new("x.toml"), &format!("{head}{text}")).unwrap();
+            (config.limits, config.logins)
         };
         assert_eq!(limits(LIMITS), limits(""));
         let all: String = LIMITS
@@ -337,7 +342,7 @@ mod tests {
             })
             .collect();
         let mut shown = limits(&all);
-        assert_eq!(shown.account_bytes_max.take(), Some(10_000_000_000));
+        assert_eq!(shown.0.account_bytes_max.take(), Some(10_000_000_000));
         assert_eq!(shown, limits(""));
     }
 

@@ -1,19 +1,29 @@
 //! Who is this? The one way to log in, for SMTP and IMAP alike.
 
+mod attempts;
+mod remembered;
+
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use pillarbox_core::Moment;
+use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::Desk;
 use pillarbox_core::international::fold;
 use pillarbox_core::sasl::{
     Hash, KeysWanted, Login, NONCE_BYTES, Proven, ScramKeys, Step, Unproven,
 };
-use pillarbox_store::{AccountId, Credentials, Found, Read, Secret, StoreError};
+use pillarbox_core::{Moment, Now};
+use pillarbox_store::{AccountId, Credentials, Found, Read, SUCCEEDED, Secret, StoreError};
+
+pub(crate) use attempts::Attempts;
+pub(crate) use attempts::Way;
+pub(crate) use remembered::Remembered;
 
 use crate::context::Context;
 use crate::job::{self, Job};
-use crate::rates::{Refused, What};
+use crate::rates::{Refused, Subject, What};
+use crate::scribe;
 use crate::secrets::{SALT_BYTES, SCRAM_ITERATIONS};
 
 /// Somebody who has shown the right password.
@@ -36,6 +46,9 @@ pub(crate) enum Denied {
     NotAs,
     /// Too many failed from their network: the password is not even looked at.
     TooOften(Refused),
+    /// Too many failed for this account, and from their network nobody is known to have logged in
+    /// to it: the password is not looked at for so long.
+    Besieged(Duration),
     /// It could not be found out.
     Failed(StoreError),
 }
@@ -62,8 +75,16 @@ pub(crate) enum Verdict {
     End(Result<User, Denied>),
 }
 
+/// Who somebody says they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Who {
+    /// The name that was given.
+    pub(crate) name: String,
+    /// The account that has it, as far as it was looked for.
+    account: Option<AccountId>,
+}
+
 impl Claim {
-    /// Who somebody says they are, for logs.
     fn name(&self) -> &str {
         match self {
             Self::Password(login) => &login.authcid,
@@ -73,43 +94,98 @@ impl Claim {
         }
     }
 
-    /// Answers it, with the name for logs; unless too many logins failed from the network of
-    /// `peer`.
+    /// Answers it, with who it is about; unless too many logins failed from the network of `peer`,
+    /// or to this account from everywhere.
     pub(crate) async fn settle(
         self,
         desk: Desk<Job>,
         context: Arc<Context>,
         now: Moment,
         peer: IpAddr,
-    ) -> (Verdict, String) {
-        let name = self.name().to_owned();
-        let verdict = match context.rates.allows(What::FailedLogin, now, peer, 1) {
-            Ok(()) => self.answer(desk, &context).await,
-            Err(refused) => Verdict::End(Err(Denied::TooOften(refused))),
+    ) -> (Verdict, Who) {
+        let mut who = Who { name: self.name().to_owned(), account: None };
+        if let Err(refused) = context.rates.allows(What::FailedLogin, now, peer, 1) {
+            return (Verdict::End(Err(Denied::TooOften(refused))), who);
+        }
+        let found = match credentials(&desk, &who.name).await {
+            Ok(found) => found,
+            Err(denied) => return (Verdict::End(Err(denied)), who),
         };
-        (verdict, name)
+        who.account = found.as_ref().ok().map(|credentials| credentials.account);
+        if let Err(denied) = may_try(&desk, &context, now, peer, &who).await {
+            return (Verdict::End(Err(denied)), who);
+        }
+        (self.answer(&desk, &context, now, found).await, who)
     }
 
     /// It takes as long for an account that does not exist.
-    async fn answer(self, desk: Desk<Job>, context: &Context) -> Verdict {
+    async fn answer(
+        self,
+        desk: &Desk<Job>,
+        context: &Context,
+        now: Moment,
+        found: Result<Credentials, Unknown>,
+    ) -> Verdict {
         match self {
-            Self::Password(login) => Verdict::End(check(desk, login).await),
-            Self::Keys(wanted) => match keys(desk, context, &wanted).await {
-                Ok(keys) => {
-                    let mut nonce = [0; NONCE_BYTES];
-                    context.random().fill(&mut nonce);
-                    Verdict::Further(wanted.found(keys, nonce))
-                }
-                Err(denied) => Verdict::End(Err(denied)),
-            },
-            Self::Proven(proven) => Verdict::End(accept(desk, &proven).await),
-            Self::Unproven(unproven) => Verdict::End(Err(explain(desk, &unproven).await)),
+            Self::Password(login) => {
+                Verdict::End(check(desk, context, now, login, found.ok()).await)
+            }
+            Self::Keys(wanted) => {
+                let keys = keys(context, wanted.hash(), found);
+                let mut nonce = [0; NONCE_BYTES];
+                context.random().fill(&mut nonce);
+                Verdict::Further(wanted.found(keys, nonce))
+            }
+            Self::Proven(proven) => Verdict::End(accept(&proven, found.ok())),
+            Self::Unproven(unproven) => Verdict::End(Err(explain(&unproven, found.ok()))),
         }
     }
 }
 
-/// Counts how it ended. A wrong guess counts against the network it came from.
-pub(crate) fn count(context: &Context, now: Moment, peer: IpAddr, result: &Result<User, Denied>) {
+/// Somebody who guesses from many networks is stopped by the account's own count. It must not keep
+/// its owner out, who would only have to be attacked for that: so it does not hold for networks
+/// from which somebody has logged in to this account within 30 days.
+async fn may_try(
+    desk: &Desk<Job>,
+    context: &Context,
+    now: Moment,
+    peer: IpAddr,
+    who: &Who,
+) -> Result<(), Denied> {
+    let Err(wait) = context.rates.allows_account(now, peer, who.subject()) else { return Ok(()) };
+    let Some(account) = who.account else { return Err(Denied::Besieged(wait)) };
+    if context.attempts.knows(account, peer) {
+        return Ok(());
+    }
+    let network = attempts::network(peer).to_string();
+    match job::read(desk, "network", Read::KnowsNetwork { account, network }).await {
+        Ok(Found::KnowsNetwork(true)) => Ok(()),
+        Ok(Found::KnowsNetwork(false)) => Err(Denied::Besieged(wait)),
+        Ok(_) => Err(Denied::Failed(job::astray("network"))),
+        Err(error) => Err(Denied::Failed(error)),
+    }
+}
+
+impl Who {
+    /// What failed logins are counted for. A name that no account has counts as well: else one
+    /// could tell by the limit which accounts exist.
+    fn subject(&self) -> Subject {
+        match self.account {
+            Some(account) => Subject::Account(account),
+            None => Subject::nobody(&fold(&self.name)),
+        }
+    }
+}
+
+/// Counts how it ended, and keeps it for the account's owner. A wrong guess counts against the
+/// network it came from, and for the account.
+pub(crate) fn conclude(
+    desk: &Desk<Job>,
+    context: &Context,
+    now: Now,
+    (way, who): (&Way<'_>, &Who),
+    result: &Result<User, Denied>,
+) {
     let counters = &context.counters;
     if result.is_ok() {
         counters.logins.count();
@@ -117,58 +193,93 @@ pub(crate) fn count(context: &Context, now: Moment, peer: IpAddr, result: &Resul
         counters.logins_failed.count();
     }
     if let Err(Denied::Wrong) = result {
-        context.rates.charge(What::FailedLogin, now, peer, 1);
+        context.rates.charge(What::FailedLogin, now.moment, way.peer, 1);
+        context.rates.charge_account(now.moment, way.peer, who.subject());
+    }
+    if let Some(account) = who.account {
+        let result = result.as_ref().map_or_else(Denied::word, |_| SUCCEEDED);
+        context.attempts.note(account, &who.name, way, result, now.wall);
+        desk.send(Effect::Notify(scribe::TOPIC));
     }
 }
 
-async fn check(desk: Desk<Job>, login: Login) -> Result<User, Denied> {
-    let credentials = credentials(&desk, &login.authcid).await?.ok();
-    let stored = credentials.as_ref().and_then(|credentials| {
+impl Denied {
+    /// For the list of attempts.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Wrong => "wrong",
+            Self::NoKeys(_) => "no keys",
+            Self::NotAs => "not as",
+            Self::TooOften(_) | Self::Besieged(_) => "too often",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// What somebody is told whose login was not looked at for the account's sake.
+pub(crate) fn besieged(wait: Duration) -> String {
+    format!(
+        "too many failed logins to this account from everywhere, try again in {} seconds, or from \
+         where you have logged in before",
+        wait.as_secs() + 1
+    )
+}
+
+async fn check(
+    desk: &Desk<Job>,
+    context: &Context,
+    now: Moment,
+    login: Login,
+    found: Option<Credentials>,
+) -> Result<User, Denied> {
+    let stored = found.as_ref().and_then(|credentials| {
         credentials.secrets.iter().find_map(|secret| match secret {
-            Secret::Argon2id(hash) => Some(hash.clone()),
+            Secret::Argon2id(hash) => Some((credentials.account, hash.clone())),
             Secret::ScramSha256(_) | Secret::ScramSha1(_) => None,
         })
     });
-    let right = job::check(&desk, login.password, stored).await.map_err(Denied::Failed)?;
-    let credentials = credentials.filter(|_| right).ok_or(Denied::Wrong)?;
-    admit(credentials, &login.authcid, &login.authzid)
+    let remembered = &context.remembered;
+    let tag = stored.as_ref().map(|(id, hash)| remembered.tag(*id, hash, &login.password));
+    if tag.is_some_and(|tag| remembered.knows(tag, now)) {
+        context.counters.logins_remembered.count();
+    } else {
+        let stored = stored.map(|(_, hash)| hash);
+        let right = job::check(desk, login.password, stored).await.map_err(Denied::Failed)?;
+        let tag = tag.filter(|_| right).ok_or(Denied::Wrong)?;
+        remembered.remember(tag, now);
+    }
+    admit(found.ok_or(Denied::Wrong)?, &login.authcid, &login.authzid)
 }
 
 /// The keys of a name, or such as nobody can have.
-async fn keys(
-    desk: Desk<Job>,
-    context: &Context,
-    wanted: &KeysWanted,
-) -> Result<ScramKeys, Denied> {
-    let hash = wanted.hash();
-    let name = match credentials(&desk, wanted.authcid()).await? {
+fn keys(context: &Context, hash: Hash, found: Result<Credentials, Unknown>) -> ScramKeys {
+    let name = match found {
         Ok(credentials) => match scram(&credentials, hash) {
-            Some(keys) => return Ok(keys),
+            Some(keys) => return keys,
             None => credentials.name,
         },
         Err(Unknown { name }) => name,
     };
     let secret = &context.login_secret;
-    Ok(ScramKeys::decoy(hash, &name, secret, SALT_BYTES, SCRAM_ITERATIONS))
+    ScramKeys::decoy(hash, &name, secret, SALT_BYTES, SCRAM_ITERATIONS)
 }
 
-/// The keys are looked up again: somebody could hold an exchange open until after the password
+/// The keys were looked up again: somebody could hold an exchange open until after the password
 /// was changed because they know the old one.
-async fn accept(desk: Desk<Job>, proven: &Proven) -> Result<User, Denied> {
-    let credentials = credentials(&desk, &proven.authcid).await?.map_err(|_| Denied::Wrong)?;
+fn accept(proven: &Proven, found: Option<Credentials>) -> Result<User, Denied> {
+    let credentials = found.ok_or(Denied::Wrong)?;
     if scram(&credentials, proven.keys.hash).as_ref() != Some(&proven.keys) {
         return Err(Denied::Wrong);
     }
     admit(credentials, &proven.authcid, &proven.authzid)
 }
 
-async fn explain(desk: Desk<Job>, unproven: &Unproven) -> Denied {
-    match credentials(&desk, &unproven.authcid).await {
-        Ok(Ok(known)) if !known.secrets.is_empty() && scram(&known, unproven.hash).is_none() => {
+fn explain(unproven: &Unproven, found: Option<Credentials>) -> Denied {
+    match found {
+        Some(known) if !known.secrets.is_empty() && scram(&known, unproven.hash).is_none() => {
             Denied::NoKeys(unproven.hash)
         }
-        Ok(_) => Denied::Wrong,
-        Err(denied) => denied,
+        _ => Denied::Wrong,
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pillarbox_core::Moment;
-use pillarbox_core::rate::{Allowance, Rate, TooMuch};
+use pillarbox_core::rate::{Allowance, Meter, Rate, TooMuch};
 use pillarbox_core::wire::network::Network;
+use pillarbox_store::AccountId;
+use ring::digest::{SHA256, digest};
 
 /// What the configuration says: each for one address (IPv6: its /64), for the /26 around it
 /// (IPv6: /48), and for the /21 (IPv6: /32).
@@ -21,6 +23,9 @@ pub struct Allowances {
     pub megabytes: [u64; 3],
     /// Failed logins in ten minutes.
     pub failed_logins: [u64; 3],
+    /// Failed logins to one account in an hour, from all networks together but those that are known
+    /// to be its owner's.
+    pub failed_logins_per_account: u64,
     /// Networks that are not counted; this machine's own addresses never are.
     pub exempt: Vec<Network>,
 }
@@ -32,6 +37,7 @@ impl Default for Allowances {
             messages: [1_000, 3_000, 9_000],
             megabytes: [1_000, 3_000, 9_000],
             failed_logins: [10, 30, 90],
+            failed_logins_per_account: 100,
             exempt: Vec::new(),
         }
     }
@@ -50,6 +56,7 @@ pub(crate) enum What {
 #[derive(Debug)]
 pub(crate) struct Rates {
     counts: Mutex<Counts>,
+    per_account: Allowance,
     exempt: Vec<Network>,
 }
 
@@ -59,6 +66,27 @@ struct Counts {
     messages: Rate,
     bytes: Rate,
     failed_logins: Rate,
+    accounts: Meter<Subject>,
+}
+
+/// Whose failed logins are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    Account(AccountId),
+    /// A name that no account has: the beginning of its hash.
+    Nobody([u8; 16]),
+}
+
+impl Subject {
+    /// A name that no account has.
+    pub(crate) fn nobody(name: &str) -> Self {
+        let mut start = [0; 16];
+        let hash = digest(&SHA256, name.as_bytes());
+        for (to, from) in start.iter_mut().zip(hash.as_ref()) {
+            *to = *from;
+        }
+        Self::Nobody(start)
+    }
 }
 
 impl Rates {
@@ -71,9 +99,12 @@ impl Rates {
             messages: rate(allowances.messages, MINUTE * 60),
             bytes: rate(allowances.megabytes.map(|mib| mib.saturating_mul(1 << 20)), MINUTE * 60),
             failed_logins: rate(allowances.failed_logins, MINUTE * 10),
+            accounts: Meter::new(NETWORKS_MAX),
         };
+        let per_account =
+            Allowance { amount: allowances.failed_logins_per_account, window: MINUTE * 60 };
         let exempt = Network::LOOPBACK.iter().chain(&allowances.exempt).copied().collect();
-        Self { counts: Mutex::new(counts), exempt }
+        Self { counts: Mutex::new(counts), per_account, exempt }
     }
 
     /// Counts it, unless it is too much.
@@ -106,6 +137,32 @@ impl Rates {
         self.with(what, from, |rate| rate.charge(now, from, amount));
     }
 
+    /// Whether one more failed login to an account would be allowed that comes from there; if not,
+    /// how long it will not be.
+    pub(crate) fn allows_account(
+        &self,
+        now: Moment,
+        from: IpAddr,
+        subject: Subject,
+    ) -> Result<(), Duration> {
+        if self.exempts(from) {
+            return Ok(());
+        }
+        let wait = self.lock().accounts.wait(now, subject, self.per_account, 1);
+        if wait.is_zero() { Ok(()) } else { Err(wait) }
+    }
+
+    /// Counts a failed login to an account.
+    pub(crate) fn charge_account(&self, now: Moment, from: IpAddr, subject: Subject) {
+        if !self.exempts(from) {
+            self.lock().accounts.charge(now, subject, self.per_account, 1);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether nothing is counted that comes from there.
     pub(crate) fn exempts(&self, from: IpAddr) -> bool {
         self.exempt.iter().any(|network| network.contains(from))
@@ -116,7 +173,7 @@ impl Rates {
         if self.exempts(from) {
             return None;
         }
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.lock();
         Some(work(match what {
             What::Connection => &mut counts.connections,
             What::Message => &mut counts.messages,

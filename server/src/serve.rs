@@ -26,6 +26,7 @@ use crate::job::{Job, Worker};
 use crate::pulse::Pulse;
 #[cfg(target_os = "linux")]
 use crate::sandbox;
+use crate::scribe::Scribe;
 use crate::tls::Certificates;
 use crate::web::{Landing, Metrics};
 use crate::{accounts, logging, notify, ports, privileges};
@@ -90,7 +91,9 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let secret = store.login_secret().map_err(|error| error.to_string())?;
     let random = || Box::new(SystemRandom::default()) as _;
     let hostname = config.hostname.clone();
-    let context = Arc::new(Context::new(hostname, first_id(), &config.rates, secret, random));
+    let context = Context::new(hostname, first_id(), &config.rates, secret, random)
+        .remembering(config.logins.remembered);
+    let context = Arc::new(context);
     let metrics = metrics(&context, &statistics);
     let shown = Shown { metrics: Some(metrics.clone()), landing: extras.landing };
     let listeners = listeners(config, sockets, &context, certificates.as_mut(), &shown)?;
@@ -107,10 +110,15 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     listen_to_signals(&stopper, reload, config.limits.stop_within)?;
     // Tasks go round the threads, so that each has a beat of its own.
     let beats = Pulse::wanted(config.shards(), &statistics);
-    let clerk: Factory<Job> = Box::new(move || Clerk::machine(inlet));
+    let attempts = Arc::clone(&context.attempts);
+    let waiting = Arc::clone(&attempts);
+    let own: [Factory<Job>; 2] = [
+        Box::new(move || Clerk::machine(inlet, attempts)),
+        Box::new(move || Scribe::machine(waiting)),
+    ];
     let setup = Setup {
         listeners,
-        tasks: std::iter::once(clerk).chain(beats).collect(),
+        tasks: own.into_iter().chain(beats).collect(),
         crew,
         bodies,
         limits: limits(config),

@@ -18,6 +18,7 @@
 mod accounts;
 mod addressee;
 mod alias;
+mod attempts;
 mod body;
 mod changes;
 mod deliver;
@@ -45,6 +46,7 @@ mod writer;
 
 pub use addressee::{Address, Addressee, Holder, Routing};
 pub use alias::{AliasChange, AliasInfo, AliasSettings, NewAlias};
+pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
 pub use error::{OpenError, StoreError};
 pub use quota::Quota;
 pub use read::{

@@ -5,8 +5,8 @@ use std::fmt;
 use pillarbox_core::UnixSeconds;
 
 use crate::{
-    AccountId, Address, Addressee, AliasInfo, Flags, Keyword, MailboxId, Quota, Routing, Secret,
-    Special, UidRange,
+    AccountId, Address, Addressee, AliasInfo, Attempt, Flags, Keyword, MailboxId, Quota, Routing,
+    Secret, Special, UidRange,
 };
 
 /// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
@@ -43,6 +43,23 @@ pub enum Read {
     Credentials {
         /// An account's name, or one of its addresses (a catch-all is nobody's address).
         login: String,
+    },
+    /// Who has logged in to an account or tried to, the newest first. Answer: [`Found::Logins`].
+    Logins {
+        /// Which.
+        account: AccountId,
+        /// How many of the newest are left out.
+        skip: usize,
+        /// As in [`Accounts`](Self::Accounts).
+        count_max: usize,
+    },
+    /// Whether somebody has logged in to an account from a network within the time that attempts
+    /// are kept. Answer: [`Found::KnowsNetwork`].
+    KnowsNetwork {
+        /// Which account.
+        account: AccountId,
+        /// As [`Attempt::network`] has it.
+        network: String,
     },
     /// All mailboxes that an account owns. Answer: [`Found::Mailboxes`], ordered by name.
     Mailboxes {
@@ -190,6 +207,10 @@ pub enum Found {
     Addressee(Addressee, Option<AccountId>),
     /// An account and its secrets.
     Credentials(Credentials),
+    /// Logins and attempts at them.
+    Logins(Vec<Attempt>),
+    /// Whether it is known.
+    KnowsNetwork(bool),
     /// Mailboxes.
     Mailboxes(Vec<MailboxInfo>),
     /// Names.

@@ -8,8 +8,8 @@ use crate::messages::{Asked, Piece};
 use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
-    AccountId, Address, Found, Read, Routing, StoreError, accounts, addressee, alias, changes,
-    directory, mailbox, messages, names, sender,
+    AccountId, Address, Found, Read, Routing, StoreError, accounts, addressee, alias, attempts,
+    changes, directory, mailbox, messages, names, sender,
 };
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
@@ -39,6 +39,12 @@ impl Reader {
             }
             Read::Credentials { login } => {
                 accounts::credentials(&snapshot, &login).map(Found::Credentials)
+            }
+            Read::Logins { account, skip, count_max } => {
+                attempts::list(&snapshot, account, skip, count_max).map(Found::Logins)
+            }
+            Read::KnowsNetwork { account, network } => {
+                attempts::knows(&snapshot, account, &network).map(Found::KnowsNetwork)
             }
             Read::Mailboxes { account } => mailboxes(&snapshot, account),
             Read::MailboxByName { account, name } => {

@@ -6,8 +6,8 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
 
 use crate::{
-    AccountId, Address, AliasChange, DomainId, Flags, MailboxId, NewAlias, Quota, Secret, Special,
-    StoreError, UidRange,
+    AccountId, Address, AliasChange, Attempt, DomainId, Flags, MailboxId, NewAlias, Quota, Secret,
+    Special, StoreError, UidRange,
 };
 
 /// A change, as a value. [`Writer::commit`](crate::Writer::commit) carries it out; each names the
@@ -29,6 +29,14 @@ pub enum Write {
         account: AccountId,
         /// At most one of each kind.
         secrets: Vec<Secret>,
+    },
+    /// Keep who has logged in or tried to; and forget what is older than
+    /// [`KEPT_SECONDS`](crate::KEPT_SECONDS). Answer: [`Written::Done`].
+    NoteLogins {
+        /// Those of accounts that are no more are passed over.
+        attempts: Vec<Attempt>,
+        /// The present.
+        now: UnixSeconds,
     },
     /// Make a domain ours. Answer: [`Written::Domain`].
     CreateDomain {
@@ -506,6 +514,7 @@ impl fmt::Debug for Write {
                 write!(f, "RemoveAddress({localpart}@{domain})")
             }
             Self::RemoveDomain { name, .. } => write!(f, "RemoveDomain({name})"),
+            Self::NoteLogins { attempts, .. } => write!(f, "NoteLogins({})", attempts.len()),
             Self::RemoveAccount { account } => write!(f, "RemoveAccount({})", account.0),
             Self::Clear { messages_max } => write!(f, "Clear({messages_max})"),
             Self::Deliver { recipients, body, .. } | Self::DeliverEach { recipients, body, .. } => {

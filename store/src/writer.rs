@@ -13,7 +13,8 @@ use crate::flags::{self, Flagging};
 use crate::names::Names;
 use crate::store::{Shared, body_path};
 use crate::{
-    StoreError, Write, Written, accounts, alias, directory, expunge, mailbox, quota, removal, sql,
+    StoreError, Write, Written, accounts, alias, attempts, directory, expunge, mailbox, quota,
+    removal, sql,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -161,6 +162,7 @@ impl Writer {
             | Write::Subscribe { .. } => self.carry_out_naming(job, gone),
             Write::CreateAccount { .. }
             | Write::SetSecrets { .. }
+            | Write::NoteLogins { .. }
             | Write::CreateDomain { .. }
             | Write::CreateAddress { .. }
             | Write::SetCatchAll { .. }
@@ -191,6 +193,9 @@ impl Writer {
             }
             Write::SetSecrets { account, secrets } => {
                 accounts::set_secrets(conn, *account, secrets).map(|()| Written::Done)
+            }
+            Write::NoteLogins { attempts, now } => {
+                attempts::note(conn, attempts, *now).map(|()| Written::Done)
             }
             Write::CreateDomain { name } => {
                 accounts::create_domain(conn, name).map(Written::Domain)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use pillarbox::config::{Config, Delivery, Limits, Listener, Protocol, RuntimeKind, Web};
+use pillarbox::config::{Config, Delivery, Limits, Listener, Logins, Protocol, RuntimeKind, Web};
 use pillarbox::context::Context;
 use pillarbox::doors::{Entrance, Shown};
 use pillarbox::job::{Answer, Job, Worker};
@@ -160,6 +160,7 @@ fn config() -> Config {
         limits: Limits { stop_within: Duration::ZERO, ..Limits::default() },
         rates: Allowances::default(),
         web: Web::default(),
+        logins: Logins::default(),
         log: log::LevelFilter::Off,
         sync: false,
     }

@@ -68,6 +68,7 @@ struct Conn {
     want: Want,
     above: bool,
     told: Option<Moment>,
+    /// Whose it is; [`NOBODY`]'s once its client is gone.
     seat: usize,
     to_server: Vec<u8>,
     to_client: Vec<u8>,
@@ -543,9 +544,17 @@ impl World {
 
     /// Client and server have each lost the other. A machine that goes on stays without a stream.
     fn part(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.remove(&id) else { return };
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let seat = std::mem::replace(&mut conn.seat, NOBODY);
+        if conn.machine.is_some() {
+            conn.closing = true;
+            conn.to_server.clear();
+            conn.to_client.clear();
+        } else {
+            self.conns.remove(&id);
+        }
         let later = self.clock + Duration::from_millis(self.prng.bits() % 3_000);
-        if let Some(seat) = self.seats.get_mut(conn.seat) {
+        if let Some(seat) = self.seats.get_mut(seat) {
             seat.lost(&mut self.ledger);
             seat.not_before = later;
         }
@@ -634,6 +643,9 @@ impl Conn {
         self.want.deadline.filter(|at| self.told != Some(*at))
     }
 }
+
+/// The seat of a connection whose client is gone.
+const NOBODY: usize = usize::MAX;
 
 /// Mostly all of it, sometimes a few bytes, sometimes a single one.
 fn piece(len: usize, prng: &mut Prng) -> usize {

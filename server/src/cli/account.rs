@@ -9,7 +9,7 @@ use super::table::{self, Column, count, size, table};
 use super::{Trouble, password};
 use crate::address::{Address, account_name};
 use crate::control::reach::Hand;
-use crate::control::wire::{AccountRow, Additions, Quota, Request};
+use crate::control::wire::{AccountRow, Additions, LoginRow, Quota, Request};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AccountCommand {
@@ -48,6 +48,23 @@ pub(super) enum AccountCommand {
         /// configuration says (`account_bytes_max` under [limits]).
         #[arg(value_parser = quota)]
         size: Quota,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List who has logged in to an account, or tried to, in the last 30 days, the newest first.
+    ///
+    /// Those of one hour that are alike are one line. A name that no account has is in the log only.
+    #[command(after_help = LOGINS_HELP)]
+    Logins {
+        /// The account's name or one of its addresses.
+        account: String,
+        /// No more lines than this.
+        #[arg(long, default_value_t = 100, value_name = "N")]
+        max: usize,
+        /// As JSON: an array of objects with last (seconds since 1970), result, count, peer,
+        /// network, protocol, mechanism, tls, login and cid.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -124,6 +141,15 @@ Examples:
   pillarbox account quota alice none
   pillarbox account quota alice default";
 
+const LOGINS_HELP: &str = "\
+RESULT is `ok`; `wrong`: the password was; `no keys`: the password was set before the mechanism was;
+`too often`: not looked at, see [rates] in the configuration; `not as`: as somebody else.
+LOG names the connection of the last one in the server's log.
+
+Examples:
+  pillarbox account logins alice@example.org
+  pillarbox account logins alice --json --max 10000";
+
 const REMOVE_HELP: &str = "\
 Examples:
   pillarbox account remove alice@example.org         (says what would be removed)
@@ -137,6 +163,7 @@ pub(super) fn run(command: AccountCommand) -> Result<(), Trouble> {
             set_password(&account, password_stdin, &place)
         }
         AccountCommand::Quota { account, size, place } => set_quota(&account, size, &place),
+        AccountCommand::Logins { account, max, json, place } => logins(&account, max, json, &place),
         AccountCommand::Disable { account, place } => disable(&account, true, &place),
         AccountCommand::Enable { account, place } => disable(&account, false, &place),
         AccountCommand::Remove { account, yes, place } => remove(&account, yes, &place),
@@ -239,6 +266,39 @@ fn set_quota(login: &str, quota: Quota, place: &Place) -> Result<(), Trouble> {
     let name = place::account(&mut hand, login)?.name;
     place::ask(&mut hand, Request::Quota { login: name.clone(), quota })?;
     Ok(table::print(&format!("account `{name}` may have: {}\n", quota_text(quota)))?)
+}
+
+fn logins(login: &str, max: usize, json: bool, place: &Place) -> Result<(), Trouble> {
+    let rows = place::logins(&mut place.reach()?, login, max)?;
+    if json {
+        return Ok(table::print(&table::json(&rows)?)?);
+    }
+    let columns = [
+        Column::Left("LAST"),
+        Column::Left("RESULT"),
+        Column::Right("COUNT"),
+        Column::Left("FROM"),
+        Column::Left("PROTOCOL"),
+        Column::Left("MECHANISM"),
+        Column::Left("TLS"),
+        Column::Left("NAME"),
+        Column::Left("LOG"),
+    ];
+    let cells = |row: LoginRow| {
+        vec![
+            table::time(row.last),
+            row.result,
+            row.count.to_string(),
+            if row.network == "*" { "many networks".into() } else { row.peer },
+            row.protocol,
+            row.mechanism,
+            if row.tls { "yes".into() } else { "no".into() },
+            row.login,
+            row.cid,
+        ]
+    };
+    let rows: Vec<_> = rows.into_iter().map(cells).collect();
+    Ok(table::print(&table(&columns, &rows))?)
 }
 
 fn disable(login: &str, disabled: bool, place: &Place) -> Result<(), Trouble> {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::config::Config;
 use crate::control::reach::Hand;
-use crate::control::wire::{AccountRow, AliasRow, Answer, DomainRow, Request};
+use crate::control::wire::{AccountRow, AliasRow, Answer, DomainRow, LoginRow, Request};
 use crate::localserve;
 
 /// Which server a command is about. It may be running or stopped: a running one does the work
@@ -82,6 +82,21 @@ pub(super) fn accounts(hand: &mut Hand, secrets: bool) -> Result<Vec<AccountRow>
         let any = !accounts.is_empty();
         all.extend(accounts);
         if !(more && any) {
+            return Ok(all);
+        }
+    }
+}
+
+/// The newest logins to an account, page by page.
+pub(super) fn logins(hand: &mut Hand, login: &str, max: usize) -> Result<Vec<LoginRow>, String> {
+    let mut all: Vec<LoginRow> = Vec::new();
+    loop {
+        let request = Request::Logins { login: login.to_owned(), skip: all.len() };
+        let Answer::Logins { logins, more } = ask(hand, request)? else { return Err(astray()) };
+        let any = !logins.is_empty();
+        all.extend(logins);
+        if !(more && any) || all.len() >= max {
+            all.truncate(max);
             return Ok(all);
         }
     }

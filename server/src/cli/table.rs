@@ -2,6 +2,8 @@
 
 use std::io::{self, Write as _};
 
+use pillarbox_core::UnixSeconds;
+use pillarbox_core::wire::date::Civil;
 use serde::Serialize;
 
 /// How a column stands under its head.
@@ -79,6 +81,12 @@ pub(super) fn size(bytes: u64) -> String {
         (rest, below) = (rest / 1_000, rest % 1_000);
     }
     bytes.to_string()
+}
+
+/// A time, as RFC 3339 §5.6 writes it.
+pub(super) fn time(seconds: i64) -> String {
+    let Civil { year, month, day, hour, minute, second } = Civil::from_unix(UnixSeconds(seconds));
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// A count with its noun.

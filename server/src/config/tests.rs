@@ -56,7 +56,7 @@ fn every_flaw_is_told_with_its_place() {
             "1:1: `data` is missing",
             "1:12: `mail_example` is not a host name such as mail.example.org",
             "2:1: there is no `dta` here: known are data, delivery, hostname, limits, listener, log, \
-             rates, runtime, sandbox, sync, tls, user, web",
+             login, rates, runtime, sandbox, sync, tls, user, web",
             "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
             &format!("7:12: there is no protocol `pop3`: use one of {all}"),
@@ -88,6 +88,14 @@ fn root_is_not_given_up_for_root() {
     let with = |user: &str| parse(&format!("user = \"{user}\"{GOOD}"));
     assert_eq!(with("pillarbox").unwrap().user.as_deref(), Some("pillarbox"));
     assert_eq!(with("root").unwrap_err(), "1:8: root is what is given up: name another user");
+}
+
+#[test]
+fn right_passwords_are_remembered_for_some_time() {
+    assert_eq!(parse(GOOD).unwrap().logins.remembered, Duration::from_secs(600));
+    let with = |seconds: &str| parse(&format!("{GOOD}[login]\nremembered_seconds = {seconds}\n"));
+    assert_eq!(with("0").unwrap().logins.remembered, Duration::ZERO);
+    assert_eq!(with("86401").unwrap_err(), "18:22: 86401 is not between 0 and 86400");
 }
 
 #[test]
@@ -231,10 +239,11 @@ fn the_web_is_configured() {
 
 #[test]
 fn rates_are_three_rising_numbers() {
-    let text = "\n[rates]\nmessages_per_hour = [1, 2, 2]\nexempt = [\"192.0.2.0/24\"]\n";
+    let text = "\n[rates]\nmessages_per_hour = [1, 2, 2]\nfailed_logins_per_account_and_hour = 7\nexempt = [\"192.0.2.0/24\"]\n";
     let config = parse(&format!("{GOOD}{text}")).unwrap();
     assert_eq!(config.rates.messages, [1, 2, 2]);
     assert_eq!(config.rates.exempt.len(), 1);
+    assert_eq!(config.rates.failed_logins_per_account, 7);
     for wrong in ["[1, 2]", "[3, 2, 4]", "[1, 2, \"3\"]", "1", "[-1, 2, 3]"] {
         let flaws = parse(&format!("{GOOD}\n[rates]\nmessages_per_hour = {wrong}\n")).unwrap_err();
         assert!(flaws.contains("is three rising numbers"), "{flaws}");

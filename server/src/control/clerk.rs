@@ -14,6 +14,7 @@ use pillarbox_core::{Input, Io, Machine, Now, Stream, Want};
 use super::wire::{Reply, Request};
 use crate::accounts::{self, Asker};
 use crate::job::{Answer, Job};
+use crate::login::Attempts;
 
 /// Where requests wait for the clerk.
 #[derive(Debug, Default)]
@@ -82,6 +83,7 @@ impl Inlet {
 /// Carries out commands. It begins with what a crash has left of removals.
 pub struct Clerk {
     inlet: Arc<Inlet>,
+    attempts: Arc<Attempts>,
     desk: Desk<Job>,
     listening: Option<Flow<Option<Asked>>>,
     under_way: Vec<Flow<()>>,
@@ -89,11 +91,12 @@ pub struct Clerk {
 }
 
 impl Clerk {
-    /// A clerk who listens at this inlet.
+    /// A clerk who listens at this inlet, and knows which logins are on their way to the store.
     #[must_use]
-    pub fn machine(inlet: Arc<Inlet>) -> BoxMachine<Job> {
+    pub(crate) fn machine(inlet: Arc<Inlet>, attempts: Arc<Attempts>) -> BoxMachine<Job> {
         Box::new(Self {
             inlet,
+            attempts,
             desk: Desk::default(),
             listening: None,
             under_way: Vec::new(),
@@ -127,12 +130,14 @@ impl Clerk {
     fn begin(&mut self, asked: Asked, now: Now) {
         let Asked { request, replies } = asked;
         let (desk, stopping) = (self.desk.clone(), Rc::clone(&self.stopping));
+        let attempts = Arc::clone(&self.attempts);
         self.under_way.push(Flow::new(async move {
             let progress = replies.clone();
             let tell = move |messages_left| {
                 let _nobody_hears = progress.send(Reply::Progress { messages_left });
             };
-            let asker = Asker { tell: Box::new(tell), stopping, now: now.wall };
+            let logins = Box::new(move || attempts.take());
+            let asker = Asker { tell: Box::new(tell), stopping, logins, now: now.wall };
             let reply = match accounts::carry_out(desk, request, asker).await {
                 Ok(answer) => Reply::Ok(answer),
                 Err(error) => Reply::Error(error),

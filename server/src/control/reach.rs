@@ -125,7 +125,12 @@ impl Own {
         let tell = move |left| {
             let _always_heard = told.send(left);
         };
-        let asker = Asker { tell: Box::new(tell), stopping: Rc::default(), now: serve::now() };
+        let asker = Asker {
+            tell: Box::new(tell),
+            stopping: Rc::default(),
+            logins: Box::new(Vec::new),
+            now: serve::now(),
+        };
         let flow = Flow::new(accounts::carry_out(desk.clone(), request, asker));
         self.drive(&desk, flow, &mut || heard.try_iter().for_each(&mut *progress))?
     }

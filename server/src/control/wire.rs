@@ -51,6 +51,14 @@ pub enum Request {
         /// With their secrets.
         secrets: bool,
     },
+    /// A page of logins to an account and attempts at them, the newest first.
+    /// Answer: [`Answer::Logins`].
+    Logins {
+        /// To which.
+        login: String,
+        /// How many of the newest have been told already.
+        skip: usize,
+    },
     /// A page of domains by name. Answer: [`Answer::Domains`].
     Domains {
         /// Empty, or the last name of the page before.
@@ -134,6 +142,7 @@ impl Request {
             | Self::Account { .. }
             | Self::Accounts { .. }
             | Self::Domains { .. }
+            | Self::Logins { .. }
             | Self::Aliases { .. }
             | Self::Check(_) => false,
             Self::Add(_)
@@ -319,6 +328,13 @@ pub enum Answer {
         /// There are more.
         more: bool,
     },
+    /// Logins and attempts at them.
+    Logins {
+        /// A page of them.
+        logins: Vec<LoginRow>,
+        /// There are more.
+        more: bool,
+    },
     /// Aliases by address.
     Aliases {
         /// A page of them.
@@ -372,6 +388,41 @@ impl From<store::AccountInfo> for AccountRow {
             disabled: info.disabled,
             secrets: info.secrets.iter().map(SecretText::from).collect(),
         }
+    }
+}
+
+/// Logins that are alike, within one hour, as commands list them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginRow {
+    /// When the last of them was, in seconds since 1970-01-01T00:00:00Z.
+    pub last: i64,
+    /// `ok`, or why not.
+    pub result: String,
+    /// How many there were.
+    pub count: u64,
+    /// Where the last of them came from.
+    pub peer: String,
+    /// The network that they all came from.
+    pub network: String,
+    /// The protocol.
+    pub protocol: String,
+    /// The SASL mechanism.
+    pub mechanism: String,
+    /// Under TLS.
+    pub tls: bool,
+    /// The name that the last of them gave.
+    pub login: String,
+    /// The connection of the last of them, as the log names it.
+    pub cid: String,
+}
+
+impl From<store::Attempt> for LoginRow {
+    fn from(attempt: store::Attempt) -> Self {
+        let store::Attempt { account: _, network, protocol, mechanism, tls, result, count, .. } =
+            attempt;
+        let store::Attempt { last, login, peer, cid, .. } = attempt;
+        let last = last.0;
+        Self { last, result, count, peer, network, protocol, mechanism, tls, login, cid }
     }
 }
 

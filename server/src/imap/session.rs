@@ -23,7 +23,7 @@ use super::open::{Open, Tools};
 use super::{copy, fetch, mailboxes, search};
 use crate::context::{Context, Id};
 use crate::job::Job;
-use crate::login::{Claim, User, Verdict};
+use crate::login::{Claim, User, Verdict, Who};
 use crate::rates::What;
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 use crate::smtp::spool::Spool;
@@ -60,10 +60,14 @@ pub struct ImapSession {
     open: Option<Open>,
     filing: Option<Filing>,
     exchange: Option<Exchange>,
+    /// By which somebody logs in.
+    mechanism: &'static str,
+    tls: bool,
     /// Something has changed in the selected mailbox that the client has not been told of.
     changed: bool,
     /// The moment of the present step.
     present: Moment,
+    wall: UnixSeconds,
     deadline: Moment,
     ending: Ending,
     takes_tls: bool,
@@ -83,7 +87,7 @@ enum Outcome {
     Deleted(Option<Answer>),
     AppendBegun(Result<Filing, Answer>),
     Spooled(Spool, Result<(), Fault>),
-    Login(Verdict, String),
+    Login(Verdict, Who),
 }
 
 impl ImapSession {
@@ -104,8 +108,11 @@ impl ImapSession {
             open: None,
             filing: None,
             exchange: None,
+            mechanism: "",
+            tls: false,
             changed: false,
             present: Moment::START,
+            wall: UnixSeconds(0),
             deadline: Moment::START + LOGIN_MAX,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
@@ -236,11 +243,14 @@ impl ImapSession {
                 self.takes_tls = true;
                 self.finish(&Answer::ok("begin TLS now"), out);
             }
-            Command::Login { user, password } => self.ask(Claim::Password(Login {
-                authzid: String::new(),
-                authcid: user,
-                password: Secret::new(password.0),
-            })),
+            Command::Login { user, password } => {
+                self.mechanism = "LOGIN";
+                self.ask(Claim::Password(Login {
+                    authzid: String::new(),
+                    authcid: user,
+                    password: Secret::new(password.0),
+                }));
+            }
             Command::Authenticate { mechanism, initial } => {
                 self.on_authenticate(&mechanism, initial.as_ref().map(|initial| &*initial.0), out);
             }
@@ -374,7 +384,7 @@ impl ImapSession {
                 }
                 (None, Ok(())) => spool.discard(&self.desk),
             },
-            Outcome::Login(verdict, name) => self.on_verdict(verdict, &name, out),
+            Outcome::Login(verdict, who) => self.on_verdict(verdict, &who, out),
         }
     }
 
@@ -578,7 +588,7 @@ impl Machine for ImapSession {
         input: Input<Completion<Job>>,
         io: &mut Io<'_, Effect<Job>>,
     ) -> Want {
-        self.present = now.moment;
+        (self.present, self.wall) = (now.moment, now.wall);
         match input {
             Input::Start => {
                 self.deadline = now.moment + LOGIN_MAX;
@@ -622,6 +632,7 @@ impl Session for ImapSession {
 
     fn secured(&mut self, agreed: Agreed) {
         self.context.counters.tls_handshakes.count();
+        self.tls = true;
         log::debug!(cid = self.id.as_str(), version = agreed.version; "tls");
         self.bindings = agreed.bindings;
         if let Err(misuse) = self.imap.tls_started() {

@@ -2,7 +2,7 @@
 
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 
-use crate::login::Denied;
+use crate::login::{Denied, besieged};
 
 /// RFC 4954 §6.
 pub(super) fn refusal(denied: &Denied) -> Reply {
@@ -15,6 +15,9 @@ pub(super) fn refusal(denied: &Denied) -> Reply {
         Denied::TooOften(refused) => {
             let text = format!("too many failed logins {refused}");
             Reply::new(Code::TEMPORARY_AUTH_FAILURE, Enhanced::new(7, 0), text)
+        }
+        Denied::Besieged(wait) => {
+            Reply::new(Code::TEMPORARY_AUTH_FAILURE, Enhanced::new(7, 0), besieged(*wait))
         }
         Denied::Failed(_) => {
             let text = "your login cannot be checked at the moment, try again later";

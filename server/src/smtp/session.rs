@@ -15,7 +15,9 @@ use pillarbox_core::smtp::config::{Config, Protocol};
 use pillarbox_core::smtp::reply::{Class, Code, Enhanced, Reply};
 use pillarbox_core::smtp::{Event, Fault, Next, Secret, Server};
 use pillarbox_core::tls::{Agreed, TlsError};
-use pillarbox_core::{EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
+use pillarbox_core::{
+    EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want,
+};
 use pillarbox_store::Routing;
 
 use super::head::Rules;
@@ -28,7 +30,7 @@ use super::trouble::{self, Stage, Trouble};
 use crate::config::Delivery;
 use crate::context::{Context, Id};
 use crate::job::Job;
-use crate::login::{User, Verdict};
+use crate::login::{User, Verdict, Who};
 use crate::rates::{Refused, What};
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 
@@ -74,11 +76,14 @@ pub struct SmtpSession {
     flow: Option<Question<Outcome>>,
     letter: Option<Letter>,
     exchange: Option<Exchange>,
+    /// By which somebody logs in.
+    mechanism: &'static str,
     user: Option<User>,
     /// The watch that tells of the user's account.
     account: Option<EffectId>,
     /// The moment of the present step.
     present: Moment,
+    wall: UnixSeconds,
     patience: Patience,
     slowness: Slowness,
     ending: Ending,
@@ -95,7 +100,7 @@ enum Outcome {
     Received(Received),
     /// A large body's piece was written; the letter comes back.
     Spooled(Spool, Result<(), WorldFault>),
-    Login(Verdict, String),
+    Login(Verdict, Who),
 }
 
 impl SmtpSession {
@@ -123,9 +128,11 @@ impl SmtpSession {
             flow: None,
             letter: None,
             exchange: None,
+            mechanism: "",
             user: None,
             account: None,
             present: Moment::START,
+            wall: UnixSeconds(0),
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
             bindings: Bindings::default(),
@@ -524,7 +531,7 @@ impl SmtpSession {
                 }
                 (None, Ok(())) => spool.discard(&self.desk),
             },
-            Outcome::Login(verdict, name) => self.on_verdict(verdict, &name, out),
+            Outcome::Login(verdict, who) => self.on_verdict(verdict, &who, out),
         }
     }
 
@@ -582,7 +589,7 @@ impl Machine for SmtpSession {
         input: Input<Completion<Job>>,
         io: &mut Io<'_, Effect<Job>>,
     ) -> Want {
-        self.present = now.moment;
+        (self.present, self.wall) = (now.moment, now.wall);
         match input {
             Input::Start => {
                 self.patience = Patience::new(self.door.times, now.moment);

@@ -19,6 +19,7 @@ mod durable;
 mod exim;
 mod hostile;
 mod lmtp;
+mod logins;
 mod logs;
 mod mailboxes;
 mod mbsync;

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod aliases;
 #[cfg(test)]
+mod attempts;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod each;

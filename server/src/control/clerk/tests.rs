@@ -53,7 +53,7 @@ impl Trial {
         let inlet = Arc::new(Inlet::default());
         let mut trial = Self {
             _dir: dir,
-            clerk: Clerk::machine(Arc::clone(&inlet)),
+            clerk: Clerk::machine(Arc::clone(&inlet), Arc::default()),
             inlet,
             writer: Worker::Writer(writer, None),
             reader: Worker::Reader(Box::new(reader)),
@@ -157,7 +157,7 @@ fn a_stop_ends_a_removal_between_two_steps_and_the_next_clerk_goes_on() {
     assert!(why.contains("next start"), "{why}");
     // The next start's clerk, on the same store.
     trial.inlet = Arc::default();
-    trial.clerk = Clerk::machine(Arc::clone(&trial.inlet));
+    trial.clerk = Clerk::machine(Arc::clone(&trial.inlet), Arc::default());
     trial.done = false;
     trial.step(Input::Start);
     trial.settle();

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use pillarbox_core::Outbox;
 use pillarbox_core::effect::Effect;
 use pillarbox_core::imap::response::Code;
 use pillarbox_core::sasl::{Mechanism, Step as SaslStep};
+use pillarbox_core::{Now, Outbox};
 
 use super::super::commands::Answer;
 use super::{ImapSession, Outcome};
-use crate::login::{self, Claim, Denied, User, Verdict};
+use crate::login::{self, Claim, Denied, User, Verdict, Way, Who};
 use crate::session::{Fate, Question};
 
 impl ImapSession {
@@ -20,7 +20,10 @@ impl ImapSession {
         out: &mut Outbox,
     ) {
         match Mechanism::from_name(mechanism) {
-            Some(mechanism) => self.on_sasl(mechanism.start(initial, &self.bindings), out),
+            Some(mechanism) => {
+                self.mechanism = mechanism.name();
+                self.on_sasl(mechanism.start(initial, &self.bindings), out);
+            }
             None => self.finish(&Answer::no(None, "that mechanism is not offered"), out),
         }
     }
@@ -48,20 +51,28 @@ impl ImapSession {
         let (desk, context) = (self.desk.clone(), Arc::clone(&self.context));
         let settled = claim.settle(desk, context, self.present, self.peer);
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            let (verdict, name) = settled.await;
-            Outcome::Login(verdict, name)
+            let (verdict, who) = settled.await;
+            Outcome::Login(verdict, who)
         }));
     }
 
-    pub(super) fn on_verdict(&mut self, verdict: Verdict, name: &str, out: &mut Outbox) {
+    pub(super) fn on_verdict(&mut self, verdict: Verdict, who: &Who, out: &mut Outbox) {
         match verdict {
             Verdict::Further(step) => self.on_sasl(step, out),
-            Verdict::End(result) => self.on_login(result, name, out),
+            Verdict::End(result) => self.on_login(result, who, out),
         }
     }
 
-    fn on_login(&mut self, result: Result<User, Denied>, name: &str, out: &mut Outbox) {
-        login::count(&self.context, self.present, self.peer, &result);
+    fn on_login(&mut self, result: Result<User, Denied>, who: &Who, out: &mut Outbox) {
+        let way = Way {
+            peer: self.peer,
+            cid: &self.id,
+            protocol: "imap",
+            mechanism: self.mechanism,
+            tls: self.tls,
+        };
+        let now = Now { moment: self.present, wall: self.wall };
+        login::conclude(&self.desk, &self.context, now, (&way, who), &result);
         let cid = self.id.as_str();
         let answer = match result {
             Ok(user) => {
@@ -72,7 +83,7 @@ impl ImapSession {
                 Answer::ok("logged in")
             }
             Err(denied) => {
-                log::warn!(cid, login = name, why:? = denied; "login failed");
+                log::warn!(cid, login = who.name.as_str(), why:? = denied; "login failed");
                 match denied {
                     Denied::Wrong | Denied::NoKeys(_) => {
                         let text = "user name or password wrong";
@@ -81,6 +92,10 @@ impl ImapSession {
                     Denied::NotAs => Answer::no(Some(Code::NoPerm), "you may only act as yourself"),
                     Denied::TooOften(refused) => {
                         let text = format!("too many failed logins {refused}");
+                        Answer::no(Some(Code::Limit), text)
+                    }
+                    Denied::Besieged(wait) => {
+                        let text = login::besieged(wait);
                         Answer::no(Some(Code::Limit), text)
                     }
                     Denied::Failed(error) => Answer::failed(&error),

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use pillarbox_core::Outbox;
 use pillarbox_core::effect::Effect;
 use pillarbox_core::sasl::{Mechanism, Step as SaslStep};
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::smtp::{Fault, Secret};
+use pillarbox_core::{Now, Outbox};
 
 use super::super::denied::refusal;
 use super::{Outcome, SmtpSession};
-use crate::login::{self, Claim, Denied, User, Verdict};
+use crate::login::{self, Claim, Denied, User, Verdict, Way, Who};
 use crate::session::{Fate, Question};
 
 impl SmtpSession {
@@ -19,6 +19,7 @@ impl SmtpSession {
             self.reply(&Fault::UnknownMechanism.reply(), out);
             return;
         };
+        self.mechanism = mechanism.name();
         self.on_sasl(mechanism.start(initial.map(|initial| &*initial.0), &self.bindings), out);
     }
 
@@ -48,20 +49,28 @@ impl SmtpSession {
         let (desk, context) = (self.desk.clone(), Arc::clone(&self.context));
         let settled = claim.settle(desk, context, self.present, self.client.peer);
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            let (verdict, name) = settled.await;
-            Outcome::Login(verdict, name)
+            let (verdict, who) = settled.await;
+            Outcome::Login(verdict, who)
         }));
     }
 
-    pub(super) fn on_verdict(&mut self, verdict: Verdict, name: &str, out: &mut Outbox) {
+    pub(super) fn on_verdict(&mut self, verdict: Verdict, who: &Who, out: &mut Outbox) {
         match verdict {
             Verdict::Further(step) => self.on_sasl(step, out),
-            Verdict::End(result) => self.on_login(result, name, out),
+            Verdict::End(result) => self.on_login(result, who, out),
         }
     }
 
-    fn on_login(&mut self, result: Result<User, Denied>, name: &str, out: &mut Outbox) {
-        login::count(&self.context, self.present, self.client.peer, &result);
+    fn on_login(&mut self, result: Result<User, Denied>, who: &Who, out: &mut Outbox) {
+        let way = Way {
+            peer: self.client.peer,
+            cid: &self.client.id,
+            protocol: "smtp",
+            mechanism: self.mechanism,
+            tls: self.client.tls.is_some(),
+        };
+        let now = Now { moment: self.present, wall: self.wall };
+        login::conclude(&self.desk, &self.context, now, (&way, who), &result);
         let cid = self.client.id.as_str();
         let reply = match result {
             Ok(user) => {
@@ -73,10 +82,10 @@ impl SmtpSession {
                 Reply::authenticated()
             }
             Err(denied) => {
-                if let Denied::Wrong | Denied::TooOften(_) = denied {
+                if let Denied::Wrong | Denied::TooOften(_) | Denied::Besieged(_) = denied {
                     self.slowness.mistake(self.present);
                 }
-                log::warn!(cid, login = name, why:? = denied; "login failed");
+                log::warn!(cid, login = who.name.as_str(), why:? = denied; "login failed");
                 refusal(&denied)
             }
         };

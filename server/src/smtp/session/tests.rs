@@ -13,6 +13,8 @@ use super::*;
 use crate::job::Answer;
 use crate::rates::Allowances;
 
+mod accounts;
+mod remembered;
 mod slow;
 mod times;
 

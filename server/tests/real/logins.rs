@@ -1,0 +1,58 @@
+//! Who has logged in, as the account's owner is told.
+
+use crate::commands::done;
+use crate::on_each_runtime;
+use crate::server::{PASSWORD, Place};
+use crate::talk::{Imap, Talk};
+
+on_each_runtime!(logins_are_listed_on_a_running_server_and_on_a_stopped_one);
+
+fn logins_are_listed_on_a_running_server_and_on_a_stopped_one(runtime: &'static str) {
+    let place = Place::new(runtime);
+    let server = place.localserve();
+    let dir = place.dir();
+    assert_eq!(done(&dir, &["account", "logins", "user", "--json"]), "[]\n");
+    drop(Imap::enter(place.imap(), "user@localhost", PASSWORD).unwrap());
+    drop(Imap::enter(place.imap(), "user", PASSWORD).unwrap());
+    assert!(Imap::enter(place.imap(), "user", "wrong").is_err());
+    assert!(Imap::enter(place.imap(), "nobody", "wrong").is_err());
+    let mut talk = Talk::smtp(place.submission()).unwrap();
+    let reply = talk.say("AUTH PLAIN AHVzZXIAcGlsbGFyYm94").unwrap();
+    assert!(reply.starts_with("235"), "{reply}");
+    // At once, though they are brought to the store some seconds later.
+    let rows = facts(&done(&dir, &["account", "logins", "user@localhost", "--json"]));
+    let expected = [
+        ("smtp", "PLAIN", "ok", 1, "user"),
+        ("imap", "LOGIN", "wrong", 1, "user"),
+        ("imap", "LOGIN", "ok", 2, "user"),
+    ];
+    assert_eq!(rows.len(), expected.len());
+    for row in expected {
+        let (protocol, mechanism, result, count, login) = row;
+        let row = [protocol, mechanism, result, login].map(str::to_owned);
+        assert!(rows.contains(&(row, count)), "{rows:?}");
+    }
+    // The same password was right a moment before.
+    assert_eq!(place.metric("logins_remembered_total"), 2);
+    assert!(Imap::enter(place.imap(), "friend", "wrong").is_err());
+    server.stop();
+    let text = done(&dir, &["account", "logins", "user", "--max", "2"]);
+    assert!(text.starts_with("LAST "), "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.contains("127.0.0.1"), "{text}");
+    let friend = facts(&done(&dir, &["account", "logins", "friend", "--json"]));
+    assert_eq!(friend.len(), 1, "what waits at the stop is kept: {friend:?}");
+}
+
+/// Protocol, mechanism, result and name of each, and how many.
+fn facts(json: &str) -> Vec<([String; 4], u64)> {
+    let rows: Vec<serde_json::Value> = serde_json::from_str(json).unwrap();
+    let fact = |row: &serde_json::Value, name| row[name].as_str().unwrap().to_owned();
+    rows.iter()
+        .map(|row| {
+            assert_eq!((&row["tls"], &row["peer"]), (&false.into(), &"127.0.0.1".into()));
+            let facts = ["protocol", "mechanism", "result", "login"].map(|name| fact(row, name));
+            (facts, row["count"].as_u64().unwrap())
+        })
+        .collect()
+}
