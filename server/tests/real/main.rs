@@ -31,6 +31,7 @@ mod swaks;
 mod sync;
 mod talk;
 mod trace;
+mod web;
 
 /// Each of these functions becomes a test on each runtime.
 macro_rules! on_each_runtime {
