@@ -267,6 +267,30 @@ fn paths_and_methods() {
 }
 
 #[test]
+fn a_body_that_nobody_reads_ends_the_connection() {
+    for (path, ends) in
+        [("/nothing", true), ("/healthz", true), ("/autodiscover/autodiscover.xml", false)]
+    {
+        for piece in [1, 1_000] {
+            let said = format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\
+                 GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+            );
+            let mut rig = Rig::new();
+            for bytes in said.as_bytes().chunks(piece) {
+                if !rig.want.done {
+                    rig.say(bytes);
+                }
+            }
+            assert_eq!(rig.want.done, ends, "{path}");
+            let answers = rig.said();
+            assert_eq!(header(&answers, "connection"), ends.then_some("close"));
+            assert_eq!(answers.matches("HTTP/1.1 ").count(), if ends { 1 } else { 2 });
+        }
+    }
+}
+
+#[test]
 fn a_host_must_be_ours() {
     for (request, status) in [
         ("GET /healthz HTTP/1.1\n\n", "400"),
