@@ -73,11 +73,23 @@ impl Rig {
         Self::at(&context(&Allowances::default()), limits, false)
     }
 
+    /// One whose `/ca.pem` is more than all buffers hold.
+    fn with_large_file() -> Self {
+        let mut door = door(WebLimits::default());
+        let landing = Arc::get_mut(&mut door).unwrap().landing.as_mut().unwrap();
+        landing.ca = Some("0123456789".repeat(50_000));
+        Self::behind(&context(&Allowances::default()), door, false)
+    }
+
     fn at(context: &Arc<Context>, limits: WebLimits, full: bool) -> Self {
+        Self::behind(context, door(limits), full)
+    }
+
+    fn behind(context: &Arc<Context>, door: Arc<WebDoor>, full: bool) -> Self {
         let peer = "192.0.2.1".parse().unwrap();
         let id = context.next_id();
         let mut rig = Self {
-            session: WebSession::new(Arc::clone(context), door(limits), peer, id, full),
+            session: WebSession::new(Arc::clone(context), door, peer, id, full),
             inbox: Inbox::new(65_536),
             outbox: Outbox::new(65_536),
             effects: Vec::new(),
