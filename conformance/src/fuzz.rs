@@ -16,6 +16,7 @@
 )]
 
 pub mod calls;
+pub mod http;
 pub mod imap;
 pub mod reencode;
 pub mod sasl;
@@ -26,13 +27,14 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
     ("tls", tls::target),
     ("calls", calls::target),
     ("reencode", reencode::target),
+    ("http", http::target),
 ];
 
 /// Bytes of a fuzzer, read from the front. Once there are none left, all that is read is zero.

@@ -120,6 +120,11 @@ fn reencode() {
 }
 
 #[test]
+fn http() {
+    bounded("http", 400, 60);
+}
+
+#[test]
 fn every_target_has_a_corpus_and_a_wrapper() {
     for (name, _) in TARGETS {
         corpus(name);
@@ -146,4 +151,5 @@ under_bolero! {
     bolero_tls: fuzz::tls::target;
     bolero_calls: fuzz::calls::target;
     bolero_reencode: fuzz::reencode::target;
+    bolero_http: fuzz::http::target;
 }

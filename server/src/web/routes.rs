@@ -20,6 +20,13 @@ pub(super) enum Route {
     Metrics,
 }
 
+impl Route {
+    /// Whether it reads the request's body to its end.
+    pub(super) const fn reads_body(self) -> bool {
+        matches!(self, Self::Autodiscover)
+    }
+}
+
 const GET: &str = "GET, HEAD";
 const GET_AND_POST: &str = "GET, HEAD, POST";
 

@@ -83,8 +83,13 @@ impl hyper::service::Service<Request<Incoming>> for Service {
 
 impl Service {
     async fn answer(&self, parts: Parts, body: Incoming) -> Reply {
+        // RFC 9112 §9.3: a body that nobody reads is in the way of the next request. Whether it has
+        // come by now must make no difference.
+        let closes = parts.version < Version::HTTP_2 && !body.is_end_stream();
+        let unread = |reply: Reply| if closes { reply.closing() } else { reply };
         match self.judge(&parts).await {
             Ok((route, place, authority)) => {
+                let read = route.reads_body();
                 let asked = Asked {
                     door: Arc::clone(&self.door),
                     desk: self.desk.clone(),
@@ -95,9 +100,10 @@ impl Service {
                     query: parts.uri.query().unwrap_or_default().to_owned(),
                     body,
                 };
-                routes::answer(route, asked).await
+                let reply = routes::answer(route, asked).await;
+                if read { reply } else { unread(reply) }
             }
-            Err(reply) => reply,
+            Err(reply) => unread(reply),
         }
     }
 

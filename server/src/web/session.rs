@@ -181,7 +181,7 @@ impl WebSession {
             .max_header_list_size(small(limits.header_bytes_max))
             .initial_stream_window_size(65_535)
             .initial_connection_window_size(65_535)
-            .max_send_buf_size(65_536);
+            .max_send_buf_size(16_384);
         Spoken::Two(Box::pin(builder.serve_connection(self.pipe.clone(), self.service())))
     }
 

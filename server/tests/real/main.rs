@@ -39,6 +39,7 @@ mod talk;
 mod trace;
 mod unit;
 mod user;
+mod web;
 
 /// Each of these functions becomes a test on each runtime.
 macro_rules! on_each_runtime {

@@ -21,6 +21,7 @@ const SUBMISSION: u16 = 1_587;
 const SUBMISSIONS: u16 = 1_465;
 const IMAP: u16 = 1_143;
 const IMAPS: u16 = 1_993;
+const HTTP: u16 = 1_080;
 const HTTPS: u16 = 1_443;
 
 /// A folder and ports on which a server can be started again and again.
@@ -84,6 +85,10 @@ impl Place {
 
     pub(crate) fn imaps(&self) -> u16 {
         IMAPS + self.offset()
+    }
+
+    pub(crate) fn http(&self) -> u16 {
+        HTTP + self.offset()
     }
 
     pub(crate) fn https(&self) -> u16 {

@@ -75,11 +75,23 @@ impl Rig {
         Self::at(&context(&Allowances::default()), limits, false)
     }
 
+    /// One whose `/ca.pem` is more than all buffers hold.
+    fn with_large_file() -> Self {
+        let mut door = door(WebLimits::default());
+        let landing = Arc::get_mut(&mut door).unwrap().landing.as_mut().unwrap();
+        landing.ca = Some("0123456789".repeat(50_000));
+        Self::behind(&context(&Allowances::default()), door, false)
+    }
+
     fn at(context: &Arc<Context>, limits: WebLimits, full: bool) -> Self {
+        Self::behind(context, door(limits), full)
+    }
+
+    fn behind(context: &Arc<Context>, door: Arc<WebDoor>, full: bool) -> Self {
         let peer = "192.0.2.1".parse().unwrap();
         let id = context.next_id();
         let mut rig = Self {
-            session: WebSession::new(Arc::clone(context), door(limits), peer, id, full),
+            session: WebSession::new(Arc::clone(context), door, peer, id, full),
             inbox: Inbox::new(65_536),
             outbox: Outbox::new(65_536),
             effects: Vec::new(),
@@ -264,6 +276,30 @@ fn paths_and_methods() {
             }
             ("405", _) => assert_eq!(allow, Some("GET, HEAD")),
             _ => assert_eq!(allow, None),
+        }
+    }
+}
+
+#[test]
+fn a_body_that_nobody_reads_ends_the_connection() {
+    for (path, ends) in
+        [("/nothing", true), ("/healthz", true), ("/autodiscover/autodiscover.xml", false)]
+    {
+        for piece in [1, 1_000] {
+            let said = format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\
+                 GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+            );
+            let mut rig = Rig::new();
+            for bytes in said.as_bytes().chunks(piece) {
+                if !rig.want.done {
+                    rig.say(bytes);
+                }
+            }
+            assert_eq!(rig.want.done, ends, "{path}");
+            let answers = rig.said();
+            assert_eq!(header(&answers, "connection"), ends.then_some("close"));
+            assert_eq!(answers.matches("HTTP/1.1 ").count(), if ends { 1 } else { 2 });
         }
     }
 }

@@ -58,8 +58,14 @@ async fn whole(mut response: Response<Incoming>) -> (StatusCode, String) {
 
 impl Client {
     fn new(piece: usize) -> Self {
+        Self::with(piece, 65_535)
+    }
+
+    /// One that takes so many bytes of an answer before it has read them.
+    fn with(piece: usize, window: u32) -> Self {
         let (pipe, tasks) = (Pipe::default(), Tasks::default());
-        let builder = Builder::new(tasks.clone());
+        let mut builder = Builder::new(tasks.clone());
+        builder.initial_stream_window_size(window);
         let handshake = {
             let pipe = pipe.clone();
             async move { builder.handshake(pipe).await }
@@ -190,6 +196,46 @@ fn streams_and_fields_have_limits() {
         client.talk(&mut rig);
         assert_eq!(client.answers()[0].1.as_ref().unwrap().0.as_u16(), status);
     }
+}
+
+#[test]
+fn an_answer_that_takes_too_long_is_given_up_alone() {
+    let (mut client, mut rig) = (Client::new(100_000), Rig::new());
+    rig.slow_store = true;
+    client.begin("/healthz?1", 0);
+    client.talk(&mut rig);
+    rig.wait(30);
+    client.begin("/healthz?2", 0);
+    client.talk(&mut rig);
+    assert_eq!(rig.deadline(), 30);
+    rig.wait(30);
+    client.talk(&mut rig);
+    let answers = client.answers();
+    assert_eq!((answers.len(), answers[0].0.as_str()), (1, "/healthz?1"));
+    assert_eq!(answers[0].1.as_ref().unwrap().0, StatusCode::REQUEST_TIMEOUT);
+    rig.answer_store();
+    rig.answer_store();
+    client.talk(&mut rig);
+    assert_eq!(client.answers()[0].1.as_ref().unwrap().0, StatusCode::OK);
+}
+
+#[test]
+fn a_client_that_does_not_take_its_answer_is_left() {
+    let (mut client, mut rig) = (Client::with(100_000, 1_000), Rig::with_large_file());
+    // RFC 9113 §6.9: bytes that are not read give no room for more.
+    let request = Request::get("http://example.org/ca.pem").body(Nothing).unwrap();
+    let sent = client.send.send_request(request);
+    client.spawn(async move {
+        let unread = sent.await.unwrap();
+        std::future::pending::<()>().await;
+        drop(unread);
+    });
+    client.talk(&mut rig);
+    assert!(!rig.session.ledger.is_empty(), "not all of it has left");
+    rig.wait(60);
+    assert!(!rig.want.done);
+    rig.wait(5);
+    assert!(rig.want.done && rig.want.stream == Stream::Abort);
 }
 
 #[test]

@@ -134,18 +134,32 @@ fn a_request_in_all() {
 }
 
 #[test]
-fn an_answer_that_is_not_taken() {
-    let mut rig = Rig::with(limits());
-    let requests = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100);
-    rig.inbox.extend(requests.as_bytes());
-    let mut io = Io { inbox: &mut rig.inbox, outbox: &mut rig.outbox, effects: &mut rig.effects };
-    rig.want = rig.session.step(rig.now, Input::Bytes, &mut io);
-    let waiting = rig.outbox.unsent().len();
-    assert!((65_536..65_536 + 32_768).contains(&waiting), "{waiting} bytes wait");
-    rig.now.moment = rig.want.deadline.unwrap() + Duration::from_secs(5);
-    let mut io = Io { inbox: &mut rig.inbox, outbox: &mut rig.outbox, effects: &mut rig.effects };
-    rig.want = rig.session.step(rig.now, Input::Timer, &mut io);
-    assert!(rig.want.done && rig.want.stream == Stream::Abort);
+fn answers_that_are_not_taken() {
+    let step = |rig: &mut Rig, input| {
+        let mut io =
+            Io { inbox: &mut rig.inbox, outbox: &mut rig.outbox, effects: &mut rig.effects };
+        rig.want = rig.session.step(rig.now, input, &mut io);
+    };
+    for (mut rig, requests, under_way) in [
+        // Many that end in our buffers, and one that does not.
+        (Rig::new(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100), false),
+        (Rig::with_large_file(), "GET /ca.pem HTTP/1.1\r\nHost: a\r\n\r\n".into(), true),
+    ] {
+        rig.inbox.extend(requests.as_bytes());
+        step(&mut rig, Input::Bytes);
+        let waiting = rig.outbox.unsent().len();
+        assert!((65_536..65_536 + 32_768).contains(&waiting), "{waiting} bytes wait");
+        assert_eq!(!rig.session.ledger.is_empty(), under_way);
+        assert_eq!(rig.deadline(), 60);
+        rig.now.moment = rig.want.deadline.unwrap();
+        step(&mut rig, Input::Timer);
+        if under_way {
+            assert!(!rig.want.done);
+            rig.now.moment = rig.want.deadline.unwrap();
+            step(&mut rig, Input::Timer);
+        }
+        assert!(rig.want.done && rig.want.stream == Stream::Abort);
+    }
 }
 
 #[test]
