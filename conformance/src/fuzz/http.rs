@@ -244,7 +244,7 @@ static DOOR: LazyLock<Arc<WebDoor>> = LazyLock::new(|| {
             streams_max: STREAMS_MAX,
             ..WebLimits::default()
         },
-        setup: Setup { hostname: "localhost".into(), offers: Vec::new() },
+        setup: Setup { hostname: "localhost".into(), offers: Vec::new(), by_alpn: Vec::new() },
         mta_sts: None,
         hsts_seconds: 0,
         metrics: None,
