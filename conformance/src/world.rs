@@ -92,6 +92,18 @@ impl Mold {
         }
     }
 
+    /// The certificates of its worlds.
+    #[must_use]
+    pub fn identities(&self) -> &[Identity] {
+        &self.identities
+    }
+
+    /// How a client trusts its worlds.
+    #[must_use]
+    pub fn client_config(&self) -> rustls::ClientConfig {
+        (*self.client).clone()
+    }
+
     /// What a client needs for TLS with any of its worlds.
     #[must_use]
     pub fn client(&self) -> rustls::ClientConnection {
