@@ -56,10 +56,10 @@ impl Entrance {
         let starttls = matches!(security, Security::Offered(_));
         let spoken = match listener.protocol {
             Protocol::Smtp | Protocol::Lmtp | Protocol::Submission | Protocol::Submissions => {
-                Spoken::Smtp(Arc::new(smtp_door(config, listener, starttls)?))
+                Spoken::Smtp(Arc::new(smtp_door(config, listener, starttls, context.cram_md5)?))
             }
             Protocol::Imap | Protocol::Imaps => {
-                Spoken::Imap(Arc::new(imap_door(config, listener, starttls)))
+                Spoken::Imap(Arc::new(imap_door(config, listener, starttls, context.cram_md5)))
             }
         };
         let proxies = listener.proxies.as_slice().into();
@@ -113,9 +113,14 @@ impl Entrance {
     }
 }
 
-fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Door, ConfigFault> {
+fn smtp_door(
+    config: &Config,
+    listener: &Listener,
+    starttls: bool,
+    cram_md5: bool,
+) -> Result<Door, ConfigFault> {
     let submission = listener.protocol.is_submission();
-    let [auth, auth_under_tls] = mechanisms(listener);
+    let [auth, auth_under_tls] = mechanisms(listener, cram_md5);
     let capabilities = Capabilities { starttls, auth, auth_under_tls, ..Capabilities::default() };
     let Limits { smtp: limits, times, head, parts_max, .. } = config.limits;
     let spoken = match listener.protocol {
@@ -135,14 +140,15 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
 /// Where passwords may not come without TLS, nothing else may: SCRAM in clear does not show the
 /// password, but who listens can try passwords on what they heard, and reads and changes all that
 /// follows the login.
-fn mechanisms(listener: &Listener) -> [Vec<String>; 2] {
+fn mechanisms(listener: &Listener, cram_md5: bool) -> [Vec<String>; 2] {
     let (mut always, mut under_tls) = (Vec::new(), Vec::new());
     if !listener.protocol.has_logins() {
         return [always, under_tls];
     }
     for mechanism in Mechanism::ALL {
         // What binds to the channel cannot be had as long as the channel does not tell its bindings.
-        if binds(mechanism) || listener.hide_mechanisms.contains(&mechanism) {
+        let useless = mechanism == Mechanism::CramMd5 && !cram_md5;
+        if binds(mechanism) || useless || listener.hide_mechanisms.contains(&mechanism) {
             continue;
         }
         let names = if listener.login_without_tls { &mut always } else { &mut under_tls };
@@ -155,8 +161,8 @@ const fn binds(mechanism: Mechanism) -> bool {
     matches!(mechanism, Mechanism::Scram { plus: true, .. })
 }
 
-fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {
-    let [mechanisms, mechanisms_under_tls] = mechanisms(listener);
+fn imap_door(config: &Config, listener: &Listener, starttls: bool, cram_md5: bool) -> ImapDoor {
+    let [mechanisms, mechanisms_under_tls] = mechanisms(listener, cram_md5);
     ImapDoor {
         imap: Arc::new(ImapConfig {
             greeting: format!("{} IMAP", config.hostname),
