@@ -86,7 +86,10 @@ impl Mold {
         World {
             store,
             _dir: dir,
-            context: Arc::new(Context::new("localhost".into(), 1, &allowances, secret, random)),
+            context: Arc::new(
+                Context::new("localhost".into(), 1, &allowances, secret, random)
+                    .offering_cram_md5(true),
+            ),
             config: self.config.clone(),
             identities: self.identities.clone(),
         }
@@ -210,6 +213,7 @@ fn common(secrets: &[Secret]) -> Additions {
     };
     Additions {
         domains: vec!["localhost".into(), "b\u{fc}cher.example".into()],
+        cram_md5: vec!["localhost".into()],
         accounts: vec![account("user", secrets), account("friend", secrets)],
         addresses: ["user", "friend", "small", "away"]
             .map(address)

@@ -11,7 +11,8 @@ use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::Desk;
 use pillarbox_core::international::fold;
 use pillarbox_core::sasl::{
-    Hash, KeysWanted, Login, NONCE_BYTES, Proven, ScramKeys, Step, Unproven,
+    Answered, CramKeys, Hash, KeysWanted, Login, Mechanism, NONCE_BYTES, Proven, ScramKeys, Step,
+    Unproven,
 };
 use pillarbox_core::{Moment, Now};
 use pillarbox_store::{AccountId, Credentials, Found, Read, SUCCEEDED, Secret, StoreError};
@@ -41,7 +42,7 @@ pub(crate) enum Denied {
     Wrong,
     /// The account has a password, but nothing was kept of it for this mechanism: no guess was
     /// made. Whoever logs in hears the same as for a wrong password.
-    NoKeys(Hash),
+    NoKeys(&'static str),
     /// The password is right, but they want to act as somebody else.
     NotAs,
     /// Too many failed from their network: the password is not even looked at.
@@ -60,6 +61,8 @@ pub(crate) enum Claim {
     Password(Login),
     /// What are the keys?
     Keys(KeysWanted),
+    /// Do the keys give this digest?
+    Answered(Answered),
     /// The keys fit: who is it?
     Proven(Proven),
     /// They do not: why not?
@@ -89,6 +92,7 @@ impl Claim {
         match self {
             Self::Password(login) => &login.authcid,
             Self::Keys(wanted) => wanted.authcid(),
+            Self::Answered(answered) => answered.authcid(),
             Self::Proven(proven) => &proven.authcid,
             Self::Unproven(unproven) => &unproven.authcid,
         }
@@ -136,6 +140,7 @@ impl Claim {
                 context.random().fill(&mut nonce);
                 Verdict::Further(wanted.found(keys, nonce))
             }
+            Self::Answered(answered) => Verdict::End(compare(&answered, found.ok())),
             Self::Proven(proven) => Verdict::End(accept(&proven, found.ok())),
             Self::Unproven(unproven) => Verdict::End(Err(explain(&unproven, found.ok()))),
         }
@@ -235,7 +240,7 @@ async fn check(
     let stored = found.as_ref().and_then(|credentials| {
         credentials.secrets.iter().find_map(|secret| match secret {
             Secret::Argon2id(hash) => Some((credentials.account, hash.clone())),
-            Secret::ScramSha256(_) | Secret::ScramSha1(_) => None,
+            Secret::ScramSha256(_) | Secret::ScramSha1(_) | Secret::CramMd5(_) => None,
         })
     });
     let remembered = &context.remembered;
@@ -277,9 +282,31 @@ fn accept(proven: &Proven, found: Option<Credentials>) -> Result<User, Denied> {
 fn explain(unproven: &Unproven, found: Option<Credentials>) -> Denied {
     match found {
         Some(known) if !known.secrets.is_empty() && scram(&known, unproven.hash).is_none() => {
-            Denied::NoKeys(unproven.hash)
+            let mechanism = Mechanism::Scram { hash: unproven.hash, plus: false };
+            Denied::NoKeys(mechanism.name())
         }
         _ => Denied::Wrong,
+    }
+}
+
+/// A digest is made and compared in every case, so that the time tells nothing.
+fn compare(answered: &Answered, found: Option<Credentials>) -> Result<User, Denied> {
+    let keys = found.as_ref().and_then(|credentials| {
+        credentials.secrets.iter().find_map(|secret| match secret {
+            Secret::CramMd5(pillarbox_store::CramKeys { inner, outer }) => {
+                Some(CramKeys { inner: *inner, outer: *outer })
+            }
+            _ => None,
+        })
+    });
+    let nobodys = CramKeys { inner: [0; 16], outer: [0; 16] };
+    let fits = answered.fits(keys.as_ref().unwrap_or(&nobodys));
+    match (found, keys) {
+        (Some(credentials), Some(_)) if fits => admit(credentials, answered.authcid(), ""),
+        (Some(known), None) if !known.secrets.is_empty() => {
+            Err(Denied::NoKeys(Mechanism::CramMd5.name()))
+        }
+        _ => Err(Denied::Wrong),
     }
 }
 

@@ -9,7 +9,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pillarbox_core::Random;
-use pillarbox_core::sasl::{Hash, ScramKeys, Secret};
+use pillarbox_core::sasl::{CramKeys, Hash, ScramKeys, Secret};
 use pillarbox_store as store;
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
@@ -33,6 +33,8 @@ pub struct Derived {
     pub argon2id: String,
     /// For SCRAM-SHA-256 and SCRAM-SHA-1.
     pub scram: Vec<ScramKeys>,
+    /// For CRAM-MD5; the store keeps it only where that is wanted.
+    pub cram: CramKeys,
 }
 
 /// Derives what is stored of a password. Takes tens of milliseconds, on purpose.
@@ -56,7 +58,8 @@ pub fn derive(password: &Secret, random: &mut dyn Random) -> Result<Derived, Err
     .to_string();
     let scram = [Hash::Sha256, Hash::Sha1]
         .map(|hash| ScramKeys::derive(hash, password.reveal(), &salt(), SCRAM_ITERATIONS));
-    Ok(Derived { argon2id, scram: scram.to_vec() })
+    let cram = CramKeys::derive(password.reveal());
+    Ok(Derived { argon2id, scram: scram.to_vec(), cram })
 }
 
 /// Whether the password is the one whose hash this is. `None` stands for an account that does not
@@ -149,12 +152,15 @@ impl Derived {
                 Hash::Sha1 => store::Secret::ScramSha1(keys),
             }
         });
-        std::iter::once(store::Secret::Argon2id(self.argon2id)).chain(scram).collect()
+        let CramKeys { inner, outer } = self.cram;
+        let cram = store::Secret::CramMd5(store::CramKeys { inner, outer });
+        std::iter::once(store::Secret::Argon2id(self.argon2id)).chain(scram).chain([cram]).collect()
     }
 }
 
 /// A stored secret as one line of text: the PHC form for argon2id; for SCRAM
-/// `MECHANISM$ITERATIONS:SALT$STOREDKEY:SERVERKEY` (RFC 5803 §2). PostgreSQL keeps the same.
+/// `MECHANISM$ITERATIONS:SALT$STOREDKEY:SERVERKEY` (RFC 5803 §2), which PostgreSQL keeps the same;
+/// `CRAM-MD5$INNER:OUTER`.
 #[must_use]
 pub fn to_text(secret: &store::Secret) -> String {
     let scram = |name: &str, keys: &store::ScramKeys| {
@@ -170,6 +176,9 @@ pub fn to_text(secret: &store::Secret) -> String {
         store::Secret::Argon2id(phc) => phc.clone(),
         store::Secret::ScramSha256(keys) => scram(SCRAM_SHA_256, keys),
         store::Secret::ScramSha1(keys) => scram(SCRAM_SHA_1, keys),
+        store::Secret::CramMd5(keys) => {
+            format!("{CRAM_MD5}${}:{}", BASE64.encode(keys.inner), BASE64.encode(keys.outer))
+        }
     }
 }
 
@@ -181,6 +190,12 @@ pub fn from_text(text: &str) -> Option<store::Secret> {
         return Some(store::Secret::Argon2id(text.to_owned()));
     }
     let (mechanism, rest) = text.split_once('$')?;
+    if mechanism == CRAM_MD5 {
+        let (inner, outer) = rest.split_once(':')?;
+        let state = |text| <[u8; 16]>::try_from(BASE64.decode(text).ok()?).ok();
+        let keys = store::CramKeys { inner: state(inner)?, outer: state(outer)? };
+        return Some(store::Secret::CramMd5(keys));
+    }
     let (mixing, keys) = rest.split_once('$')?;
     let (iterations, salt) = mixing.split_once(':')?;
     let (stored_key, server_key) = keys.split_once(':')?;
@@ -204,6 +219,7 @@ pub fn from_text(text: &str) -> Option<store::Secret> {
 
 const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
 const SCRAM_SHA_1: &str = "SCRAM-SHA-1";
+const CRAM_MD5: &str = "CRAM-MD5";
 
 #[cfg(test)]
 mod tests {
@@ -268,7 +284,7 @@ mod tests {
     fn secrets_are_written_and_read_again() {
         let derived = derive(&Secret::new("pillarbox".into()), &mut Ones).unwrap();
         let stored = derived.into_stored();
-        assert_eq!(stored.len(), 3);
+        assert_eq!(stored.len(), 4);
         for secret in stored {
             let text = to_text(&secret);
             assert_eq!(from_text(&text), Some(secret), "{text}");

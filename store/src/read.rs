@@ -273,6 +273,8 @@ pub struct DomainInfo {
     pub addresses: u64,
     /// The name of the account that gets what is nobody's.
     pub catch_all: Option<String>,
+    /// Accounts with an address there may log in with CRAM-MD5.
+    pub cram_md5: bool,
 }
 
 /// Who somebody is who proves to know the password.
@@ -403,6 +405,8 @@ pub struct Counts {
     pub accounts: u64,
     /// Domains of ours.
     pub domains: u64,
+    /// Those of them that want CRAM-MD5.
+    pub cram_md5_domains: u64,
     /// Mailboxes.
     pub mailboxes: u64,
     /// Messages that are not expunged.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::grammar::{self, ServerFirst};
 use super::scram_keys::{same, xor};
-use super::{Binding, Hash, Mechanism, NONCE_BYTES, ScramKeys, Secret};
+use super::{Binding, Hash, Mechanism, NONCE_BYTES, ScramKeys, Secret, cram};
 
 /// As whom to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,7 @@ enum State {
     Sent,
     Name(Credentials),
     Password(Secret),
+    Cram(Credentials),
     Scram(Box<Scram>),
     /// Which signature the server must give.
     Signature(Vec<u8>),
@@ -97,6 +98,7 @@ impl Client {
                 Ok((Self(State::Sent), Some(message.into_bytes())))
             }
             Mechanism::Login => Ok((Self(State::Name(who)), None)),
+            Mechanism::CramMd5 => Ok((Self(State::Cram(who)), None)),
             Mechanism::Scram { hash, plus } => {
                 if plus != matches!(channel, Channel::Bound(..)) {
                     return Err(NoBinding);
@@ -115,6 +117,14 @@ impl Client {
             }
             State::Password(password) => {
                 ClientStep::Respond(Self(State::Sent), password.reveal().as_bytes().to_vec())
+            }
+            // RFC 2195 has no place for it.
+            State::Cram(who) if !who.authzid.is_empty() => {
+                ClientStep::Failed("CRAM-MD5 cannot act as somebody else")
+            }
+            State::Cram(Credentials { authcid, password, .. }) => {
+                let response = cram::response(&authcid, password.reveal(), challenge);
+                ClientStep::Respond(Self(State::Sent), response)
             }
             State::Scram(scram) => scram.answer(challenge),
             State::Signature(expected) => {

@@ -17,6 +17,7 @@ mod contract;
 mod disk;
 mod durable;
 mod exim;
+mod gsasl;
 mod hostile;
 mod lmtp;
 mod logins;
