@@ -174,6 +174,8 @@ fn core_depends_on_nothing_that_does_io() {
         "multiversion_no_op",
         "nom",
         "once_cell",
+        "precis-core",
+        "precis-profiles",
         "ring",
         "rustls",
         "rustls-pki-types",

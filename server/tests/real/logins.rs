@@ -1,11 +1,16 @@
 //! Who has logged in, as the account's owner is told.
 
-use crate::commands::done;
+use crate::commands::{done, with_password};
 use crate::on_each_runtime;
 use crate::server::{PASSWORD, Place};
 use crate::talk::{Imap, Talk};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
-on_each_runtime!(logins_are_listed_on_a_running_server_and_on_a_stopped_one);
+on_each_runtime!(
+    logins_are_listed_on_a_running_server_and_on_a_stopped_one,
+    a_password_is_the_same_however_its_letters_are_composed,
+);
 
 fn logins_are_listed_on_a_running_server_and_on_a_stopped_one(runtime: &'static str) {
     let place = Place::new(runtime);
@@ -55,4 +60,31 @@ fn facts(json: &str) -> Vec<([String; 4], u64)> {
             (facts, row["count"].as_u64().unwrap())
         })
         .collect()
+}
+
+fn a_password_is_the_same_however_its_letters_are_composed(runtime: &'static str) {
+    let place = Place::new(runtime);
+    let server = place.localserve();
+    let words = ["account", "password", "user"];
+    let (code, said) = with_password(&place.dir(), &words, "cafe\u{301} pillarbox");
+    assert_eq!(code, 0, "{said}");
+    for password in ["caf\u{e9} pillarbox", "cafe\u{301} pillarbox"] {
+        for port in [place.imap(), place.submission()] {
+            let message = BASE64.encode(format!("\0user\0{password}"));
+            let mut talk =
+                if port == place.imap() { Talk::to(port) } else { Talk::smtp(port) }.unwrap();
+            let reply = if port == place.imap() {
+                talk.line().unwrap();
+                talk.send(format!("a AUTHENTICATE PLAIN {message}\r\n").as_bytes()).unwrap();
+                talk.line().unwrap()
+            } else {
+                talk.say(&format!("AUTH PLAIN {message}")).unwrap()
+            };
+            assert!(reply.starts_with("a OK") || reply.starts_with("235"), "{reply}");
+        }
+    }
+    let (code, said) = with_password(&place.dir(), &words, "pillar\u{200b}box");
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("U+200B"), "{said}");
+    server.stop();
 }
