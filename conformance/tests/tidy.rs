@@ -183,6 +183,8 @@ const CORE: &[&str] = &[
     "oid-registry",
     "once_cell",
     "powerfmt",
+    "precis-core",
+    "precis-profiles",
     "proc-macro2",
     "quote",
     "ring",

@@ -1,6 +1,7 @@
 //! What is kept of a password: an argon2id hash to check against, and SCRAM keys for clients that
 //! prove themselves without sending it. Never the password.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use argon2::password_hash::Error;
@@ -9,7 +10,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pillarbox_core::Random;
-use pillarbox_core::sasl::{CramKeys, Hash, ScramKeys, Secret};
+use pillarbox_core::sasl::{BadPassword, CramKeys, Hash, ScramKeys, Secret, prepared};
 use pillarbox_store as store;
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
@@ -42,6 +43,7 @@ pub struct Derived {
 /// # Errors
 /// Where argon2 cannot have its memory.
 pub fn derive(password: &Secret, random: &mut dyn Random) -> Result<Derived, Error> {
+    let prepared = prepared(password.reveal()).unwrap_or_else(|_| Cow::Borrowed(password.reveal()));
     let mut salt = || {
         let mut salt = [0; SALT_BYTES];
         random.fill(&mut salt);
@@ -52,13 +54,13 @@ pub fn derive(password: &Secret, random: &mut dyn Random) -> Result<Derived, Err
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
         params: ParamsString::try_from(&params)?,
-        hash: Some(hash(params, password, &salt_used, Params::DEFAULT_OUTPUT_LEN)?),
+        hash: Some(hash(params, &prepared, &salt_used, Params::DEFAULT_OUTPUT_LEN)?),
         salt: Some(salt_used),
     }
     .to_string();
     let scram = [Hash::Sha256, Hash::Sha1]
-        .map(|hash| ScramKeys::derive(hash, password.reveal(), &salt(), SCRAM_ITERATIONS));
-    let cram = CramKeys::derive(password.reveal());
+        .map(|hash| ScramKeys::derive(hash, &prepared, &salt(), SCRAM_ITERATIONS));
+    let cram = CramKeys::derive(&prepared);
     Ok(Derived { argon2id, scram: scram.to_vec(), cram })
 }
 
@@ -66,6 +68,9 @@ pub fn derive(password: &Secret, random: &mut dyn Random) -> Result<Derived, Err
 /// exist: it costs the same time, so that an answer's delay does not tell which addresses exist.
 #[must_use]
 pub fn verify(password: &Secret, argon2id: Option<&str>) -> bool {
+    // One that cannot be prepared cannot have been set: it is wrong, and takes as long.
+    let password =
+        &*prepared(password.reveal()).unwrap_or_else(|_| Cow::Borrowed(password.reveal()));
     match argon2id {
         Some(stored) => verify_stored(password, stored).unwrap_or(false),
         None => {
@@ -77,7 +82,7 @@ pub fn verify(password: &Secret, argon2id: Option<&str>) -> bool {
     }
 }
 
-fn verify_stored(password: &Secret, stored: &str) -> Result<bool, Error> {
+fn verify_stored(password: &str, stored: &str) -> Result<bool, Error> {
     let stored = PasswordHash::new(stored)?;
     let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else { return Ok(false) };
     if stored.algorithm != Algorithm::Argon2id.ident() || stored.version != Some(0x13) {
@@ -87,7 +92,7 @@ fn verify_stored(password: &Secret, stored: &str) -> Result<bool, Error> {
     Ok(hash(Params::try_from(&stored)?, password, salt, expected.len())? == *expected)
 }
 
-fn hash(params: Params, password: &Secret, salt: &[u8], length: usize) -> Result<Output, Error> {
+fn hash(params: Params, password: &str, salt: &[u8], length: usize) -> Result<Output, Error> {
     let count = params.block_count();
     let mut memory: Vec<Block> = Vec::new();
     memory
@@ -97,7 +102,7 @@ fn hash(params: Params, password: &Secret, salt: &[u8], length: usize) -> Result
     let mut output = [0; Output::MAX_LENGTH];
     let output = output.get_mut(..length).ok_or(Error::OutputSize)?;
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
-        password.reveal().as_bytes(),
+        password.as_bytes(),
         salt,
         output,
         memory,
@@ -109,11 +114,17 @@ fn params() -> Result<Params, Error> {
     Ok(Params::new(MEMORY_KIB, PASSES, 1, None)?)
 }
 
-/// The rules for a new password.
+/// The rules for a new password. What cannot be brought to the form in which passwords are compared
+/// (RFC 8265 §4.2) is refused here: nobody could log in with it everywhere.
 ///
 /// # Errors
 /// What is wrong with it and what to do.
 pub fn check_new(password: &str) -> Result<(), String> {
+    let password = match prepared(password) {
+        Ok(password) => password,
+        Err(BadPassword::Empty) => Cow::Borrowed(""),
+        Err(why) => return Err(format!("{why}: choose another one")),
+    };
     if password.chars().count() < PASSWORD_CHARS_MIN {
         return Err(format!(
             "the password has fewer than {PASSWORD_CHARS_MIN} characters: such are found by trying"
@@ -124,12 +135,6 @@ pub fn check_new(password: &str) -> Result<(), String> {
             "the password has more than {PASSWORD_BYTES_MAX} bytes: not every mail program can \
              send that"
         ));
-    }
-    // RFC 4616 §2 has no NUL in a password, and IMAP's quoted strings have no line ends.
-    if password.contains(|char: char| char.is_control()) {
-        return Err("the password holds a control character, which cannot be typed everywhere: \
-                    choose another one"
-            .into());
     }
     Ok(())
 }
@@ -246,6 +251,18 @@ mod tests {
     }
 
     #[test]
+    fn a_letter_is_one_however_it_is_composed() {
+        let [one, two] =
+            ["caf\u{e9} am See", "cafe\u{301} am\u{a0}See"].map(|text| Secret::new(text.into()));
+        let derived = derive(&two, &mut Ones).unwrap();
+        assert!(verify(&one, Some(&derived.argon2id)) && verify(&two, Some(&derived.argon2id)));
+        assert_eq!(derived.scram, derive(&one, &mut Ones).unwrap().scram);
+        assert_eq!(derived.cram, derive(&one, &mut Ones).unwrap().cram);
+        assert!(!verify(&Secret::new("cafe am See".into()), Some(&derived.argon2id)));
+        assert!(!verify(&Secret::new("caf\u{e9} am\0See".into()), Some(&derived.argon2id)));
+    }
+
+    #[test]
     fn hashes_are_those_of_argon2_itself() {
         let password = Secret::new("pillarbox".into());
         let ours = derive(&password, &mut Ones).unwrap().argon2id;
@@ -322,6 +339,7 @@ mod tests {
             (&"x".repeat(PASSWORD_BYTES_MAX + 1), "more than 255"),
             ("12345678\0", "control"),
             ("1234\r\n5678", "control"),
+            ("1234\u{200b}5678", "U+200B"),
         ] {
             assert!(check_new(wrong).unwrap_err().contains(word), "{wrong:?}");
         }

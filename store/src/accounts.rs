@@ -178,7 +178,10 @@ pub(crate) fn credentials(conn: &Connection, login: &str) -> Result<Credentials,
         },
         None => Some(by_name(conn, login)?),
     };
-    let account = account.ok_or(StoreError::NoSuchAccount)?;
+    of(conn, account.ok_or(StoreError::NoSuchAccount)?)
+}
+
+fn of(conn: &Connection, account: AccountId) -> Result<Credentials, StoreError> {
     let (name, disabled) =
         sql::first(conn, "SELECT name, disabled FROM account WHERE id = ?1", [account.0], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -187,6 +190,25 @@ pub(crate) fn credentials(conn: &Connection, login: &str) -> Result<Credentials,
     // Nobody can know the password of an account that is out of use.
     let secrets = if disabled { Vec::new() } else { secrets(conn, account)? };
     Ok(Credentials { account, name, secrets })
+}
+
+/// The account of this name, else the first that has an address with this local part in whatever
+/// domain.
+pub(crate) fn namesake(
+    conn: &Connection,
+    localpart: &str,
+) -> Result<Option<Credentials>, StoreError> {
+    let account = match by_name(conn, localpart) {
+        Ok(account) => Some(account),
+        Err(StoreError::NoSuchAccount) => sql::first(
+            conn,
+            "SELECT account FROM address WHERE localpart = ?1 ORDER BY account LIMIT 1",
+            [fold(localpart)],
+            |row| row.get(0).map(AccountId),
+        )?,
+        Err(error) => return Err(error),
+    };
+    account.map(|account| of(conn, account)).transpose()
 }
 
 /// All secrets of an account.

@@ -44,6 +44,12 @@ pub enum Read {
         /// An account's name, or one of its addresses (a catch-all is nobody's address).
         login: String,
     },
+    /// Who might be meant by a local part, whatever stands behind the @: the account of this name,
+    /// else the first that has such an address. Answer: [`Found::Namesake`].
+    Namesake {
+        /// The local part, or an account's name.
+        localpart: String,
+    },
     /// Who has logged in to an account or tried to, the newest first. Answer: [`Found::Logins`].
     Logins {
         /// Which.
@@ -207,6 +213,8 @@ pub enum Found {
     Addressee(Addressee, Option<AccountId>),
     /// An account and its secrets.
     Credentials(Credentials),
+    /// An account and its secrets, if there is one.
+    Namesake(Option<Credentials>),
     /// Logins and attempts at them.
     Logins(Vec<Attempt>),
     /// Whether it is known.
