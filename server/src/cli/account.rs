@@ -13,7 +13,7 @@ use crate::control::wire::{AccountRow, Additions, LoginRow, Quota, Request};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AccountCommand {
-    /// Add an account, and ask for its password.
+    /// Add an account, and make up its password, which is told once and kept nowhere.
     #[command(after_help = ADD_HELP)]
     Add(AddArgs),
     /// List accounts with their addresses and what lies in their mailboxes.
@@ -25,15 +25,14 @@ pub(super) enum AccountCommand {
         #[command(flatten)]
         place: Place,
     },
-    /// Set a new password. The old one is useless at once, and whoever is logged in with it is
+    /// Set a new password, made up unless it is asked for or given. The old one is useless at once, and whoever is logged in with it is
     /// logged out.
     #[command(after_help = PASSWORD_HELP)]
     Password {
         /// The account's name or one of its addresses.
         account: String,
-        /// Read the password from the first line of standard input.
-        #[arg(long)]
-        password_stdin: bool,
+        #[command(flatten)]
+        source: password::Source,
         #[command(flatten)]
         place: Place,
     },
@@ -111,9 +110,8 @@ pub(super) struct AddArgs {
     /// A further address; may be given several times.
     #[arg(long, value_name = "ADDRESS")]
     address: Vec<String>,
-    /// Read the password from the first line of standard input.
-    #[arg(long)]
-    password_stdin: bool,
+    #[command(flatten)]
+    source: password::Source,
     #[command(flatten)]
     place: Place,
 }
@@ -133,6 +131,7 @@ Examples:
 const PASSWORD_HELP: &str = "\
 Examples:
   pillarbox account password alice@example.org
+  pillarbox account password alice --ask
   pillarbox account password alice --password-stdin < file";
 
 const QUOTA_HELP: &str = "\
@@ -159,8 +158,8 @@ pub(super) fn run(command: AccountCommand) -> Result<(), Trouble> {
     match command {
         AccountCommand::Add(args) => add(&args),
         AccountCommand::List { json, place } => list(json, &place),
-        AccountCommand::Password { account, password_stdin, place } => {
-            set_password(&account, password_stdin, &place)
+        AccountCommand::Password { account, source, place } => {
+            set_password(&account, source, &place)
         }
         AccountCommand::Quota { account, size, place } => set_quota(&account, size, &place),
         AccountCommand::Logins { account, max, json, place } => logins(&account, max, json, &place),
@@ -180,11 +179,11 @@ fn add(args: &AddArgs) -> Result<(), Trouble> {
     };
     // Before somebody types a password in vain.
     place::ask(&mut hand, Request::Check(additions.clone()))?;
-    let secrets = password::new(&name, args.password_stdin)?;
+    let password::New { secrets, told } = password::new(&name, args.source)?;
     additions.accounts = vec![(name.clone(), secrets)];
     place::ask(&mut hand, Request::Add(additions))?;
     let list: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-    Ok(table::print(&format!("account `{name}` added: {}\n", list.join(", ")))?)
+    Ok(table::print(&format!("account `{name}` added: {}\n{told}", list.join(", ")))?)
 }
 
 /// The name and the addresses that the words of the command line mean.
@@ -253,12 +252,12 @@ fn list(json: bool, place: &Place) -> Result<(), Trouble> {
     Ok(table::print(&table(&columns, &rows))?)
 }
 
-fn set_password(login: &str, from_stdin: bool, place: &Place) -> Result<(), Trouble> {
+fn set_password(login: &str, source: password::Source, place: &Place) -> Result<(), Trouble> {
     let mut hand = place.reach()?;
     let name = place::account(&mut hand, login)?.name;
-    let secrets = password::new(&name, from_stdin)?;
+    let password::New { secrets, told } = password::new(&name, source)?;
     place::ask(&mut hand, Request::Password { login: name.clone(), secrets })?;
-    Ok(table::print(&format!("account `{name}` has a new password\n"))?)
+    Ok(table::print(&format!("account `{name}` has a new password\n{told}"))?)
 }
 
 fn set_quota(login: &str, quota: Quota, place: &Place) -> Result<(), Trouble> {

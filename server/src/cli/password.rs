@@ -3,6 +3,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 
+use clap::Args;
+use pillarbox_core::Random;
 use pillarbox_core::sasl::Secret;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
@@ -10,16 +12,62 @@ use crate::context::SystemRandom;
 use crate::control::wire::SecretText;
 use crate::secrets::{self, PASSWORD_BYTES_MAX};
 
+/// Where the password is to come from: it is made up where neither is said.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(multiple = false)]
+pub(super) struct Source {
+    /// Ask for the password at the terminal, in the place of making one up.
+    #[arg(long)]
+    ask: bool,
+    /// Read the password from the first line of standard input.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// A new password as the server keeps it.
+pub(super) struct New {
+    pub(super) secrets: Vec<SecretText>,
+    /// A line that tells the password, where nobody knows it yet.
+    pub(super) told: String,
+}
+
 /// Gets a new password, and what is kept of it.
 ///
 /// # Errors
 /// One line for the user.
-pub(super) fn new(for_whom: &str, from_stdin: bool) -> Result<Vec<SecretText>, String> {
-    let password = if from_stdin { from_lines(io::stdin().lock())? } else { ask_twice(for_whom)? };
-    let derived = secrets::derive(&password, &mut SystemRandom::default())
+pub(super) fn new(for_whom: &str, source: Source) -> Result<New, String> {
+    let random = &mut SystemRandom::default();
+    let (password, told) = match source {
+        Source { password_stdin: true, .. } => (from_lines(io::stdin().lock())?, String::new()),
+        Source { ask: true, .. } => (ask_twice(for_whom)?, String::new()),
+        Source { ask: false, password_stdin: false } => {
+            let made = made_up(random);
+            let told = format!("password: {made}\n");
+            (Secret::new(made), told)
+        }
+    };
+    let derived = secrets::derive(&password, random)
         .map_err(|error| format!("cannot derive keys of the password: {error}"))?;
-    Ok(derived.into_stored().iter().map(SecretText::from).collect())
+    Ok(New { secrets: derived.into_stored().iter().map(SecretText::from).collect(), told })
 }
+
+/// Twenty letters and digits in groups, of 32 that cannot be taken for each other: 100 bits.
+fn made_up(random: &mut dyn Random) -> String {
+    let mut bytes = [0; 20];
+    random.fill(&mut bytes);
+    let mut password = String::new();
+    for (index, byte) in bytes.iter().enumerate() {
+        if index > 0 && index % 5 == 0 {
+            password.push('-');
+        }
+        let sign = SIGNS.get(usize::from(byte % 32)).copied().unwrap_or(b'a');
+        password.push(char::from(sign));
+    }
+    password
+}
+
+/// As many as divide 256, so that none is more likely.
+const SIGNS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// The first line, which must be the only one.
 fn from_lines(input: impl Read) -> Result<Secret, String> {
@@ -90,6 +138,16 @@ impl Drop for Silence<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn made_up_ones_are_good_and_different() {
+        let made = made_up(&mut SystemRandom::default());
+        assert_eq!((made.len(), made.matches('-').count()), (23, 3));
+        assert_eq!(secrets::check_new(&made), Ok(()));
+        assert_ne!(made, made_up(&mut SystemRandom::default()));
+        let signs: std::collections::BTreeSet<_> = SIGNS.iter().collect();
+        assert_eq!(signs.len(), 32);
+    }
 
     #[test]
     fn one_line_is_a_password() {

@@ -133,7 +133,7 @@ fn manages_a_running_server(runtime: &'static str) {
     refused(&dir, &["domain", "remove", "elsewhere.org"], "not a domain of this server");
     refused(&dir, &["account", "password", "nobody"], "no account or address `nobody`");
     refused(&dir, &["address", "remove", "x@example.org"], "no address x@example.org");
-    refused(&dir, &["account", "add", "bob@example.org"], "--password-stdin");
+    refused(&dir, &["account", "add", "bob@example.org", "--ask"], "--password-stdin");
     let (code, said) = with_password(&dir, &["account", "add", "bob@example.org"], "short");
     assert_eq!(code, 1);
     assert!(said.contains("fewer than 8 characters"), "{said}");
@@ -551,7 +551,7 @@ fn typed(dir: &Path, words: &[&str], lines: &str) -> (i32, String) {
 fn a_password_is_asked_for_twice_and_not_shown() {
     let place = Place::new("smol");
     let server = place.localserve();
-    let (dir, words) = (place.dir(), ["account", "add", "alice@localhost"]);
+    let (dir, words) = (place.dir(), ["account", "add", "alice@localhost", "--ask"]);
     let (code, said) = typed(&dir, &words, "one secret,another secret");
     assert_eq!(code, 1);
     assert!(said.contains("not the same") && !said.contains("one secret"), "{said}");
@@ -567,6 +567,24 @@ fn a_password_is_asked_for_twice_and_not_shown() {
     let (code, said) = typed(&dir, &words, "typed secret,typed secret");
     assert_eq!(code, 1);
     assert!(!said.contains("New password"), "{said}");
+    server.stop();
+}
+
+#[test]
+fn a_password_is_made_up_and_told_once() {
+    let place = Place::new("smol");
+    let server = place.localserve();
+    let told = |words: &[&str]| {
+        let said = done(&place.dir(), words);
+        let last = said.lines().last().unwrap();
+        last.strip_prefix("password: ").unwrap().to_owned()
+    };
+    let first = told(&["account", "add", "alice@localhost"]);
+    enter(&place, "alice", &first).unwrap();
+    let second = told(&["account", "password", "alice"]);
+    assert_ne!(first, second);
+    assert!(enter(&place, "alice", &first).is_err());
+    enter(&place, "alice", &second).unwrap();
     server.stop();
 }
 
