@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::on_each_runtime;
-use crate::server::{PASSWORD, Place, exists, run, succeed};
+use crate::server::{PASSWORD, Place, run, script, succeed};
 use crate::talk::{Imap, letter};
 
 on_each_runtime!(
@@ -194,11 +194,9 @@ fn curl_appends_and_reads_back(runtime: &'static str) {
 fn imaplib_works(runtime: &'static str) {
     let place = Place::new(runtime);
     let server = place.localserve();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/imaplib_session.py");
-    assert!(exists(&script));
     succeed(
         Command::new("python3")
-            .arg(script)
+            .arg(script("imaplib_session.py"))
             .args([&place.imap().to_string(), &place.imaps().to_string()])
             .arg(place.ca())
             .arg(place.smtp().to_string()),
