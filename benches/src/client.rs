@@ -37,6 +37,14 @@ impl Trust {
         Ok(Self(Arc::new(config)))
     }
 
+    /// The same, asking for this protocol by ALPN.
+    #[must_use]
+    pub fn asking(self, protocol: &str) -> Self {
+        let mut config = (*self.0).clone();
+        config.alpn_protocols = vec![protocol.into()];
+        Self(Arc::new(config))
+    }
+
     fn wrap(&self, tcp: TcpStream) -> io::Result<Stream> {
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
         let tls = ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;

@@ -34,6 +34,12 @@ impl Tree {
         Self { roots }
     }
 
+    /// The processes at the roots.
+    #[must_use]
+    pub fn roots(&self) -> &[u32] {
+        &self.roots
+    }
+
     /// What all have computed since they began, those that have ended included. The kernel tells
     /// it in steps of 10 ms for each process.
     #[must_use]

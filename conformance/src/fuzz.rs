@@ -16,6 +16,7 @@
 )]
 
 pub mod calls;
+pub mod hello;
 pub mod http;
 pub mod imap;
 pub mod reencode;
@@ -27,11 +28,12 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
     ("tls", tls::target),
+    ("hello", hello::target),
     ("calls", calls::target),
     ("reencode", reencode::target),
     ("http", http::target),

@@ -86,10 +86,25 @@ impl Mold {
         World {
             store,
             _dir: dir,
-            context: Arc::new(Context::new("localhost".into(), 1, &allowances, secret, random)),
+            context: Arc::new(
+                Context::new("localhost".into(), 1, &allowances, secret, random)
+                    .offering_cram_md5(true),
+            ),
             config: self.config.clone(),
             identities: self.identities.clone(),
         }
+    }
+
+    /// The certificates of its worlds.
+    #[must_use]
+    pub fn identities(&self) -> &[Identity] {
+        &self.identities
+    }
+
+    /// How a client trusts its worlds.
+    #[must_use]
+    pub fn client_config(&self) -> rustls::ClientConfig {
+        (*self.client).clone()
     }
 
     /// What a client needs for TLS with any of its worlds.
@@ -198,6 +213,7 @@ fn common(secrets: &[Secret]) -> Additions {
     };
     Additions {
         domains: vec!["localhost".into(), "b\u{fc}cher.example".into()],
+        cram_md5: vec!["localhost".into()],
         accounts: vec![account("user", secrets), account("friend", secrets)],
         addresses: ["user", "friend", "small", "away"]
             .map(address)

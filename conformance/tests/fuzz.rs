@@ -110,6 +110,11 @@ fn tls() {
 }
 
 #[test]
+fn hello() {
+    bounded("hello", 80, 20);
+}
+
+#[test]
 fn calls() {
     bounded("calls", 800, 60);
 }
@@ -149,6 +154,7 @@ under_bolero! {
     bolero_imap: fuzz::imap::target;
     bolero_sasl: fuzz::sasl::target;
     bolero_tls: fuzz::tls::target;
+    bolero_hello: fuzz::hello::target;
     bolero_calls: fuzz::calls::target;
     bolero_reencode: fuzz::reencode::target;
     bolero_http: fuzz::http::target;

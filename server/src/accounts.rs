@@ -53,6 +53,7 @@ pub(crate) async fn carry_out(
         Request::Add(additions) => add(&desk, additions, asker.now).await,
         Request::Check(additions) => check(&desk, &additions).await,
         Request::CatchAll { domain, login } => catch_all(&desk, &domain, login.as_deref()).await,
+        Request::CramMd5 { domain, on } => cram_md5(&desk, &domain, on).await,
         Request::ChangeAlias { alias, change } => aliases::change(&desk, &alias, &change).await,
         Request::RemoveAlias { alias } => aliases::remove(&desk, &alias).await,
         Request::Quota { login, quota } => set_quota(&desk, &login, quota).await,
@@ -182,6 +183,19 @@ async fn catch_all(desk: &Desk<Job>, domain: &str, login: Option<&str>) -> Resul
     }
 }
 
+async fn cram_md5(desk: &Desk<Job>, domain: &str, on: bool) -> Result<Answer, String> {
+    let domain = domain_name(domain)?;
+    let job = Write::SetCramMd5 { domain: domain.clone(), on };
+    match job::write(desk, "cram-md5", job).await {
+        Ok(_) => {
+            log::info!(domain = domain.as_str(), on; "CRAM-MD5 set by command");
+            Ok(Answer::Done)
+        }
+        Err(StoreError::NotOurDomain) => Err(explain::not_ours(&domain)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// What comes from a command is taken as it would be typed.
 fn checked(new: &wire::Additions) -> Result<Additions, String> {
     let mut additions = Additions::default();
@@ -199,6 +213,9 @@ fn checked(new: &wire::Additions) -> Result<Additions, String> {
     }
     for row in &new.aliases {
         additions.aliases.push(aliases::new(row)?);
+    }
+    for name in &new.cram_md5 {
+        additions.cram_md5.push(domain_name(name)?);
     }
     additions.catch_alls.clone_from(&new.catch_alls);
     additions.quotas =
@@ -338,7 +355,8 @@ pub fn create_first(
         Ok(_) => return Ok(()),
         Err(error) => return Err(error.to_string()),
     }
-    let mut additions = Additions { domains: vec![first.domain.clone()], ..Additions::default() };
+    let domains = vec![first.domain.clone()];
+    let mut additions = Additions { cram_md5: domains.clone(), domains, ..Additions::default() };
     for name in &first.names {
         let derived = secrets::derive(&first.password, random)
             .map_err(|error| format!("cannot derive keys of a password: {error}"))?;

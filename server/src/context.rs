@@ -26,6 +26,8 @@ pub struct Context {
     pub(crate) recents: Arc<Recents>,
     /// How much comes from each network.
     pub(crate) rates: Rates,
+    /// Whether a domain wants CRAM-MD5, so that it is announced.
+    pub(crate) cram_md5: bool,
     /// Logins and attempts at them that the store does not have yet.
     pub(crate) attempts: Arc<Attempts>,
     /// The right passwords of the last minutes.
@@ -57,10 +59,17 @@ impl Context {
             recents: Arc::default(),
             next_id: AtomicU64::new(first_id),
             login_secret,
+            cram_md5: false,
             attempts: Arc::default(),
             remembered: Remembered::new(REMEMBERED, &mut *randomness()),
             randomness,
         }
+    }
+
+    /// Announces CRAM-MD5, since a domain wants it.
+    #[must_use]
+    pub fn offering_cram_md5(self, offered: bool) -> Self {
+        Self { cram_md5: offered, ..self }
     }
 
     /// Remembers a password that was right for this long, in the place of ten minutes; 0: not at

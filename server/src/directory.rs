@@ -32,6 +32,7 @@ pub(crate) struct Listed {
 struct ListedDomain {
     name: String,
     catch_all: Option<(String, Range<usize>)>,
+    cram_md5: bool,
 }
 
 #[derive(Debug)]
@@ -61,6 +62,9 @@ pub(crate) fn to_text(present: &Present) -> String {
         let _infallible = writeln!(text, "\n[[domain]]\nname = {}", quoted(&domain.name));
         if let Some(account) = &domain.catch_all {
             let _infallible = writeln!(text, "catch_all = {}", quoted(account));
+        }
+        if domain.cram_md5 {
+            text.push_str("cram_md5 = true\n");
         }
     }
     for account in &present.accounts {
@@ -166,7 +170,8 @@ fn read_domain(table: &mut Reader<'_, '_>, seen: &mut Seen) -> Option<ListedDoma
     let catch_all = table.string("catch_all");
     let catch_all = checked(table, "catch_all", catch_all, account_name);
     let catch_all = catch_all.map(|account| (account, table.place("catch_all")));
-    Some(ListedDomain { name: name?, catch_all })
+    let cram_md5 = table.boolean("cram_md5").unwrap_or(false);
+    Some(ListedDomain { name: name?, catch_all, cram_md5 })
 }
 
 fn read_account(table: &mut Reader<'_, '_>, seen: &mut Seen) -> Option<ListedAccount> {
@@ -215,7 +220,8 @@ fn read_secrets(table: &mut Reader<'_, '_>) -> Vec<SecretText> {
     let mut kinds = BTreeMap::new();
     for (text, place) in table.strings("secrets") {
         let Some(secret) = SecretText(text).to_stored() else {
-            let what = "this is no secret as `pillarbox export` writes it: $argon2id$… or SCRAM-…";
+            let what = "this is no secret as `pillarbox export` writes it: $argon2id$…, SCRAM-… \
+                        or CRAM-MD5$…";
             table.flaw_in(&place, what.into());
             continue;
         };
@@ -223,6 +229,7 @@ fn read_secrets(table: &mut Reader<'_, '_>) -> Vec<SecretText> {
             pillarbox_store::Secret::Argon2id(_) => 1,
             pillarbox_store::Secret::ScramSha256(_) => 2,
             pillarbox_store::Secret::ScramSha1(_) => 3,
+            pillarbox_store::Secret::CramMd5(_) => 4,
         };
         if kinds.insert(kind, SecretText::from(&secret)).is_some() {
             table.flaw_in(&place, "an account has one secret of each kind".into());
@@ -397,6 +404,10 @@ fn plan_domain(
     match row {
         None => plan.additions.domains.push(name.clone()),
         Some(_) => plan.known += 1,
+    }
+    // As with the quota: a file that says nothing claims nothing.
+    if domain.cram_md5 && !row.is_some_and(|row| row.cram_md5) {
+        plan.additions.cram_md5.push(name.clone());
     }
     let Some((account, place)) = &domain.catch_all else { return };
     match row.and_then(|row| row.catch_all.as_ref()) {

@@ -81,7 +81,7 @@ impl Entrance {
         let implicit_tls = listener.protocol.implicit_tls();
         let tls = tls.filter(|_| listener.protocol != Protocol::Http);
         let starttls = tls.is_some() && !implicit_tls;
-        let speech = terms::speech(config, listener, starttls, shown)?;
+        let speech = terms::speech(config, listener, starttls, context.cram_md5, shown)?;
         let proxies = listener.proxies.as_slice().into();
         Ok(Self { context: Arc::clone(context), tls, implicit_tls, speech, proxies })
     }

@@ -11,7 +11,8 @@ use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::Desk;
 use pillarbox_core::international::fold;
 use pillarbox_core::sasl::{
-    Hash, KeysWanted, Login, NONCE_BYTES, Proven, ScramKeys, Step, Unproven,
+    Answered, CramKeys, Hash, KeysWanted, Login, Mechanism, NONCE_BYTES, Proven, ScramKeys, Step,
+    Unproven,
 };
 use pillarbox_core::{Moment, Now};
 use pillarbox_store::{AccountId, Credentials, Found, Read, SUCCEEDED, Secret, StoreError};
@@ -41,7 +42,7 @@ pub(crate) enum Denied {
     Wrong,
     /// The account has a password, but nothing was kept of it for this mechanism: no guess was
     /// made. Whoever logs in hears the same as for a wrong password.
-    NoKeys(Hash),
+    NoKeys(&'static str),
     /// The password is right, but they want to act as somebody else.
     NotAs,
     /// Too many failed from their network: the password is not even looked at.
@@ -60,6 +61,8 @@ pub(crate) enum Claim {
     Password(Login),
     /// What are the keys?
     Keys(KeysWanted),
+    /// Do the keys give this digest?
+    Answered(Answered),
     /// The keys fit: who is it?
     Proven(Proven),
     /// They do not: why not?
@@ -89,6 +92,7 @@ impl Claim {
         match self {
             Self::Password(login) => &login.authcid,
             Self::Keys(wanted) => wanted.authcid(),
+            Self::Answered(answered) => answered.authcid(),
             Self::Proven(proven) => &proven.authcid,
             Self::Unproven(unproven) => &unproven.authcid,
         }
@@ -131,11 +135,16 @@ impl Claim {
                 Verdict::End(check(desk, context, now, login, found.ok()).await)
             }
             Self::Keys(wanted) => {
-                let keys = keys(context, wanted.hash(), found);
+                let hash = wanted.hash();
+                let keys = match keys(desk, context, hash, wanted.authcid(), found).await {
+                    Ok(keys) => keys,
+                    Err(denied) => return Verdict::End(Err(denied)),
+                };
                 let mut nonce = [0; NONCE_BYTES];
                 context.random().fill(&mut nonce);
                 Verdict::Further(wanted.found(keys, nonce))
             }
+            Self::Answered(answered) => Verdict::End(compare(&answered, found.ok())),
             Self::Proven(proven) => Verdict::End(accept(&proven, found.ok())),
             Self::Unproven(unproven) => Verdict::End(Err(explain(&unproven, found.ok()))),
         }
@@ -235,7 +244,7 @@ async fn check(
     let stored = found.as_ref().and_then(|credentials| {
         credentials.secrets.iter().find_map(|secret| match secret {
             Secret::Argon2id(hash) => Some((credentials.account, hash.clone())),
-            Secret::ScramSha256(_) | Secret::ScramSha1(_) => None,
+            Secret::ScramSha256(_) | Secret::ScramSha1(_) | Secret::CramMd5(_) => None,
         })
     });
     let remembered = &context.remembered;
@@ -252,16 +261,42 @@ async fn check(
 }
 
 /// The keys of a name, or such as nobody can have.
-fn keys(context: &Context, hash: Hash, found: Result<Credentials, Unknown>) -> ScramKeys {
-    let name = match found {
+///
+/// An account has one salt, under its name and under each of its addresses. So who asks for `ann`,
+/// `ann@one.example` and `ann@two.example` must hear one salt as well where none of them exists, or
+/// only one: else a difference would tell. That is why a name that no account has gets the salt of
+/// whoever has its local part elsewhere on this server, and one that is made of the local part only
+/// where nobody has it. What is left: that two addresses with different local parts are of one
+/// account, and that two accounts have the same local part in two domains.
+async fn keys(
+    desk: &Desk<Job>,
+    context: &Context,
+    hash: Hash,
+    login: &str,
+    found: Result<Credentials, Unknown>,
+) -> Result<ScramKeys, Denied> {
+    // Looked up in every case, so that the time tells nothing.
+    let localpart = login.rsplit_once('@').map_or(login, |(localpart, _)| localpart);
+    let question = Read::Namesake { localpart: localpart.to_owned() };
+    let namesake = match job::read(desk, "namesake", question).await {
+        Ok(Found::Namesake(namesake)) => namesake,
+        Ok(_) => return Err(Denied::Failed(job::astray("namesake"))),
+        Err(error) => return Err(Denied::Failed(error)),
+    };
+    let (name, shown) = match found {
         Ok(credentials) => match scram(&credentials, hash) {
-            Some(keys) => return keys,
-            None => credentials.name,
+            Some(keys) => return Ok(keys),
+            None => (credentials.name, None),
         },
-        Err(Unknown { name }) => name,
+        Err(Unknown { name, ours: false }) => (name, None),
+        Err(Unknown { name, ours: true }) => (name, namesake.and_then(|known| scram(&known, hash))),
     };
     let secret = &context.login_secret;
-    ScramKeys::decoy(hash, &name, secret, SALT_BYTES, SCRAM_ITERATIONS)
+    let decoy = ScramKeys::decoy(hash, &name, secret, SALT_BYTES, SCRAM_ITERATIONS);
+    Ok(match shown {
+        Some(ScramKeys { salt, iterations, .. }) => ScramKeys { salt, iterations, ..decoy },
+        None => decoy,
+    })
 }
 
 /// The keys were looked up again: somebody could hold an exchange open until after the password
@@ -277,9 +312,31 @@ fn accept(proven: &Proven, found: Option<Credentials>) -> Result<User, Denied> {
 fn explain(unproven: &Unproven, found: Option<Credentials>) -> Denied {
     match found {
         Some(known) if !known.secrets.is_empty() && scram(&known, unproven.hash).is_none() => {
-            Denied::NoKeys(unproven.hash)
+            let mechanism = Mechanism::Scram { hash: unproven.hash, plus: false };
+            Denied::NoKeys(mechanism.name())
         }
         _ => Denied::Wrong,
+    }
+}
+
+/// A digest is made and compared in every case, so that the time tells nothing.
+fn compare(answered: &Answered, found: Option<Credentials>) -> Result<User, Denied> {
+    let keys = found.as_ref().and_then(|credentials| {
+        credentials.secrets.iter().find_map(|secret| match secret {
+            Secret::CramMd5(pillarbox_store::CramKeys { inner, outer }) => {
+                Some(CramKeys { inner: *inner, outer: *outer })
+            }
+            _ => None,
+        })
+    });
+    let nobodys = CramKeys { inner: [0; 16], outer: [0; 16] };
+    let fits = answered.fits(keys.as_ref().unwrap_or(&nobodys));
+    match (found, keys) {
+        (Some(credentials), Some(_)) if fits => admit(credentials, answered.authcid(), ""),
+        (Some(known), None) if !known.secrets.is_empty() => {
+            Err(Denied::NoKeys(Mechanism::CramMd5.name()))
+        }
+        _ => Err(Denied::Wrong),
     }
 }
 
@@ -309,9 +366,10 @@ fn scram(credentials: &Credentials, hash: Hash) -> Option<ScramKeys> {
 
 /// A login that no account has.
 struct Unknown {
-    /// What its salt is derived from. As an account has the same salt under its name and under
-    /// its addresses here, only the local part counts there.
+    /// What its salt is made of: the local part, where the domain is ours.
     name: String,
+    /// It has no domain, or one of ours.
+    ours: bool,
 }
 
 async fn credentials(
@@ -323,9 +381,11 @@ async fn credentials(
         Ok(Found::Credentials(credentials)) => Ok(Ok(credentials)),
         Err(StoreError::NoSuchAccount | StoreError::NoSuchAddress) => {
             let name = login.rsplit_once('@').map_or(login, |(localpart, _)| localpart);
-            Ok(Err(Unknown { name: fold(name).into_owned() }))
+            Ok(Err(Unknown { name: fold(name).into_owned(), ours: true }))
         }
-        Err(StoreError::NotOurDomain) => Ok(Err(Unknown { name: fold(login).into_owned() })),
+        Err(StoreError::NotOurDomain) => {
+            Ok(Err(Unknown { name: fold(login).into_owned(), ours: false }))
+        }
         Ok(_) => Err(Denied::Failed(job::astray("credentials"))),
         Err(error) => Err(Denied::Failed(error)),
     }

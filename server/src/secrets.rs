@@ -1,6 +1,7 @@
 //! What is kept of a password: an argon2id hash to check against, and SCRAM keys for clients that
 //! prove themselves without sending it. Never the password.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use argon2::password_hash::Error;
@@ -9,7 +10,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pillarbox_core::Random;
-use pillarbox_core::sasl::{Hash, ScramKeys, Secret};
+use pillarbox_core::sasl::{BadPassword, CramKeys, Hash, ScramKeys, Secret, prepared};
 use pillarbox_store as store;
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
@@ -33,6 +34,8 @@ pub struct Derived {
     pub argon2id: String,
     /// For SCRAM-SHA-256 and SCRAM-SHA-1.
     pub scram: Vec<ScramKeys>,
+    /// For CRAM-MD5; the store keeps it only where that is wanted.
+    pub cram: CramKeys,
 }
 
 /// Derives what is stored of a password. Takes tens of milliseconds, on purpose.
@@ -40,6 +43,7 @@ pub struct Derived {
 /// # Errors
 /// Where argon2 cannot have its memory.
 pub fn derive(password: &Secret, random: &mut dyn Random) -> Result<Derived, Error> {
+    let prepared = prepared(password.reveal()).unwrap_or_else(|_| Cow::Borrowed(password.reveal()));
     let mut salt = || {
         let mut salt = [0; SALT_BYTES];
         random.fill(&mut salt);
@@ -50,19 +54,23 @@ pub fn derive(password: &Secret, random: &mut dyn Random) -> Result<Derived, Err
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
         params: ParamsString::try_from(&params)?,
-        hash: Some(hash(params, password, &salt_used, Params::DEFAULT_OUTPUT_LEN)?),
+        hash: Some(hash(params, &prepared, &salt_used, Params::DEFAULT_OUTPUT_LEN)?),
         salt: Some(salt_used),
     }
     .to_string();
     let scram = [Hash::Sha256, Hash::Sha1]
-        .map(|hash| ScramKeys::derive(hash, password.reveal(), &salt(), SCRAM_ITERATIONS));
-    Ok(Derived { argon2id, scram: scram.to_vec() })
+        .map(|hash| ScramKeys::derive(hash, &prepared, &salt(), SCRAM_ITERATIONS));
+    let cram = CramKeys::derive(&prepared);
+    Ok(Derived { argon2id, scram: scram.to_vec(), cram })
 }
 
 /// Whether the password is the one whose hash this is. `None` stands for an account that does not
 /// exist: it costs the same time, so that an answer's delay does not tell which addresses exist.
 #[must_use]
 pub fn verify(password: &Secret, argon2id: Option<&str>) -> bool {
+    // One that cannot be prepared cannot have been set: it is wrong, and takes as long.
+    let password =
+        &*prepared(password.reveal()).unwrap_or_else(|_| Cow::Borrowed(password.reveal()));
     match argon2id {
         Some(stored) => verify_stored(password, stored).unwrap_or(false),
         None => {
@@ -74,7 +82,7 @@ pub fn verify(password: &Secret, argon2id: Option<&str>) -> bool {
     }
 }
 
-fn verify_stored(password: &Secret, stored: &str) -> Result<bool, Error> {
+fn verify_stored(password: &str, stored: &str) -> Result<bool, Error> {
     let stored = PasswordHash::new(stored)?;
     let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else { return Ok(false) };
     if stored.algorithm != Algorithm::Argon2id.ident() || stored.version != Some(0x13) {
@@ -84,7 +92,7 @@ fn verify_stored(password: &Secret, stored: &str) -> Result<bool, Error> {
     Ok(hash(Params::try_from(&stored)?, password, salt, expected.len())? == *expected)
 }
 
-fn hash(params: Params, password: &Secret, salt: &[u8], length: usize) -> Result<Output, Error> {
+fn hash(params: Params, password: &str, salt: &[u8], length: usize) -> Result<Output, Error> {
     let count = params.block_count();
     let mut memory: Vec<Block> = Vec::new();
     memory
@@ -94,7 +102,7 @@ fn hash(params: Params, password: &Secret, salt: &[u8], length: usize) -> Result
     let mut output = [0; Output::MAX_LENGTH];
     let output = output.get_mut(..length).ok_or(Error::OutputSize)?;
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
-        password.reveal().as_bytes(),
+        password.as_bytes(),
         salt,
         output,
         memory,
@@ -106,11 +114,17 @@ fn params() -> Result<Params, Error> {
     Ok(Params::new(MEMORY_KIB, PASSES, 1, None)?)
 }
 
-/// The rules for a new password.
+/// The rules for a new password. What cannot be brought to the form in which passwords are compared
+/// (RFC 8265 §4.2) is refused here: nobody could log in with it everywhere.
 ///
 /// # Errors
 /// What is wrong with it and what to do.
 pub fn check_new(password: &str) -> Result<(), String> {
+    let password = match prepared(password) {
+        Ok(password) => password,
+        Err(BadPassword::Empty) => Cow::Borrowed(""),
+        Err(why) => return Err(format!("{why}: choose another one")),
+    };
     if password.chars().count() < PASSWORD_CHARS_MIN {
         return Err(format!(
             "the password has fewer than {PASSWORD_CHARS_MIN} characters: such are found by trying"
@@ -121,12 +135,6 @@ pub fn check_new(password: &str) -> Result<(), String> {
             "the password has more than {PASSWORD_BYTES_MAX} bytes: not every mail program can \
              send that"
         ));
-    }
-    // RFC 4616 §2 has no NUL in a password, and IMAP's quoted strings have no line ends.
-    if password.contains(|char: char| char.is_control()) {
-        return Err("the password holds a control character, which cannot be typed everywhere: \
-                    choose another one"
-            .into());
     }
     Ok(())
 }
@@ -149,12 +157,15 @@ impl Derived {
                 Hash::Sha1 => store::Secret::ScramSha1(keys),
             }
         });
-        std::iter::once(store::Secret::Argon2id(self.argon2id)).chain(scram).collect()
+        let CramKeys { inner, outer } = self.cram;
+        let cram = store::Secret::CramMd5(store::CramKeys { inner, outer });
+        std::iter::once(store::Secret::Argon2id(self.argon2id)).chain(scram).chain([cram]).collect()
     }
 }
 
 /// A stored secret as one line of text: the PHC form for argon2id; for SCRAM
-/// `MECHANISM$ITERATIONS:SALT$STOREDKEY:SERVERKEY` (RFC 5803 §2). PostgreSQL keeps the same.
+/// `MECHANISM$ITERATIONS:SALT$STOREDKEY:SERVERKEY` (RFC 5803 §2), which PostgreSQL keeps the same;
+/// `CRAM-MD5$INNER:OUTER`.
 #[must_use]
 pub fn to_text(secret: &store::Secret) -> String {
     let scram = |name: &str, keys: &store::ScramKeys| {
@@ -170,6 +181,9 @@ pub fn to_text(secret: &store::Secret) -> String {
         store::Secret::Argon2id(phc) => phc.clone(),
         store::Secret::ScramSha256(keys) => scram(SCRAM_SHA_256, keys),
         store::Secret::ScramSha1(keys) => scram(SCRAM_SHA_1, keys),
+        store::Secret::CramMd5(keys) => {
+            format!("{CRAM_MD5}${}:{}", BASE64.encode(keys.inner), BASE64.encode(keys.outer))
+        }
     }
 }
 
@@ -181,6 +195,12 @@ pub fn from_text(text: &str) -> Option<store::Secret> {
         return Some(store::Secret::Argon2id(text.to_owned()));
     }
     let (mechanism, rest) = text.split_once('$')?;
+    if mechanism == CRAM_MD5 {
+        let (inner, outer) = rest.split_once(':')?;
+        let state = |text| <[u8; 16]>::try_from(BASE64.decode(text).ok()?).ok();
+        let keys = store::CramKeys { inner: state(inner)?, outer: state(outer)? };
+        return Some(store::Secret::CramMd5(keys));
+    }
     let (mixing, keys) = rest.split_once('$')?;
     let (iterations, salt) = mixing.split_once(':')?;
     let (stored_key, server_key) = keys.split_once(':')?;
@@ -204,6 +224,7 @@ pub fn from_text(text: &str) -> Option<store::Secret> {
 
 const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
 const SCRAM_SHA_1: &str = "SCRAM-SHA-1";
+const CRAM_MD5: &str = "CRAM-MD5";
 
 #[cfg(test)]
 mod tests {
@@ -227,6 +248,18 @@ mod tests {
         assert!(!verify(&Secret::new("pillarbox".into()), Some("rubbish")));
         assert!(!verify(&Secret::new("pillarbox".into()), None));
         assert_eq!(derived.scram.len(), 2);
+    }
+
+    #[test]
+    fn a_letter_is_one_however_it_is_composed() {
+        let [one, two] =
+            ["caf\u{e9} am See", "cafe\u{301} am\u{a0}See"].map(|text| Secret::new(text.into()));
+        let derived = derive(&two, &mut Ones).unwrap();
+        assert!(verify(&one, Some(&derived.argon2id)) && verify(&two, Some(&derived.argon2id)));
+        assert_eq!(derived.scram, derive(&one, &mut Ones).unwrap().scram);
+        assert_eq!(derived.cram, derive(&one, &mut Ones).unwrap().cram);
+        assert!(!verify(&Secret::new("cafe am See".into()), Some(&derived.argon2id)));
+        assert!(!verify(&Secret::new("caf\u{e9} am\0See".into()), Some(&derived.argon2id)));
     }
 
     #[test]
@@ -268,7 +301,7 @@ mod tests {
     fn secrets_are_written_and_read_again() {
         let derived = derive(&Secret::new("pillarbox".into()), &mut Ones).unwrap();
         let stored = derived.into_stored();
-        assert_eq!(stored.len(), 3);
+        assert_eq!(stored.len(), 4);
         for secret in stored {
             let text = to_text(&secret);
             assert_eq!(from_text(&text), Some(secret), "{text}");
@@ -306,6 +339,7 @@ mod tests {
             (&"x".repeat(PASSWORD_BYTES_MAX + 1), "more than 255"),
             ("12345678\0", "control"),
             ("1234\r\n5678", "control"),
+            ("1234\u{200b}5678", "U+200B"),
         ] {
             assert!(check_new(wrong).unwrap_err().contains(word), "{wrong:?}");
         }

@@ -13,7 +13,7 @@ use pillarbox_core::effect::{Crew, Factory};
 use pillarbox_core::sasl::Secret as Password;
 use pillarbox_core::wire::network::Network;
 use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper};
-use pillarbox_store::{Options, Store, Sync};
+use pillarbox_store::{Found, Options, Read, Store, Sync};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -22,7 +22,7 @@ use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
 use crate::control::{Control, Office};
 use crate::doors::{self, Entrance, Shown};
-use crate::job::{Job, Worker};
+use crate::job::{self, Job, Worker};
 use crate::pulse::Pulse;
 #[cfg(target_os = "linux")]
 use crate::sandbox;
@@ -92,7 +92,8 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let random = || Box::new(SystemRandom::default()) as _;
     let hostname = config.hostname.clone();
     let context = Context::new(hostname, first_id(), &config.rates, secret, random)
-        .remembering(config.logins.remembered);
+        .remembering(config.logins.remembered)
+        .offering_cram_md5(wants_cram_md5(&store)?);
     let context = Arc::new(context);
     let metrics = metrics(&context, &statistics);
     let shown = Shown { metrics: Some(metrics.clone()), landing: extras.landing };
@@ -137,6 +138,15 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     };
     log::info!("stopped");
     ended.map_err(|error| error.to_string())
+}
+
+/// Whether a domain wants CRAM-MD5.
+fn wants_cram_md5(store: &Store) -> Result<bool, String> {
+    match store.reader().and_then(|mut reader| reader.read(Read::Counts)) {
+        Ok(Found::Counts(counts)) => Ok(counts.cram_md5_domains > 0),
+        Ok(_) => Err(job::astray("counts").to_string()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Reads the wall clock.

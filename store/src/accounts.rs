@@ -6,7 +6,8 @@ use rusqlite::{Connection, Row, params};
 
 use crate::mailbox::{self, INBOX};
 use crate::{
-    AccountId, Counts, Credentials, DomainId, ScramKeys, Secret, Special, StoreError, alias, sql,
+    AccountId, Counts, CramKeys, Credentials, DomainId, ScramKeys, Secret, Special, StoreError,
+    alias, sql,
 };
 
 /// An account with the mailboxes that every account has.
@@ -49,35 +50,71 @@ pub(crate) fn set_secrets(
     require(conn, account)?;
     sql::run(conn, "DELETE FROM secret WHERE account = ?1", [account.0])?;
     for secret in secrets {
-        let (kind, phc, keys) = match secret {
-            Secret::Argon2id(phc) => (ARGON2ID, Some(phc), None),
-            Secret::ScramSha256(keys) => (SCRAM_SHA_256, None, Some(keys)),
-            Secret::ScramSha1(keys) => (SCRAM_SHA_1, None, Some(keys)),
+        let insert = "INSERT INTO secret (account, kind, phc, salt, iterations, stored_key, \
+                      server_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+        let scram = |kind: i64, keys: &ScramKeys| {
+            let ScramKeys { salt, iterations, stored_key, server_key } = keys;
+            sql::run(
+                conn,
+                insert,
+                params![account.0, kind, None::<&str>, salt, iterations, stored_key, server_key],
+            )
         };
-        let inserted = sql::run(
-            conn,
-            "INSERT INTO secret (account, kind, phc, salt, iterations, stored_key, server_key) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
-            params![
-                account.0,
-                kind,
-                phc,
-                keys.map(|keys| &keys.salt),
-                keys.map(|keys| keys.iterations),
-                keys.map(|keys| &keys.stored_key),
-                keys.map(|keys| &keys.server_key),
-            ],
-        )?;
+        let inserted = match secret {
+            Secret::Argon2id(phc) => sql::run(
+                conn,
+                insert,
+                params![
+                    account.0,
+                    ARGON2ID,
+                    phc,
+                    None::<i64>,
+                    None::<i64>,
+                    None::<i64>,
+                    None::<i64>
+                ],
+            ),
+            Secret::ScramSha256(keys) => scram(SCRAM_SHA_256, keys),
+            Secret::ScramSha1(keys) => scram(SCRAM_SHA_1, keys),
+            Secret::CramMd5(CramKeys { inner, outer }) => sql::run(
+                conn,
+                insert,
+                params![account.0, CRAM_MD5, None::<&str>, [0_u8; 0], 1, inner, outer],
+            ),
+        }?;
         if inserted == 0 {
             return Err(StoreError::Misuse("an account has one secret of each kind"));
         }
     }
+    drop_unwanted(conn, Some(account))
+}
+
+/// Takes the keys of CRAM-MD5 away where no domain of the account's addresses wants them; of all
+/// accounts where none is named.
+pub(crate) fn drop_unwanted(
+    conn: &Connection,
+    account: Option<AccountId>,
+) -> Result<(), StoreError> {
+    sql::run(
+        conn,
+        "DELETE FROM secret WHERE kind = ?1 AND (?2 IS NULL OR account = ?2) AND account NOT IN \
+         (SELECT a.account FROM address a JOIN domain d ON d.id = a.domain WHERE d.cram_md5 <> 0)",
+        params![CRAM_MD5, account.map(|account| account.0)],
+    )?;
     Ok(())
+}
+
+/// Says whether a domain wants CRAM-MD5.
+pub(crate) fn set_cram_md5(conn: &Connection, domain: &str, on: bool) -> Result<(), StoreError> {
+    let (domain, _) = domain_row(conn, domain)?;
+    sql::run(conn, "UPDATE domain SET cram_md5 = ?2 WHERE id = ?1", params![domain.0, on])?;
+    drop_unwanted(conn, None)
 }
 
 const ARGON2ID: i64 = 1;
 const SCRAM_SHA_256: i64 = 2;
 const SCRAM_SHA_1: i64 = 3;
+const CRAM_MD5: i64 = 4;
 
 /// Makes a domain ours.
 pub(crate) fn create_domain(conn: &Connection, name: &str) -> Result<DomainId, StoreError> {
@@ -141,7 +178,10 @@ pub(crate) fn credentials(conn: &Connection, login: &str) -> Result<Credentials,
         },
         None => Some(by_name(conn, login)?),
     };
-    let account = account.ok_or(StoreError::NoSuchAccount)?;
+    of(conn, account.ok_or(StoreError::NoSuchAccount)?)
+}
+
+fn of(conn: &Connection, account: AccountId) -> Result<Credentials, StoreError> {
     let (name, disabled) =
         sql::first(conn, "SELECT name, disabled FROM account WHERE id = ?1", [account.0], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -150,6 +190,25 @@ pub(crate) fn credentials(conn: &Connection, login: &str) -> Result<Credentials,
     // Nobody can know the password of an account that is out of use.
     let secrets = if disabled { Vec::new() } else { secrets(conn, account)? };
     Ok(Credentials { account, name, secrets })
+}
+
+/// The account of this name, else the first that has an address with this local part in whatever
+/// domain.
+pub(crate) fn namesake(
+    conn: &Connection,
+    localpart: &str,
+) -> Result<Option<Credentials>, StoreError> {
+    let account = match by_name(conn, localpart) {
+        Ok(account) => Some(account),
+        Err(StoreError::NoSuchAccount) => sql::first(
+            conn,
+            "SELECT account FROM address WHERE localpart = ?1 ORDER BY account LIMIT 1",
+            [fold(localpart)],
+            |row| row.get(0).map(AccountId),
+        )?,
+        Err(error) => return Err(error),
+    };
+    account.map(|account| of(conn, account)).transpose()
 }
 
 /// All secrets of an account.
@@ -178,6 +237,7 @@ fn secret(row: &Row<'_>) -> rusqlite::Result<Option<Secret>> {
         ARGON2ID => Some(Secret::Argon2id(row.get(1)?)),
         SCRAM_SHA_256 => Some(Secret::ScramSha256(keys()?)),
         SCRAM_SHA_1 => Some(Secret::ScramSha1(keys()?)),
+        CRAM_MD5 => Some(Secret::CramMd5(CramKeys { inner: row.get(4)?, outer: row.get(5)? })),
         _ => None,
     })
 }
@@ -186,16 +246,18 @@ fn secret(row: &Row<'_>) -> rusqlite::Result<Option<Secret>> {
 pub(crate) fn counts(conn: &Connection) -> Result<Counts, StoreError> {
     let counts = sql::first(
         conn,
-        "SELECT (SELECT count(*) FROM account WHERE name NOT GLOB '@*'), (SELECT count(*) FROM domain), count(*), \
+        "SELECT (SELECT count(*) FROM account WHERE name NOT GLOB '@*'), (SELECT count(*) FROM domain), \
+         (SELECT count(*) FROM domain WHERE cram_md5 <> 0), count(*), \
          coalesce(sum(messages), 0), coalesce(sum(bytes), 0) FROM mailbox",
         [],
         |row| {
             Ok(Counts {
                 accounts: sql::u64_at(row, 0)?,
                 domains: sql::u64_at(row, 1)?,
-                mailboxes: sql::u64_at(row, 2)?,
-                messages: sql::u64_at(row, 3)?,
-                bytes: sql::u64_at(row, 4)?,
+                cram_md5_domains: sql::u64_at(row, 2)?,
+                mailboxes: sql::u64_at(row, 3)?,
+                messages: sql::u64_at(row, 4)?,
+                bytes: sql::u64_at(row, 5)?,
             })
         },
     )?;

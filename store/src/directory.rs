@@ -17,13 +17,20 @@ pub(crate) fn add(
     for domain in &additions.domains {
         accounts::create_domain(conn, domain)?;
     }
+    for domain in &additions.cram_md5 {
+        accounts::set_cram_md5(conn, domain, true)?;
+    }
     for new in &additions.accounts {
-        let account = accounts::create(conn, &new.name, now)?;
-        accounts::set_secrets(conn, account, &new.secrets)?;
+        accounts::create(conn, &new.name, now)?;
     }
     for new in &additions.addresses {
         let account = accounts::by_name(conn, &new.account)?;
         accounts::create_address(conn, &new.localpart, &new.domain, account)?;
+    }
+    // Which ones are kept depends on the domains of the addresses.
+    for new in &additions.accounts {
+        let account = accounts::by_name(conn, &new.name)?;
+        accounts::set_secrets(conn, account, &new.secrets)?;
     }
     for alias in &additions.aliases {
         alias::create(conn, alias)?;
@@ -114,7 +121,7 @@ pub(crate) fn domains(
     Ok(sql::all(
         conn,
         "SELECT d.name, (SELECT count(*) FROM address WHERE domain = d.id), \
-         (SELECT name FROM account WHERE id = d.catch_all) \
+         (SELECT name FROM account WHERE id = d.catch_all), d.cram_md5 \
          FROM domain d WHERE d.name > ?1 ORDER BY d.name LIMIT ?2",
         params![domain_key(after), i64::try_from(count_max).unwrap_or(i64::MAX)],
         |row| {
@@ -122,6 +129,7 @@ pub(crate) fn domains(
                 name: row.get(0)?,
                 addresses: sql::u64_at(row, 1)?,
                 catch_all: row.get(2)?,
+                cram_md5: row.get(3)?,
             })
         },
     )?)

@@ -56,7 +56,7 @@ pub use read::{
 pub use reader::Reader;
 pub use store::{Options, Store, Sync, body_path, make_folder};
 pub use types::{
-    AccountId, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
+    AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
     Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Moved, NewAccount,

@@ -44,6 +44,12 @@ pub enum Read {
         /// An account's name, or one of its addresses (a catch-all is nobody's address).
         login: String,
     },
+    /// Who might be meant by a local part, whatever stands behind the @: the account of this name,
+    /// else the first that has such an address. Answer: [`Found::Namesake`].
+    Namesake {
+        /// The local part, or an account's name.
+        localpart: String,
+    },
     /// Who has logged in to an account or tried to, the newest first. Answer: [`Found::Logins`].
     Logins {
         /// Which.
@@ -207,6 +213,8 @@ pub enum Found {
     Addressee(Addressee, Option<AccountId>),
     /// An account and its secrets.
     Credentials(Credentials),
+    /// An account and its secrets, if there is one.
+    Namesake(Option<Credentials>),
     /// Logins and attempts at them.
     Logins(Vec<Attempt>),
     /// Whether it is known.
@@ -273,6 +281,8 @@ pub struct DomainInfo {
     pub addresses: u64,
     /// The name of the account that gets what is nobody's.
     pub catch_all: Option<String>,
+    /// Accounts with an address there may log in with CRAM-MD5.
+    pub cram_md5: bool,
 }
 
 /// Who somebody is who proves to know the password.
@@ -403,6 +413,8 @@ pub struct Counts {
     pub accounts: u64,
     /// Domains of ours.
     pub domains: u64,
+    /// Those of them that want CRAM-MD5.
+    pub cram_md5_domains: u64,
     /// Mailboxes.
     pub mailboxes: u64,
     /// Messages that are not expunged.

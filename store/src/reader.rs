@@ -40,6 +40,9 @@ impl Reader {
             Read::Credentials { login } => {
                 accounts::credentials(&snapshot, &login).map(Found::Credentials)
             }
+            Read::Namesake { localpart } => {
+                accounts::namesake(&snapshot, &localpart).map(Found::Namesake)
+            }
             Read::Logins { account, skip, count_max } => {
                 attempts::list(&snapshot, account, skip, count_max).map(Found::Logins)
             }

@@ -24,7 +24,7 @@ pub(crate) fn address(conn: &Connection, localpart: &str, domain: &str) -> Resul
         "DELETE FROM address WHERE domain = ?1 AND localpart = ?2",
         params![domain.0, fold(localpart)],
     )?;
-    if removed == 0 { Err(StoreError::NoSuchAddress) } else { Ok(()) }
+    if removed == 0 { Err(StoreError::NoSuchAddress) } else { accounts::drop_unwanted(conn, None) }
 }
 
 /// Gives a domain up.
@@ -42,7 +42,7 @@ pub(crate) fn domain(
         }
     }
     sql::run(conn, "DELETE FROM domain WHERE id = ?1", [domain.0])?;
-    Ok(())
+    accounts::drop_unwanted(conn, None)
 }
 
 /// Makes an account an estate. The id that its sessions know is no account's any more.

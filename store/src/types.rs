@@ -200,6 +200,8 @@ pub enum Secret {
     ScramSha256(ScramKeys),
     /// For SCRAM-SHA-1 (RFC 5802).
     ScramSha1(ScramKeys),
+    /// For CRAM-MD5 (RFC 2195). Kept only of accounts with an address in a domain that wants it.
+    CramMd5(CramKeys),
 }
 
 impl fmt::Debug for Secret {
@@ -209,7 +211,24 @@ impl fmt::Debug for Secret {
             Self::Argon2id(_) => "Argon2id",
             Self::ScramSha256(_) => "ScramSha256",
             Self::ScramSha1(_) => "ScramSha1",
+            Self::CramMd5(_) => "CramMd5",
         })
+    }
+}
+
+/// What a server keeps of a password for CRAM-MD5: HMAC's two states.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CramKeys {
+    /// The one that goes on with the challenge.
+    pub inner: [u8; 16],
+    /// The one that goes on with the inner hash.
+    pub outer: [u8; 16],
+}
+
+impl fmt::Debug for CramKeys {
+    /// Never the keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CramKeys")
     }
 }
 

@@ -27,7 +27,8 @@ pub enum Write {
     SetSecrets {
         /// Whose.
         account: AccountId,
-        /// At most one of each kind.
+        /// At most one of each kind. [`Secret::CramMd5`] is kept only where a domain of the
+        /// account's addresses wants it.
         secrets: Vec<Secret>,
     },
     /// Keep who has logged in or tried to; and forget what is older than
@@ -58,6 +59,15 @@ pub enum Write {
         domain: String,
         /// Nobody where `None`.
         account: Option<AccountId>,
+    },
+    /// Say whether a domain wants CRAM-MD5. The keys for it are taken away from accounts that have
+    /// no address any more where it is wanted; they come with new secrets. Answer:
+    /// [`Written::Done`].
+    SetCramMd5 {
+        /// A domain of ours.
+        domain: String,
+        /// It does.
+        on: bool,
     },
     /// Make domains, accounts, addresses, aliases and catch-alls, and set quotas: all of them, or none where one of them is
     /// there already or names what is not there. Answer: [`Written::Done`].
@@ -286,6 +296,8 @@ pub enum Write {
 pub struct Additions {
     /// Domains.
     pub domains: Vec<String>,
+    /// Domains that want CRAM-MD5, of these or of others.
+    pub cram_md5: Vec<String>,
     /// Accounts.
     pub accounts: Vec<NewAccount>,
     /// Addresses, of these domains and accounts or of others.
@@ -515,6 +527,7 @@ impl fmt::Debug for Write {
             }
             Self::RemoveDomain { name, .. } => write!(f, "RemoveDomain({name})"),
             Self::NoteLogins { attempts, .. } => write!(f, "NoteLogins({})", attempts.len()),
+            Self::SetCramMd5 { domain, on } => write!(f, "SetCramMd5({domain}: {on})"),
             Self::RemoveAccount { account } => write!(f, "RemoveAccount({})", account.0),
             Self::Clear { messages_max } => write!(f, "Clear({messages_max})"),
             Self::Deliver { recipients, body, .. } | Self::DeliverEach { recipients, body, .. } => {

@@ -163,6 +163,7 @@ impl Writer {
             Write::CreateAccount { .. }
             | Write::SetSecrets { .. }
             | Write::NoteLogins { .. }
+            | Write::SetCramMd5 { .. }
             | Write::CreateDomain { .. }
             | Write::CreateAddress { .. }
             | Write::SetCatchAll { .. }
@@ -196,6 +197,9 @@ impl Writer {
             }
             Write::NoteLogins { attempts, now } => {
                 attempts::note(conn, attempts, *now).map(|()| Written::Done)
+            }
+            Write::SetCramMd5 { domain, on } => {
+                accounts::set_cram_md5(conn, domain, *on).map(|()| Written::Done)
             }
             Write::CreateDomain { name } => {
                 accounts::create_domain(conn, name).map(Written::Domain)

@@ -2,9 +2,10 @@
 
 use std::num::NonZeroU32;
 
+use pillarbox_core::UnixSeconds;
 use pillarbox_core::sasl::{
-    Binding, Bindings, Channel, Client, ClientStep, Credentials, FIELD_MAX, Login, Mechanism,
-    NONCE_BYTES, ScramKeys, Secret, Step,
+    Binding, Bindings, Channel, Client, ClientStep, CramKeys, Credentials, FIELD_MAX, Login,
+    Mechanism, NONCE_BYTES, ScramKeys, Secret, Step,
 };
 
 use crate::fuzz::Tape;
@@ -16,7 +17,7 @@ pub fn target(bytes: &[u8]) {
     let choice = tape.byte();
     let name = NAMES.get(usize::from(choice >> 1) % NAMES.len()).copied().unwrap_or_default();
     let Some(mechanism) = Mechanism::from_name(name) else {
-        assert_eq!(name, "CRAM-MD5", "{name} is no longer known");
+        assert_eq!(name, "GSSAPI", "{name} is no longer known");
         return;
     };
     assert!(mechanism.name().eq_ignore_ascii_case(name));
@@ -35,6 +36,11 @@ pub fn target(bytes: &[u8]) {
             }
             Step::Check(login) => return check(&login, &sent),
             Step::Keys(wanted) => step = wanted.found(keys(mechanism, PASSWORD), NONCE),
+            Step::Unchallenged(wanted) => step = wanted.made(NONCE, UnixSeconds(0), "mx.example"),
+            Step::Answered(answered) => {
+                assert!(!answered.authcid().is_empty() && answered.authcid().len() <= FIELD_MAX);
+                return assert!(!answered.fits(&CramKeys::derive(PASSWORD)), "by chance");
+            }
             // The fuzzer does not know the password.
             Step::Proven(proven) => panic!("{} was proven by chance", proven.authcid),
             Step::Unproven(unproven) => {
@@ -49,7 +55,7 @@ pub fn target(bytes: &[u8]) {
 }
 
 /// Names as clients write them, and one that is not served.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "PLAIN",
     "LOGIN",
     "plain",
@@ -59,6 +65,7 @@ const NAMES: [&str; 9] = [
     "scram-sha-1",
     "SCRAM-SHA-256-PLUS",
     "SCRAM-SHA-1-PLUS",
+    "GSSAPI",
 ];
 /// Messages of the longest exchange.
 const ROUNDS_MAX: usize = 5;
@@ -96,6 +103,10 @@ fn meet(mechanism: Mechanism, tape: &mut Tape<'_>) {
     loop {
         step = match step {
             Step::Keys(wanted) => wanted.found(keys(mechanism, PASSWORD), NONCE),
+            Step::Unchallenged(wanted) => wanted.made(NONCE, UnixSeconds(0), "mx.example"),
+            Step::Answered(answered) => {
+                return assert_eq!(answered.fits(&CramKeys::derive(PASSWORD)), !changed);
+            }
             Step::Challenge(exchange, mut challenge) => {
                 if tape.byte() > 200 {
                     challenge.push(tape.byte());

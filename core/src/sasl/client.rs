@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::grammar::{self, ServerFirst};
 use super::scram_keys::{same, xor};
-use super::{Binding, Hash, Mechanism, NONCE_BYTES, ScramKeys, Secret};
+use super::{Binding, Hash, Mechanism, NONCE_BYTES, ScramKeys, Secret, cram, prepared};
 
 /// As whom to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,7 @@ enum State {
     Sent,
     Name(Credentials),
     Password(Secret),
+    Cram(Credentials),
     Scram(Box<Scram>),
     /// Which signature the server must give.
     Signature(Vec<u8>),
@@ -97,6 +98,7 @@ impl Client {
                 Ok((Self(State::Sent), Some(message.into_bytes())))
             }
             Mechanism::Login => Ok((Self(State::Name(who)), None)),
+            Mechanism::CramMd5 => Ok((Self(State::Cram(who)), None)),
             Mechanism::Scram { hash, plus } => {
                 if plus != matches!(channel, Channel::Bound(..)) {
                     return Err(NoBinding);
@@ -115,6 +117,17 @@ impl Client {
             }
             State::Password(password) => {
                 ClientStep::Respond(Self(State::Sent), password.reveal().as_bytes().to_vec())
+            }
+            // RFC 2195 has no place for it.
+            State::Cram(who) if !who.authzid.is_empty() => {
+                ClientStep::Failed("CRAM-MD5 cannot act as somebody else")
+            }
+            State::Cram(Credentials { authcid, password, .. }) => {
+                let Ok(password) = prepared(password.reveal()) else {
+                    return ClientStep::Failed(NO_PASSWORD);
+                };
+                let response = cram::response(&authcid, &password, challenge);
+                ClientStep::Respond(Self(State::Sent), response)
             }
             State::Scram(scram) => scram.answer(challenge),
             State::Signature(expected) => {
@@ -194,9 +207,11 @@ impl Scram {
         else {
             return ClientStep::Failed("the server wants no iterations or too many");
         };
-        let password = self.password.reveal();
+        let Ok(password) = prepared(self.password.reveal()) else {
+            return ClientStep::Failed(NO_PASSWORD);
+        };
         let (keys, client_key) =
-            ScramKeys::derive_with_client_key(self.hash, password, &salt, count);
+            ScramKeys::derive_with_client_key(self.hash, &password, &salt, count);
         let bound = BASE64.encode(&self.bound);
         let without_proof = format!("c={bound},r={nonce}");
         let server_first = String::from_utf8_lossy(challenge);
@@ -209,6 +224,8 @@ impl Scram {
         )
     }
 }
+
+const NO_PASSWORD: &str = "the password cannot be one (RFC 8265 \u{a7}4.2)";
 
 /// More iterations than any server asks for: a hostile one would have a client work for hours.
 pub const ITERATIONS_MAX: u32 = 1_000_000;

@@ -1,5 +1,5 @@
-//! SASL (RFC 4422) for any protocol that carries it: PLAIN, LOGIN and SCRAM with both hashes, bound
-//! to the channel or not. The server's side is here, the client's is [`Client`].
+//! SASL (RFC 4422) for any protocol that carries it: PLAIN, LOGIN, CRAM-MD5, and SCRAM with both
+//! hashes, bound to the channel or not. The server's side is here, the client's is [`Client`].
 //!
 //! An exchange is short and has one path, so its states are consumed: each answer takes the old
 //! state and gives the next [`Step`].
@@ -18,13 +18,17 @@
 
 mod binding;
 mod client;
+mod cram;
 mod grammar;
+mod password;
 mod scram;
 mod scram_keys;
 mod secret;
 
 pub use binding::{Binding, Bindings};
 pub use client::{Channel, Client, ClientStep, Credentials, ITERATIONS_MAX, NoBinding};
+pub use cram::{Answered, ChallengeWanted, CramKeys};
+pub use password::{BadPassword, prepared};
 pub use scram::{KeysWanted, NONCE_BYTES, Proven, Unproven};
 pub use scram_keys::{Hash, ScramKeys};
 pub use secret::Secret;
@@ -40,6 +44,8 @@ pub enum Mechanism {
     Plain,
     /// The older one of two questions; never a standard, still asked for by mail programs.
     Login,
+    /// RFC 2195: a digest of a challenge and the password.
+    CramMd5,
     /// RFC 5802, RFC 7677: the client proves that it knows the password, and so does the server.
     Scram {
         /// Of the keys.
@@ -50,14 +56,16 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
-    /// All of them, the strongest first.
-    pub const ALL: [Self; 6] = [
+    /// All of them, the strongest first. CRAM-MD5 is the last: its stored keys are worth more to
+    /// a thief than those of the others.
+    pub const ALL: [Self; 7] = [
         Self::Scram { hash: Hash::Sha256, plus: true },
         Self::Scram { hash: Hash::Sha1, plus: true },
         Self::Scram { hash: Hash::Sha256, plus: false },
         Self::Scram { hash: Hash::Sha1, plus: false },
         Self::Plain,
         Self::Login,
+        Self::CramMd5,
     ];
 
     /// The mechanism of this name, in any case.
@@ -72,6 +80,7 @@ impl Mechanism {
         match self {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
+            Self::CramMd5 => "CRAM-MD5",
             Self::Scram { hash: Hash::Sha256, plus: true } => "SCRAM-SHA-256-PLUS",
             Self::Scram { hash: Hash::Sha1, plus: true } => "SCRAM-SHA-1-PLUS",
             Self::Scram { hash: Hash::Sha256, plus: false } => "SCRAM-SHA-256",
@@ -88,6 +97,11 @@ impl Mechanism {
             (Self::Plain, Some(message)) => plain(message),
             (Self::Login, None) => Step::Challenge(Exchange(State::Name), b"Username:".to_vec()),
             (Self::Login, Some(name)) => ask_password(name),
+            (Self::CramMd5, None) => Step::Unchallenged(ChallengeWanted::new()),
+            // RFC 4954 §4: 501 to an initial response where the server speaks first.
+            (Self::CramMd5, Some(_)) => {
+                Step::Malformed("CRAM-MD5 begins with the server's challenge")
+            }
             (Self::Scram { hash, plus }, None) => {
                 let bindings = bindings.clone();
                 Step::Challenge(Exchange(State::First { hash, plus, bindings }), Vec::new())
@@ -108,6 +122,10 @@ pub enum Step {
     Check(Login),
     /// The client has said who it is and is about to prove it: look its keys up.
     Keys(KeysWanted),
+    /// The challenge is to be made.
+    Unchallenged(ChallengeWanted),
+    /// The client has said who it is and shows that it knows the password: compare.
+    Answered(Answered),
     /// The client is who it says.
     Proven(Proven),
     /// It is not: authentication has failed.
@@ -136,6 +154,7 @@ enum State {
     Plain,
     Name,
     Password { authcid: String },
+    Cram { challenge: String },
     First { hash: Hash, plus: bool, bindings: Bindings },
     Proof(Box<scram::AwaitsProof>),
     Signed(Proven),
@@ -148,6 +167,7 @@ impl Exchange {
         match self.0 {
             State::Plain => plain(message),
             State::Name => ask_password(message),
+            State::Cram { challenge } => cram::answer(challenge, message),
             State::First { hash, plus, bindings } => scram::first(hash, plus, &bindings, message),
             State::Proof(awaits) => awaits.answer(message),
             State::Signed(proven) => scram::last(proven, message),

@@ -24,7 +24,7 @@ pub(super) enum DomainCommand {
     },
     /// List domains with the number of their addresses and their catch-all.
     List {
-        /// As JSON: an array of objects with name, addresses, `catch_all`.
+        /// As JSON: an array of objects with name, addresses, `catch_all`, `cram_md5`.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -41,6 +41,21 @@ pub(super) enum DomainCommand {
         /// Such mail is refused.
         #[arg(long, conflicts_with = "account")]
         none: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Say whether the accounts with an address in a domain may log in with CRAM-MD5.
+    ///
+    /// For old programs that know nothing better: what is stored for it is as good as the password
+    /// to a thief. It is made when a password is set, so it serves for passwords that are set from
+    /// now on. A server announces it from its next start on, where one domain wants it.
+    #[command(after_help = CRAM_MD5_HELP)]
+    CramMd5 {
+        /// The domain.
+        name: String,
+        /// `on` or `off`. With `off` what was stored for it is removed at once.
+        #[arg(value_parser = switch, action = clap::ArgAction::Set)]
+        to: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -67,6 +82,11 @@ Examples:
   pillarbox domain catch-all example.org alice
   pillarbox domain catch-all example.org --none";
 
+const CRAM_MD5_HELP: &str = "\
+Examples:
+  pillarbox domain cram-md5 example.org on
+  pillarbox domain cram-md5 example.org off";
+
 const REMOVE_HELP: &str = "\
 Examples:
   pillarbox domain remove example.org
@@ -78,6 +98,18 @@ pub(super) fn run(command: DomainCommand) -> Result<(), Trouble> {
         DomainCommand::List { json, place } => list(json, &place),
         DomainCommand::CatchAll { name, account, none: _, place } => {
             set_catch_all(&name, account, &place)
+        }
+        DomainCommand::CramMd5 { name, to, place } => {
+            let domain = domain_name(&name).map_err(Trouble::Usage)?;
+            let said = if to {
+                "is allowed: set the passwords anew that are to be used with it, and start the \
+                 server again"
+            } else {
+                "is not allowed any more"
+            };
+            let said = format!("CRAM-MD5 for {} {said}\n", both_forms(&domain));
+            place::ask(&mut place.reach()?, Request::CramMd5 { domain, on: to })?;
+            Ok(table::print(&said)?)
         }
         DomainCommand::Remove { name, with_addresses, place } => {
             let name = domain_name(&name).map_err(Trouble::Usage)?;
@@ -115,6 +147,14 @@ fn list(json: bool, place: &Place) -> Result<(), Trouble> {
     };
     let rows: Vec<_> = rows.into_iter().map(cells).collect();
     Ok(table::print(&table(&columns, &rows))?)
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("say on or off".into()),
+    }
 }
 
 fn set_catch_all(name: &str, account: Option<String>, place: &Place) -> Result<(), Trouble> {

@@ -80,6 +80,13 @@ pub enum Request {
         /// Nobody where `None`.
         login: Option<String>,
     },
+    /// Say whether a domain wants CRAM-MD5. Answer: [`Answer::Done`].
+    CramMd5 {
+        /// Which.
+        domain: String,
+        /// It does.
+        on: bool,
+    },
     /// Change an alias. Answer: [`Answer::Done`].
     ChangeAlias {
         /// Its address.
@@ -147,6 +154,7 @@ impl Request {
             | Self::Check(_) => false,
             Self::Add(_)
             | Self::CatchAll { .. }
+            | Self::CramMd5 { .. }
             | Self::ChangeAlias { .. }
             | Self::RemoveAlias { .. }
             | Self::Quota { .. }
@@ -171,6 +179,9 @@ pub struct Additions {
     pub addresses: Vec<(String, String)>,
     /// Domains, each with the name of the account that gets what is nobody's.
     pub catch_alls: Vec<(String, String)>,
+    /// Domains that want CRAM-MD5.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cram_md5: Vec<String>,
     /// Aliases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<AliasRow>,
@@ -187,6 +198,7 @@ impl Additions {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.domains.is_empty()
+            && self.cram_md5.is_empty()
             && self.accounts.is_empty()
             && self.addresses.is_empty()
             && self.catch_alls.is_empty()
@@ -435,12 +447,15 @@ pub struct DomainRow {
     pub addresses: u64,
     /// The account that gets what is nobody's.
     pub catch_all: Option<String>,
+    /// Accounts with an address there may log in with CRAM-MD5.
+    #[serde(default)]
+    pub cram_md5: bool,
 }
 
 impl From<store::DomainInfo> for DomainRow {
     fn from(info: store::DomainInfo) -> Self {
-        let store::DomainInfo { name, addresses, catch_all } = info;
-        Self { name, addresses, catch_all }
+        let store::DomainInfo { name, addresses, catch_all, cram_md5 } = info;
+        Self { name, addresses, catch_all, cram_md5 }
     }
 }
 

@@ -25,6 +25,7 @@ fn as_present(additions: &Additions) -> Present {
             .iter()
             .find(|(domain, _)| domain == name)
             .map(|(_, account)| account.clone()),
+        cram_md5: additions.cram_md5.contains(name),
     });
     let accounts = additions.accounts.iter().map(|(name, secrets)| AccountRow {
         name: name.clone(),
@@ -239,6 +240,7 @@ fn any_present() -> impl Strategy<Value = Present> {
                 name,
                 addresses: 0,
                 catch_all: all.then(|| names[0].clone()),
+                cram_md5: all,
             });
             let mut members: Vec<_> =
                 rows.iter().flat_map(|row| row.addresses.iter().take(2)).cloned().collect();

@@ -24,10 +24,12 @@ pub(super) fn speech(
     config: &Config,
     listener: &Listener,
     starttls: bool,
+    cram_md5: bool,
     shown: &Shown,
 ) -> Result<Speech, ConfigFault> {
-    let smtp = || smtp_door(config, listener, starttls).map(|door| Spoken::Smtp(Arc::new(door)));
-    let imap = || Spoken::Imap(Arc::new(imap_door(config, listener, starttls)));
+    let smtp =
+        || smtp_door(config, listener, starttls, cram_md5).map(|door| Spoken::Smtp(Arc::new(door)));
+    let imap = || Spoken::Imap(Arc::new(imap_door(config, listener, starttls, cram_md5)));
     let web = || Spoken::Web(Arc::new(web_door(config, listener, shown)));
     let one = match listener.protocol {
         Protocol::Smtp | Protocol::Lmtp | Protocol::Submission | Protocol::Submissions => smtp()?,
@@ -90,9 +92,14 @@ const fn protocols(one: config::Spoken) -> &'static [alpn::Protocol] {
     }
 }
 
-fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Door, ConfigFault> {
+fn smtp_door(
+    config: &Config,
+    listener: &Listener,
+    starttls: bool,
+    cram_md5: bool,
+) -> Result<Door, ConfigFault> {
     let submission = listener.is_submission();
-    let [auth, auth_under_tls] = mechanisms(listener);
+    let [auth, auth_under_tls] = mechanisms(listener, cram_md5);
     let capabilities = Capabilities { starttls, auth, auth_under_tls, ..Capabilities::default() };
     let Limits { smtp: limits, times, head, parts_max, .. } = config.limits;
     let spoken = match listener.protocol {
@@ -112,9 +119,12 @@ fn smtp_door(config: &Config, listener: &Listener, starttls: bool) -> Result<Doo
 /// Where passwords may not come without TLS, nothing else may: SCRAM in clear does not show the
 /// password, but who listens can try passwords on what they heard, and reads and changes all that
 /// follows the login.
-fn mechanisms(listener: &Listener) -> [Vec<String>; 2] {
+fn mechanisms(listener: &Listener, cram_md5: bool) -> [Vec<String>; 2] {
     let (mut always, mut under_tls) = (Vec::new(), Vec::new());
     for mechanism in offered(listener) {
+        if mechanism == Mechanism::CramMd5 && !cram_md5 {
+            continue;
+        }
         let needs_tls = binds(mechanism) || !listener.login_without_tls;
         let names = if needs_tls { &mut under_tls } else { &mut always };
         names.push(mechanism.name().to_owned());
@@ -132,8 +142,8 @@ const fn binds(mechanism: Mechanism) -> bool {
     matches!(mechanism, Mechanism::Scram { plus: true, .. })
 }
 
-fn imap_door(config: &Config, listener: &Listener, starttls: bool) -> ImapDoor {
-    let [mechanisms, mechanisms_under_tls] = mechanisms(listener);
+fn imap_door(config: &Config, listener: &Listener, starttls: bool, cram_md5: bool) -> ImapDoor {
+    let [mechanisms, mechanisms_under_tls] = mechanisms(listener, cram_md5);
     ImapDoor {
         imap: Arc::new(ImapConfig {
             greeting: format!("{} IMAP", config.hostname),

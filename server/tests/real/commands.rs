@@ -52,7 +52,7 @@ fn refused(dir: &Path, words: &[&str], because: &str) {
 }
 
 /// A command that reads a password.
-fn with_password(dir: &Path, words: &[&str], password: &str) -> (i32, String) {
+pub(crate) fn with_password(dir: &Path, words: &[&str], password: &str) -> (i32, String) {
     let mut child = command(dir, words)
         .arg("--password-stdin")
         .stdin(Stdio::piped())
@@ -384,7 +384,9 @@ fn manages_a_stopped_server() {
     refused(&dir, &["account", "add", "bob@elsewhere.org"], "pillarbox domain add elsewhere.org");
     let domains = done(&dir, &["domain", "list", "--json"]);
     assert!(
-        domains.contains(r#"{"name":"example.org","addresses":1,"catch_all":"friend"}"#),
+        domains.contains(
+            r#"{"name":"example.org","addresses":1,"catch_all":"friend","cram_md5":false}"#
+        ),
         "{domains}"
     );
     let said = done(&dir, &["account", "remove", "user", "--yes"]);

@@ -19,6 +19,7 @@ mod deltachat;
 mod disk;
 mod durable;
 mod exim;
+mod gsasl;
 mod hostile;
 mod lmtp;
 mod logins;

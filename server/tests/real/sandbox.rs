@@ -28,7 +28,10 @@ fn is_entered_by_every_thread(runtime: &'static str) {
     let place = Place::new(runtime);
     let server = place.localserve();
     let said = server.stderr.wait_for(|line| line.contains(" sandbox ")).unwrap();
-    assert!(said.ends_with("info sandbox sandboxed landlock=on seccomp=on"), "{said}");
+    // Debian 12's own kernel knows files, but not yet ports and signals.
+    let landlock = ["landlock=on", "landlock=\"partly: an older kernel\""];
+    let on = landlock.map(|it| format!("info sandbox sandboxed {it} seccomp=on"));
+    assert!(on.iter().any(|on| said.ends_with(on)), "{said}");
     let mut talk = Talk::smtp(place.smtp()).unwrap();
     // A file of its own.
     let reply = talk.deliver(&["user@localhost"], &letter("large", 600 << 10)).unwrap();

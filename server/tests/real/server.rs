@@ -23,6 +23,7 @@ const IMAP: u16 = 1_143;
 const IMAPS: u16 = 1_993;
 const HTTP: u16 = 1_080;
 const HTTPS: u16 = 1_443;
+const PORTS: [u16; 7] = [SMTP, SUBMISSION, SUBMISSIONS, IMAP, IMAPS, HTTP, HTTPS];
 
 /// A folder and ports on which a server can be started again and again.
 #[derive(Debug)]
@@ -130,16 +131,28 @@ impl Place {
         command
     }
 
-    /// `pillarbox serve` with the configuration that `localserve` has left here, and `more` put
-    /// in front of it.
+    /// `pillarbox serve` with the configuration that `localserve` has left here, `first` put in
+    /// front of it and `last` behind; on other ports where these are taken meanwhile.
     pub(crate) fn serve(&self, first: &str, last: &str) -> Server {
         let text = fs::read_to_string(self.dir().join("pillarbox.toml")).unwrap();
         let file = self.dir().join("own.toml");
-        fs::write(&file, format!("{first}\n{text}\n{last}\n")).unwrap();
-        let server = Server::spawn(pillarbox().args(["serve", "--config"]).arg(&file));
-        let ready = server.stderr.wait_for(|line| line.contains(" ready "));
-        assert!(ready.is_some(), "{}", server.stderr.text());
-        server
+        let written_for = self.offset();
+        for _ in 0..20 {
+            let mut text = text.clone();
+            for port in PORTS {
+                let at = |offset: u16| format!(":{}\"", port + offset);
+                text = text.replace(&at(written_for), &at(self.offset()));
+            }
+            fs::write(&file, format!("{first}\n{text}\n{last}\n")).unwrap();
+            let server = Server::spawn(pillarbox().args(["serve", "--config"]).arg(&file));
+            if server.stderr.wait_for(|line| line.contains(" ready ")).is_some() {
+                return server;
+            }
+            let why = server.stderr.text();
+            assert!(why.contains("is taken"), "the server did not start: {why}");
+            self.offset.store(first_offset(), Ordering::Relaxed);
+        }
+        panic!("no free ports found");
     }
 
     /// `pillarbox verify` must find the store whole. No server may run.

@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,6 +14,7 @@ use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
 use crate::contract::one_line;
 use crate::on_each_runtime;
+use crate::secure::{Secure, TLS13, Trust};
 use crate::server::{PATIENCE, Place, Server, run};
 use crate::talk::{Imap, Talk, letter};
 
@@ -20,6 +22,7 @@ on_each_runtime!(
     serves_on_sockets_handed_over,
     tells_of_its_life_from_ready_to_stopping,
     falls_silent_when_it_is_stuck,
+    reads_renewed_certificates_when_it_is_told_to,
 );
 
 /// The manager of one unit.
@@ -188,6 +191,50 @@ fn falls_silent_when_it_is_stuck(runtime: &'static str) {
     assert!(heard < 10, "{heard} signs of life from a thread that is stuck");
     strace.kill();
     server.kill();
+}
+
+/// As certbot renews them: new files beside the old ones, and links that lead to them.
+fn reads_renewed_certificates_when_it_is_told_to(runtime: &'static str) {
+    let mut manager = Manager::new(runtime);
+    let imaps = manager.socket("imaps", "127.0.0.1:0");
+    let [live, archive] = ["live", "archive"].map(|name| manager.place.beside(name));
+    fs::create_dir(&live).unwrap();
+    fs::create_dir(&archive).unwrap();
+    // Lays the files of this number, and lets the links lead there; the CA that vouches for them.
+    let renew = |number: u8| {
+        let made = manager.place.beside(&format!("made{number}"));
+        pillarbox::certificates::ensure(&made).unwrap();
+        for kind in ["cert", "key"] {
+            let file = archive.join(format!("{kind}{number}.pem"));
+            fs::rename(made.join(format!("{kind}.pem")), &file).unwrap();
+            symlink(&file, live.join("next")).unwrap();
+            fs::rename(live.join("next"), live.join(format!("{kind}.pem"))).unwrap();
+        }
+        Trust::new(&made.join("ca.pem"), &[TLS13])
+    };
+    let first = renew(1);
+    let file = manager.configure(&[("imaps", imaps)]);
+    let text = fs::read_to_string(&file).unwrap();
+    let pair = |kind: &str| live.join(kind).display().to_string();
+    let tls = format!("certificate = \"{}\"\nkey = \"{}\"", pair("cert.pem"), pair("key.pem"));
+    fs::write(&file, format!("{text}[tls]\n{tls}\n")).unwrap();
+    let server = manager.start(&file);
+    let said = server.stderr.text();
+    assert!(said.contains(" sandboxed ") && !said.contains("not in this kernel"), "{said}");
+    let mut early = Secure::to(imaps.port(), &first).unwrap();
+    assert!(early.line().unwrap().starts_with("* OK"));
+
+    let second = renew(2);
+    server.signal("HUP");
+    let message = manager.hear().unwrap();
+    assert_eq!(message[0], "RELOADING=1");
+    assert!(message[1].starts_with("MONOTONIC_USEC="), "{message:?}");
+    assert_eq!(manager.hear().unwrap(), ["READY=1", "STATUS=serving"]);
+    let late = Secure::to(imaps.port(), &second).unwrap();
+    assert_ne!(late.certificate(), early.certificate());
+    assert!(early.say("a NOOP").unwrap().starts_with("a OK"), "who was there stays");
+    assert!(Secure::to(imaps.port(), &first).is_err(), "the old certificate is gone");
+    server.stop();
 }
 
 /// By systemd's own hand: its tool starts the server when the first client comes.

@@ -1,8 +1,8 @@
 //! Accounts, addresses, secrets; and what a batch of jobs does to each other.
 
 use pillarbox_store::{
-    AccountId, Addressee, Counts, Found, Holder, MailboxId, NewBody, Place, Read, ScramKeys,
-    Secret, Special, StoreError, Write, Written,
+    AccountId, Addressee, Counts, CramKeys, Found, Holder, MailboxId, NewBody, Place, Read,
+    ScramKeys, Secret, Special, StoreError, Write, Written,
 };
 
 use crate::aliases::resolve;
@@ -293,6 +293,7 @@ fn counts_add_up() {
     let expected = Counts {
         accounts: 2,
         domains: 1,
+        cram_md5_domains: 0,
         mailboxes: 12,
         messages: 1,
         bytes: 5 + b"Received: here\r\n".len() as u64,
@@ -309,4 +310,43 @@ fn debug_output_holds_no_contents() {
     let secrets = vec![Secret::Argon2id("secret hash".into())];
     let job2 = Write::SetSecrets { account: AccountId(1), secrets };
     assert!(!format!("{job:?}{job2:?}").contains("secret "));
+}
+
+#[test]
+fn keys_of_cram_md5_are_kept_only_where_a_domain_wants_them() {
+    let mut fixture = Fixture::new();
+    let account = fixture.ann;
+    let cram = || Secret::CramMd5(CramKeys { inner: [1; 16], outer: [2; 16] });
+    let secrets = || vec![Secret::Argon2id("$x".into()), cram()];
+    let kept = |fixture: &mut Fixture| {
+        let question = Read::Credentials { login: "ann".into() };
+        let Ok(Found::Credentials(found)) = fixture.reader.read(question) else { panic!() };
+        found.secrets.contains(&cram())
+    };
+    fixture.done(Write::SetSecrets { account, secrets: secrets() });
+    assert!(!kept(&mut fixture));
+    for name in ["old.example", "new.example"] {
+        fixture.done(Write::CreateDomain { name: name.into() });
+    }
+    let address = |domain: &str| Write::CreateAddress {
+        localpart: "ann".into(),
+        domain: domain.into(),
+        account,
+    };
+    fixture.done(address("new.example"));
+    let want = |domain: &str, on| Write::SetCramMd5 { domain: domain.into(), on };
+    fixture.done(want("old.example", true));
+    fixture.done(Write::SetSecrets { account, secrets: secrets() });
+    assert!(!kept(&mut fixture), "no address there");
+    fixture.done(address("old.example"));
+    assert!(!kept(&mut fixture), "the password was set before");
+    fixture.done(Write::SetSecrets { account, secrets: secrets() });
+    assert!(kept(&mut fixture));
+    fixture.done(want("old.example", false));
+    assert!(!kept(&mut fixture));
+    fixture.done(want("old.example", true));
+    fixture.done(Write::SetSecrets { account, secrets: secrets() });
+    let (localpart, domain) = ("ann".into(), "old.example".into());
+    fixture.done(Write::RemoveAddress { localpart, domain });
+    assert!(!kept(&mut fixture));
 }

@@ -88,8 +88,12 @@ fn what_is_added_is_listed() {
     // Page by page it is the same.
     assert_eq!(accounts(&mut fixture, "ann", 1), listed[1..2]);
     assert_eq!(accounts(&mut fixture, "eve", 1), []);
-    let domain =
-        DomainInfo { name: "b.example".into(), addresses: 2, catch_all: Some("eve".into()) };
+    let domain = DomainInfo {
+        name: "b.example".into(),
+        addresses: 2,
+        catch_all: Some("eve".into()),
+        cram_md5: false,
+    };
     assert_eq!(domains(&mut fixture), [domain]);
     let one = fixture.read(Read::Account { account: eve.id });
     assert_eq!(one, Ok(Found::Accounts(vec![AccountInfo { secrets: vec![], ..eve.clone() }])));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pillarbox_core::effect::Effect;
 use pillarbox_core::imap::response::Code;
-use pillarbox_core::sasl::{Mechanism, Step as SaslStep};
+use pillarbox_core::sasl::{Mechanism, NONCE_BYTES, Step as SaslStep};
 use pillarbox_core::{Now, Outbox};
 
 use super::super::commands::Answer;
@@ -38,6 +38,12 @@ impl ImapSession {
             }
             SaslStep::Check(login) => self.ask(Claim::Password(login)),
             SaslStep::Keys(wanted) => self.ask(Claim::Keys(wanted)),
+            SaslStep::Unchallenged(wanted) => {
+                let mut nonce = [0; NONCE_BYTES];
+                self.context.random().fill(&mut nonce);
+                self.on_sasl(wanted.made(nonce, self.wall, &self.context.hostname), out);
+            }
+            SaslStep::Answered(answered) => self.ask(Claim::Answered(answered)),
             SaslStep::Proven(proven) => self.ask(Claim::Proven(proven)),
             SaslStep::Unproven(unproven) => {
                 log::info!(cid = self.id.as_str(), why = unproven.why; "not proven");

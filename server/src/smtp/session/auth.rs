@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pillarbox_core::effect::Effect;
-use pillarbox_core::sasl::{Mechanism, Step as SaslStep};
+use pillarbox_core::sasl::{Mechanism, NONCE_BYTES, Step as SaslStep};
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::smtp::{Fault, Secret};
 use pillarbox_core::{Now, Outbox};
@@ -33,6 +33,12 @@ impl SmtpSession {
             }
             SaslStep::Check(login) => self.ask(Claim::Password(login)),
             SaslStep::Keys(wanted) => self.ask(Claim::Keys(wanted)),
+            SaslStep::Unchallenged(wanted) => {
+                let mut nonce = [0; NONCE_BYTES];
+                self.context.random().fill(&mut nonce);
+                self.on_sasl(wanted.made(nonce, self.wall, &self.context.hostname), out);
+            }
+            SaslStep::Answered(answered) => self.ask(Claim::Answered(answered)),
             SaslStep::Proven(proven) => self.ask(Claim::Proven(proven)),
             SaslStep::Unproven(unproven) => {
                 log::info!(cid = self.client.id.as_str(), why = unproven.why; "not proven");
