@@ -30,7 +30,7 @@ fn imtest_and_smtptest_log_in_by_each_mechanism() {
     for (number, (program, goodbye)) in GOODBYE.into_iter().enumerate() {
         let clear = [place.imap(), place.submission()][number];
         let tls = [place.imaps(), place.submissions()][number];
-        for mechanism in ["PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256"] {
+        for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"] {
             for (port, more) in [(clear, &[][..]), (clear, &["-t", ""]), (tls, &["-s"])] {
                 let said = test(program, port, &[&["-m", mechanism], more].concat());
                 assert!(said.contains("\nAuthenticated.\n"), "{program} {mechanism}: {said}");

@@ -39,6 +39,7 @@ fn smtplib_works(runtime: &'static str) {
             "login LOGIN False",
             "login PLAIN False",
             "login PLAIN True",
+            "login CRAM-MD5 False",
             "login 5",
             "large",
         ]
