@@ -278,6 +278,15 @@ pub(crate) fn require(conn: &Connection, account: AccountId) -> Result<(), Store
         .ok_or(StoreError::NoSuchAccount)
 }
 
+/// Whether a domain is one of ours.
+pub(crate) fn is_ours(conn: &Connection, domain: &str) -> Result<bool, StoreError> {
+    match domain_row(conn, domain) {
+        Ok(_) => Ok(true),
+        Err(StoreError::NotOurDomain) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 pub(crate) fn domain_row(
     conn: &Connection,
     name: &str,

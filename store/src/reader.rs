@@ -91,11 +91,7 @@ impl Reader {
                 alias::list(&snapshot, (&after.domain, &after.localpart), count_max)
                     .map(Found::Aliases)
             }
-            Read::IsOurs { domain } => match accounts::domain_row(&snapshot, &domain) {
-                Ok(_) => Ok(Found::Ours(true)),
-                Err(StoreError::NotOurDomain) => Ok(Found::Ours(false)),
-                Err(error) => Err(error),
-            },
+            Read::IsOurs { domain } => accounts::is_ours(&snapshot, &domain).map(Found::Ours),
             Read::Domains { after, count_max } => {
                 directory::domains(&snapshot, &after, count_max).map(Found::Domains)
             }

@@ -63,6 +63,8 @@ fn every_spelling_leads_to_the_same() {
             let foreign = Read::Foreign { account: ann, addresses, separators };
             assert_eq!(fixture.read(foreign), Ok(Found::Foreign(Vec::new())));
         }
+        let ours = Read::IsOurs { domain: domain.into() };
+        assert_eq!(fixture.read(ours), Ok(Found::Ours(true)), "{domain}");
         let alias = fixture.read(resolve("\u{f6}L", domain));
         assert!(matches!(alias, Ok(Found::Addressee(Addressee::Alias(..), _))), "{domain}");
         let login = format!("J\u{d6}RG@{domain}");
@@ -78,6 +80,9 @@ fn every_spelling_leads_to_the_same() {
         ("bucher.example", StoreError::NotOurDomain),
         (DOMAINS[0], StoreError::NoSuchAddress),
     ] {
+        let ours = Read::IsOurs { domain: domain.into() };
+        let expected_ours = expected == StoreError::NoSuchAddress;
+        assert_eq!(fixture.read(ours), Ok(Found::Ours(expected_ours)), "{domain}");
         assert_eq!(fixture.read(resolve("jorg", domain)), Err(expected), "{domain}");
     }
 }
