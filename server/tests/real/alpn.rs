@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::on_each_runtime;
 use crate::secure::{Secure, TLS12, TLS13, Trust};
-use crate::server::{PASSWORD, Place, succeed};
+use crate::server::{PASSWORD, Place, script, succeed};
 
 on_each_runtime!(
     the_client_chooses_what_is_spoken,
@@ -15,6 +15,7 @@ on_each_runtime!(
     a_letter_goes_out_and_comes_in_through_the_one_port,
     what_is_not_spoken_is_refused,
     a_name_that_nobody_has_is_refused,
+    who_says_no_name_is_served,
     certificates_are_renewed_under_way,
 );
 
@@ -157,6 +158,42 @@ fn a_name_that_nobody_has_is_refused(runtime: &'static str) {
     assert!(said.contains("221 2.0.0"), "{said}");
     let more = [&options[..], &["-starttls", "imap"]].concat();
     assert!(s_client(place.imap(), &more, "").contains("unrecognized name"));
+    server.stop();
+}
+
+/// RFC 6066 §3: a client need not say a name. It gets the host's certificate, on every port.
+fn who_says_no_name_is_served(runtime: &'static str) {
+    let place = Place::new(runtime);
+    place.localserve().stop();
+    let config = place.dir().join("pillarbox.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("any_server_name = true", "")).unwrap();
+    let server = place.serve("", "");
+    let ports =
+        [place.imap(), place.imaps(), place.submission(), place.submissions(), place.https()];
+    succeed(
+        Command::new("python3")
+            .arg(script("nameless_session.py"))
+            .args(ports.map(|port| port.to_string()))
+            .arg(place.ca()),
+    );
+    let ca = place.ca();
+    let trust = ["-noservername", "-verify_return_error", "-CAfile", ca.to_str().unwrap()];
+    for (port, more, says, wanted) in [
+        (place.smtp(), &["-starttls", "smtp"][..], "QUIT\r\n", "221 2.0.0"),
+        (place.submission(), &["-starttls", "smtp"], "QUIT\r\n", "221 2.0.0"),
+        (place.submissions(), &[], "QUIT\r\n", "221 2.0.0"),
+        (place.imap(), &["-starttls", "imap"], "a LOGOUT\r\n", "a OK"),
+        (place.imaps(), &[], "a LOGOUT\r\n", "a OK"),
+        (place.https(), &["-alpn", "imap"], "a LOGOUT\r\n", "a OK"),
+        (place.https(), &["-alpn", "smtp"], "QUIT\r\n", "221 2.0.0"),
+    ] {
+        for version in ["-tls1_2", "-tls1_3"] {
+            let said = s_client(port, &[&trust[..], more, &[version]].concat(), says);
+            assert!(said.contains(wanted), "{port} {more:?} {version}: {said}");
+        }
+    }
+    assert_eq!(place.metric("tls_failures_total"), 0);
     server.stop();
 }
 

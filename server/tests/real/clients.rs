@@ -5,8 +5,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::logins::ways;
 use crate::on_each_runtime;
-use crate::server::{PASSWORD, Place, exists, run, succeed};
+use crate::server::{PASSWORD, Place, run, script, succeed};
 use crate::talk::{Imap, letter};
 
 on_each_runtime!(
@@ -191,18 +192,47 @@ fn curl_appends_and_reads_back(runtime: &'static str) {
     server.stop();
 }
 
+#[test]
+fn curl_logs_in_by_each_mechanism() {
+    let place = Place::new("smol");
+    let server = place.localserve();
+    let file = place.beside("message");
+    fs::write(&file, letter("curl", 0)).unwrap();
+    let mechanisms = ["PLAIN", "LOGIN", "CRAM-MD5"];
+    for mechanism in mechanisms {
+        let login = |url: String| {
+            let mut command = curl(&place.ca());
+            command.args(["-u", &format!("user@localhost:{PASSWORD}"), "--ssl-reqd", &url]);
+            command.args(["--login-options", &format!("AUTH={mechanism}")]);
+            command
+        };
+        for (scheme, port) in [("imap", place.imap()), ("imaps", place.imaps())] {
+            succeed(&mut login(format!("{scheme}://localhost:{port}/INBOX")));
+        }
+        for (scheme, port) in [("smtp", place.submission()), ("smtps", place.submissions())] {
+            let mut command = login(format!("{scheme}://localhost:{port}"));
+            command.args(["--mail-from", "user@localhost", "--mail-rcpt", "friend@localhost"]);
+            succeed(command.arg("--upload-file").arg(&file));
+        }
+    }
+    let used = |protocol| mechanisms.map(|name| format!("{protocol} {name} tls ok"));
+    assert_eq!(ways(&place, "user"), ["imap", "smtp"].into_iter().flat_map(used).collect());
+    assert_eq!(Imap::login(place.imap(), "friend").inbox().len(), 2 * mechanisms.len());
+    server.stop();
+}
+
 fn imaplib_works(runtime: &'static str) {
     let place = Place::new(runtime);
     let server = place.localserve();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/imaplib_session.py");
-    assert!(exists(&script));
     succeed(
         Command::new("python3")
-            .arg(script)
+            .arg(script("imaplib_session.py"))
             .args([&place.imap().to_string(), &place.imaps().to_string()])
             .arg(place.ca())
             .arg(place.smtp().to_string()),
     );
+    let used = ["CRAM-MD5", "LOGIN", "PLAIN"].map(|name| format!("imap {name} tls ok"));
+    assert_eq!(ways(&place, "user"), used.into());
     server.stop();
     place.verify();
 }

@@ -7,11 +7,11 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use crate::commands::done;
-use crate::server::{Place, exists};
+use crate::server::{Place, exists, peer};
 use crate::talk::{Imap, letter};
 
 #[test]
@@ -89,9 +89,7 @@ struct Exim {
 
 impl Exim {
     fn new(place: &Place) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let program = root.join("target/peers/exim/usr/sbin/exim4");
-        assert!(exists(&program), "{} is missing: `./test` unpacks it", program.display());
+        let program = peer("exim/usr/sbin/exim4");
         let dir = place.beside("exim");
         // Exim gives up root, and must still get in.
         for folder in [place.beside(""), dir.clone()] {

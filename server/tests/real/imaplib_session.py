@@ -113,3 +113,16 @@ assert one.response("EXISTS")[1][-1] == b"0" or one.response("EXPUNGE")[1] == [b
 
 for imap in (one, two):
     assert imap.logout()[0] == "BYE"
+
+# The mechanisms beside the command LOGIN.
+for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
+    imap = imaplib.IMAP4_SSL("localhost", tls_port, ssl_context=trust, timeout=50)
+    answers = {
+        "PLAIN": [b"\0user@localhost\0pillarbox"],
+        "LOGIN": [b"user@localhost", b"pillarbox"],
+    }
+    if mechanism in answers:
+        done(imap.authenticate(mechanism, lambda _: answers[mechanism].pop(0)))
+    else:
+        done(imap.login_cram_md5("user@localhost", "pillarbox"))
+    assert imap.logout()[0] == "BYE"

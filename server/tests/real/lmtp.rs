@@ -1,11 +1,10 @@
 //! LMTP by Python's smtplib and by hand: each recipient has its own answer, and no yes comes before
 //! the sync.
 
-use std::path::Path;
 use std::process::Command;
 
 use crate::on_each_runtime;
-use crate::server::{Place, Server, exists, pillarbox, succeed};
+use crate::server::{Place, Server, pillarbox, script, succeed};
 use crate::sync::{ACCEPTED, WATCHED, judge};
 use crate::talk::{Imap, Talk, letter};
 use crate::trace::{Strace, Threads, calls};
@@ -15,9 +14,12 @@ on_each_runtime!(smtplib_hands_over, no_yes_before_the_sync, nobodys_file_is_rem
 fn smtplib_hands_over(runtime: &'static str) {
     let (place, server) = begin(runtime);
     quota(&place, "friend", "1kB");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/lmtp_session.py");
-    assert!(exists(&script));
-    succeed(Command::new("python3").arg(script).arg(port(&place).to_string()).arg(place.ca()));
+    succeed(
+        Command::new("python3")
+            .arg(script("lmtp_session.py"))
+            .arg(port(&place).to_string())
+            .arg(place.ca()),
+    );
     let subjects = |user| -> Vec<String> {
         let inbox = Imap::login(place.imap(), user).inbox().into_iter();
         let texts = inbox.map(|message| String::from_utf8(message).unwrap());

@@ -1,5 +1,7 @@
 //! Who has logged in, as the account's owner is told.
 
+use std::collections::BTreeSet;
+
 use crate::commands::{done, with_password};
 use crate::on_each_runtime;
 use crate::server::{PASSWORD, Place};
@@ -48,6 +50,24 @@ fn logins_are_listed_on_a_running_server_and_on_a_stopped_one(runtime: &'static 
     assert!(text.contains("127.0.0.1"), "{text}");
     let friend = facts(&done(&dir, &["account", "logins", "friend", "--json"]));
     assert_eq!(friend.len(), 1, "what waits at the stop is kept: {friend:?}");
+}
+
+/// How somebody has logged in, or tried to: `imap PLAIN tls ok`.
+pub(crate) fn ways(place: &Place, account: &str) -> BTreeSet<String> {
+    let rows = done(&place.dir(), &["account", "logins", account, "--json"]);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&rows).unwrap();
+    let way = |row: &serde_json::Value| {
+        let [protocol, mechanism, result] =
+            ["protocol", "mechanism", "result"].map(|name| row[name].as_str().unwrap());
+        let channel = if row["tls"] == true { "tls" } else { "clear" };
+        format!("{protocol} {mechanism} {channel} {result}")
+    };
+    rows.iter().map(way).collect()
+}
+
+/// The same, to compare with.
+pub(crate) fn all<const N: usize>(ways: [&str; N]) -> BTreeSet<String> {
+    ways.map(str::to_owned).into()
 }
 
 /// Protocol, mechanism, result and name of each, and how many.

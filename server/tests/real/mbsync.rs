@@ -1,11 +1,13 @@
 //! mbsync between a Maildir and the server: 500 messages each way, changes on both sides, and
 //! nothing left to do when it runs again.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::logins::ways;
 use crate::on_each_runtime;
 use crate::server::{Place, succeed};
 use crate::talk::{Imap, letter};
@@ -57,6 +59,33 @@ fn syncs_both_ways_and_has_nothing_left(runtime: &'static str) {
     drop(imap);
     server.stop();
     place.verify();
+}
+
+/// Those of Cyrus SASL, and of its own: LOGIN is the command of that name.
+#[test]
+fn logs_in_by_each_mechanism() {
+    let place = Place::new("smol");
+    let server = place.localserve();
+    let near = Near::new(&place);
+    let text = fs::read_to_string(&near.config).unwrap();
+    let [clear, host] = [format!("Port {}", place.imap()), "Host 127.0.0.1".to_owned()];
+    let mut expected = BTreeSet::new();
+    for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "*"] {
+        for (port, kind) in [(place.imap(), "STARTTLS"), (place.imaps(), "IMAPS")] {
+            let more = format!("CertificateFile {}\nAuthMechs {mechanism}", place.ca().display());
+            let text = text
+                .replace(&clear, &format!("Port {port}"))
+                .replace(&host, "Host localhost")
+                .replace("SSLType None", &format!("SSLType {kind}\n{more}"));
+            fs::write(&near.config, text).unwrap();
+            near.sync();
+        }
+        // Left the choice, it binds to nothing.
+        let used = if mechanism == "*" { "SCRAM-SHA-256" } else { mechanism };
+        expected.insert(format!("imap {used} tls ok"));
+    }
+    assert_eq!(ways(&place, "user"), expected);
+    server.stop();
 }
 
 /// The Maildir, and mbsync's configuration for it.

@@ -1,10 +1,12 @@
 //! msmtp, as `sendmail` of those who write from a terminal: a login in each way, and exit codes
 //! (sysexits.h) by which a mail program knows what went wrong.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use crate::commands::done;
+use crate::logins::ways;
 use crate::server::{PASSWORD, Place};
 use crate::talk::Imap;
 
@@ -42,21 +44,28 @@ fn msmtp_submits_in_every_way() {
     let server = place.localserve();
     let from = ["--user=user@localhost", "--from=user@localhost", "friend@localhost"];
     let mut with = Vec::new();
-    for auth in ["--auth=plain", "--auth=login", "--auth=on"] {
+    let mut expected = BTreeSet::new();
+    for mechanism in ["plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256", "on"] {
         for (port, tls, trace) in [
             (place.submission(), &STARTTLS[..], "ESMTPSA"),
             (place.submissions(), &TLS, "ESMTPSA"),
-            // msmtp, too, chooses no password in clear by itself.
             (place.submission(), &CLEAR, "ESMTPA"),
         ] {
-            if auth == "--auth=on" && tls == CLEAR {
-                continue;
-            }
-            let output = msmtp(&place, port, &[&[auth][..], tls, &from].concat(), LETTER);
+            let auth = format!("--auth={mechanism}");
+            let output = msmtp(&place, port, &[&[&auth[..]][..], tls, &from].concat(), LETTER);
             assert!(output.status.success(), "{auth} {tls:?}: {output:?}");
             with.push(trace);
+            // By itself it says no password in clear.
+            let used = match mechanism {
+                "on" if tls == CLEAR => "SCRAM-SHA-256".to_owned(),
+                "on" => "PLAIN".to_owned(),
+                mechanism => mechanism.to_uppercase(),
+            };
+            let channel = if tls == CLEAR { "clear" } else { "tls" };
+            expected.insert(format!("smtp {used} {channel} ok"));
         }
     }
+    assert_eq!(ways(&place, "user"), expected);
     let inbox = Imap::login(place.imap(), "friend").inbox();
     assert_eq!(inbox.len(), with.len());
     for (message, with) in inbox.iter().zip(with) {

@@ -272,6 +272,14 @@ impl Lines {
     }
 }
 
+/// A listener's configuration, for clients that would bind to the channel and do it wrong.
+pub(crate) fn hiding_plus(protocol: &str, port: u16) -> String {
+    format!(
+        "[[listener]]\nprotocol = \"{protocol}\"\naddress = \"127.0.0.1:{port}\"\n\
+         hide_mechanisms = [\"SCRAM-SHA-1-PLUS\", \"SCRAM-SHA-256-PLUS\"]\n"
+    )
+}
+
 pub(crate) fn pillarbox() -> Command {
     Command::new(env!("CARGO_BIN_EXE_pillarbox"))
 }
@@ -309,6 +317,21 @@ pub(crate) fn succeed(command: &mut Command) -> Vec<u8> {
 
 pub(crate) fn exists(path: &Path) -> bool {
     path.try_exists().unwrap()
+}
+
+/// A file beside these tests.
+pub(crate) fn script(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real").join(name);
+    assert!(exists(&path), "{}", path.display());
+    path
+}
+
+/// What `./test` has brought here of programs that the system does not have.
+pub(crate) fn peer(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let path = root.join("target/peers").join(name);
+    assert!(exists(&path), "{} is missing: `./test` brings it", path.display());
+    path
 }
 
 fn all(mut from: impl Read) -> Vec<u8> {

@@ -1,11 +1,10 @@
 //! Python's smtplib, and what people do by hand with it: groups in one write, BDAT, logins.
 
-use std::path::Path;
 use std::process::Command;
 
 use crate::commands::done;
 use crate::on_each_runtime;
-use crate::server::{Place, succeed};
+use crate::server::{Place, script, succeed};
 use crate::talk::Imap;
 
 on_each_runtime!(smtplib_works);
@@ -15,9 +14,8 @@ fn smtplib_works(runtime: &'static str) {
     let place = Place::new(runtime);
     let server = place.localserve();
     done(&place.dir(), &["address", "add", "jörg@localhost", "friend"]);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/smtplib_session.py");
     let ports = [place.smtp(), place.submission(), place.submissions()].map(|p| p.to_string());
-    succeed(Command::new("python3").arg(script).args(ports).arg(place.ca()));
+    succeed(Command::new("python3").arg(script("smtplib_session.py")).args(ports).arg(place.ca()));
 
     let [user, friend] = ["user", "friend"].map(|name| Imap::login(place.imap(), name).inbox());
     let subjects = |inbox: &[Vec<u8>]| {
@@ -41,6 +39,7 @@ fn smtplib_works(runtime: &'static str) {
             "login LOGIN False",
             "login PLAIN False",
             "login PLAIN True",
+            "login CRAM-MD5 False",
             "login 5",
             "large",
         ]

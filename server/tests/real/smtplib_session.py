@@ -133,14 +133,19 @@ def with_login():
             assert refused.smtp_code == 535
         else:
             raise AssertionError("logged in with a wrong password")
-        # smtplib prefers PLAIN here; LOGIN by hand, in the two forms that clients have.
+        # smtplib prefers CRAM-MD5 here; LOGIN by hand.
         smtp.user, smtp.password = USER, PASSWORD
         assert smtp.auth("LOGIN", smtp.auth_login)[0] == 235
         assert smtp.sendmail(USER, FRIEND, letter("login 1")) == {}
-    for mechanism, first in [("LOGIN", False), ("PLAIN", False), ("PLAIN", True)]:
+    for mechanism, first in [
+        ("LOGIN", False),
+        ("PLAIN", False),
+        ("PLAIN", True),
+        ("CRAM-MD5", False),
+    ]:
         with connect(submissions_port, smtplib.SMTP_SSL, context=trust) as smtp:
             smtp.user, smtp.password = USER, PASSWORD
-            auth = smtp.auth_login if mechanism == "LOGIN" else smtp.auth_plain
+            auth = getattr(smtp, f"auth_{mechanism.lower().replace('-', '_')}")
             assert smtp.auth(mechanism, auth, initial_response_ok=first)[0] == 235
             assert smtp.sendmail(USER, FRIEND, letter(f"login {mechanism} {first}")) == {}
     with connect(submission_port) as smtp:

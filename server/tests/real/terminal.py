@@ -6,10 +6,11 @@ import os
 import pty
 import sys
 
-lines, command = sys.argv[1].split(","), sys.argv[2:]
+lines = sys.argv[1].split(",") if sys.argv[1] else []
+command = sys.argv[2:]
 child, terminal = pty.fork()
 if child == 0:
-    os.execv(command[0], command)
+    os.execvp(command[0], command)
 shown = b""
 since_typed = b""
 while True:
