@@ -1,4 +1,4 @@
-"""Runs a command on a terminal of its own: LINES are typed, one at each prompt (`: `).
+"""Runs a command on a terminal of its own: LINES are typed, one at each prompt (`: `), if any.
 
 Prints what the terminal shows, and exits as the command does."""
 
