@@ -25,6 +25,8 @@ pub(super) struct Tools {
     pub(super) desk: Desk<Job>,
     pub(super) pen: Pen,
     pub(super) account: AccountId,
+    /// The command's tag.
+    pub(super) tag: Box<str>,
     pub(super) pins: Arc<Pins>,
     pub(super) recents: Arc<Recents>,
 }

@@ -3,7 +3,7 @@
 
 use pillarbox_core::imap::command::SearchKey;
 use pillarbox_core::imap::flags::FlagBits;
-use pillarbox_core::imap::grammar::Day;
+use pillarbox_core::imap::grammar::{Day, SearchReturn};
 use pillarbox_core::imap::response;
 use pillarbox_core::imap::search::{Facts, Matching, Search};
 use pillarbox_core::imap::section::Needs;
@@ -27,6 +27,7 @@ pub(super) async fn search(
     tools: &Tools,
     open: &Open,
     uid: bool,
+    returns: Option<&[SearchReturn]>,
     key: &SearchKey,
 ) -> Result<Answer, StoreError> {
     let search = Search::new(key, &open.view, &open.keywords);
@@ -58,11 +59,13 @@ pub(super) async fn search(
         after = page.more;
     }
     found.sort_unstable();
-    let numbers = found.into_iter().filter_map(|found| match uid {
-        true => Some(found),
-        false => open.view.sequence_of(found),
+    if !uid {
+        found = found.into_iter().filter_map(|uid| open.view.sequence_of(uid)).collect();
+    }
+    tools.pen.write(|out| match returns {
+        Some(wanted) => response::extended_search(&tools.tag, uid, wanted, &found, out),
+        None => response::search(found, out),
     });
-    tools.pen.write(|out| response::search(numbers, out));
     Ok(Answer::ok("done"))
 }
 

@@ -5,7 +5,7 @@ use super::primitive::{
     Text, announced, astring, atom, byte, command_tag, date_time, end, list_mailbox, space, string,
     word,
 };
-use super::search::{Key, program};
+use super::search::{Key, Program, SearchReturn, program};
 use super::sequence::{SetRange, sequence_set};
 use super::{At, Miss, Read};
 use crate::UnixSeconds;
@@ -68,6 +68,8 @@ pub enum Request<'a> {
     Search {
         /// Whether UIDs are to be told instead of sequence numbers.
         uid: bool,
+        /// What is to be told, each once; `None` if the search is not an extended one (RFC 4731).
+        returns: Option<Vec<SearchReturn>>,
         /// The charset of its strings, if named.
         charset: Option<Text<'a>>,
         /// What must hold.
@@ -257,8 +259,8 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Examine => mailbox(input, Request::Examine),
         Verb::Append => read_append(input),
         Verb::Search | Verb::UidSearch => {
-            let (rest, (charset, key)) = spaced(input, program)?;
-            Ok((rest, Request::Search { uid: verb == Verb::UidSearch, charset, key }))
+            let (rest, Program { returns, charset, key }) = spaced(input, program)?;
+            Ok((rest, Request::Search { uid: verb == Verb::UidSearch, returns, charset, key }))
         }
         Verb::Fetch | Verb::UidFetch => {
             let (rest, set) = spaced(input, sequence_set)?;

@@ -55,19 +55,73 @@ pub enum Key<'a> {
     And(Vec<Self>),
 }
 
-/// What follows `SEARCH`: `[CHARSET …] key …`. Comes with the charset, as written.
-pub(super) fn program(input: &[u8]) -> Read<'_, (Option<Text<'_>>, Key<'_>)> {
-    let (rest, charset) = match input.split_at_checked(8) {
+/// What an extended search is to tell of what it finds (RFC 4731 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SearchReturn {
+    /// The lowest number.
+    Min,
+    /// The highest.
+    Max,
+    /// All of them, as a set.
+    All,
+    /// How many there are.
+    Count,
+}
+
+/// What follows `SEARCH`.
+pub(super) struct Program<'a> {
+    /// What is to be told, each once; `None` if the search is not an extended one.
+    pub(super) returns: Option<Vec<SearchReturn>>,
+    /// The charset, as written.
+    pub(super) charset: Option<Text<'a>>,
+    pub(super) key: Key<'a>,
+}
+
+/// `[RETURN (…)] [CHARSET …] key …`.
+pub(super) fn program(input: &[u8]) -> Read<'_, Program<'_>> {
+    let (rest, returns) = match input.split_at_checked(7) {
+        Some((word, after)) if word.eq_ignore_ascii_case(b"RETURN ") => {
+            let (rest, wanted) = returns(after)?;
+            let (rest, ()) = space(rest)?;
+            (rest, Some(wanted))
+        }
+        _ => (input, None),
+    };
+    let (rest, charset) = match rest.split_at_checked(8) {
         Some((word, after)) if word.eq_ignore_ascii_case(b"CHARSET ") => {
             let (rest, charset) = astring(after)?;
             let (rest, ()) = space(rest)?;
             (rest, Some(charset))
         }
-        _ => (input, None),
+        _ => (rest, None),
     };
     let mut budget = KEYS_MAX;
-    let (rest, keys) = keys(rest, DEPTH_MAX, &mut budget)?;
-    Ok((rest, (charset, keys)))
+    let (rest, key) = keys(rest, DEPTH_MAX, &mut budget)?;
+    Ok((rest, Program { returns, charset, key }))
+}
+
+/// The list of `search-return-opts` (RFC 4731 §4).
+fn returns(input: &[u8]) -> Read<'_, Vec<SearchReturn>> {
+    let (mut rest, ()) = byte(input, b'(', "an opening parenthesis")?;
+    // RFC 4731 §3.1: an empty list asks for ALL.
+    if let Some((b')', after)) = rest.split_first() {
+        return Ok((after, vec![SearchReturn::All]));
+    }
+    let mut wanted = Vec::with_capacity(RETURNS.len());
+    loop {
+        let miss = || Miss::error(rest, "a result option");
+        let (after, name) = atom(rest).map_err(|_| miss())?;
+        let known = RETURNS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let (_, option) = known.ok_or_else(miss)?;
+        if !wanted.contains(option) {
+            wanted.push(*option);
+        }
+        match after.split_first() {
+            Some((b')', after)) => return Ok((after, wanted)),
+            Some((b' ', after)) => rest = after,
+            _ => return Err(Miss::error(after, "a space or closing parenthesis")),
+        }
+    }
 }
 
 /// One key or several, up to the end or a closing parenthesis.
@@ -203,3 +257,10 @@ fn argument(upper: &[u8]) -> Option<Argument> {
         _ => return None,
     })
 }
+
+const RETURNS: [(&str, SearchReturn); 4] = [
+    ("MIN", SearchReturn::Min),
+    ("MAX", SearchReturn::Max),
+    ("ALL", SearchReturn::All),
+    ("COUNT", SearchReturn::Count),
+];

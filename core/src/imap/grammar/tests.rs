@@ -315,15 +315,40 @@ fn search_keys() {
         ("new", Key::And(vec![Key::Recent, Key::System(SEEN, false)])),
     ] {
         let line = format!("a SEARCH {keys}");
-        assert_eq!(read(&line), Request::Search { uid: false, charset: None, key: expected });
+        assert_eq!(
+            read(&line),
+            Request::Search { uid: false, returns: None, charset: None, key: expected }
+        );
     }
     assert_eq!(
         read("a UID SEARCH CHARSET UTF-8 SEEN ALL"),
         Request::Search {
             uid: true,
+            returns: None,
             charset: Some(text("UTF-8")),
             key: Key::And(vec![seen(), Key::All])
         }
+    );
+}
+
+#[test]
+fn what_an_extended_search_is_to_tell() {
+    use SearchReturn::{All, Count, Max, Min};
+    for (options, expected) in [
+        ("", &[All][..]),
+        ("MIN", &[Min]),
+        ("count Max", &[Count, Max]),
+        ("ALL MIN ALL COUNT", &[All, Min, Count]),
+    ] {
+        let (line, key) = (format!("a UID SEARCH return ({options}) ALL"), Key::All);
+        let returns = Some(expected.to_vec());
+        assert_eq!(read(&line), Request::Search { uid: true, returns, charset: None, key });
+    }
+    let charset = Some(text("UTF-8"));
+    let returns = Some(vec![Min]);
+    assert_eq!(
+        read("a SEARCH RETURN (MIN) CHARSET UTF-8 ALL"),
+        Request::Search { uid: false, returns, charset, key: Key::All }
     );
 }
 
@@ -339,6 +364,12 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a UID", 5, "a space"),
         (b"a NOOP ", 6, "the end of the command"),
         (b"a  NOOP", 2, "a command"),
+        (b"a SEARCH RETURN", 9, "a search key"),
+        (b"a SEARCH RETURN ALL", 16, "an opening parenthesis"),
+        (b"a SEARCH RETURN (ALL)", 21, "a space"),
+        (b"a SEARCH RETURN (MEAN) ALL", 17, "a result option"),
+        (b"a SEARCH RETURN (ALL ) ALL", 21, "a result option"),
+        (b"a SEARCH RETURN (ALL", 20, "a space or closing parenthesis"),
         (b"a LOGIN x", 9, "a space"),
         (b"a LOGIN x ", 10, "a string"),
         (b"a LOGIN x y z", 11, "the end of the command"),
