@@ -357,6 +357,10 @@ pub enum SearchKey {
     On(Day),
     /// To have been received on this day or later.
     Since(Day),
+    /// To have been received this many seconds ago or earlier.
+    Older(u32),
+    /// To have been received at most this many seconds ago.
+    Younger(u32),
     /// To name a day before this one in its Date field.
     SentBefore(Day),
     /// To name this day there.
@@ -400,6 +404,8 @@ impl SearchKey {
             Key::Before(day) => Self::Before(day),
             Key::On(day) => Self::On(day),
             Key::Since(day) => Self::Since(day),
+            Key::Older(seconds) => Self::Older(seconds),
+            Key::Younger(seconds) => Self::Younger(seconds),
             Key::SentBefore(day) => Self::SentBefore(day),
             Key::SentOn(day) => Self::SentOn(day),
             Key::SentSince(day) => Self::SentSince(day),

@@ -1,9 +1,10 @@
 //! SEARCH and UID SEARCH: facts first; of messages that these do not decide the header; and of
 //! those that are still in doubt the text, in pages and pieces like FETCH.
 
+use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::command::SearchKey;
 use pillarbox_core::imap::flags::FlagBits;
-use pillarbox_core::imap::grammar::{Day, SearchReturn};
+use pillarbox_core::imap::grammar::SearchReturn;
 use pillarbox_core::imap::response;
 use pillarbox_core::imap::search::{Facts, Matching, Search};
 use pillarbox_core::imap::section::Needs;
@@ -29,8 +30,9 @@ pub(super) async fn search(
     uid: bool,
     returns: Option<&[SearchReturn]>,
     key: &SearchKey,
+    now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
-    let search = Search::new(key, &open.view, &open.keywords);
+    let search = Search::new(key, &open.view, &open.keywords, now);
     let mut found = Vec::new();
     let mut after = Some(0);
     while let Some(start) = after {
@@ -156,7 +158,7 @@ fn facts(open: &Open, facts: &store::Facts) -> Option<Facts> {
         sequence: open.view.sequence_of(facts.uid)?,
         uid: facts.uid,
         flags: FlagBits(facts.flags.0),
-        received: Day::of(facts.internaldate),
+        received: facts.internaldate,
         size: facts.size,
     })
 }

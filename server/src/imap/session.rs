@@ -484,7 +484,7 @@ async fn run(
             settle(tools, Some(open), true, moved).await
         }
         (Command::Search { uid, returns, key }, Some(open)) => {
-            let found = search::search(&tools, &open, uid, returns.as_deref(), &key).await;
+            let found = search::search(&tools, &open, uid, returns.as_deref(), &key, now).await;
             let found = found.map(|answer| (answer, None));
             wrap_up(tools, open, changed, expunges(uid), found).await
         }

@@ -1,6 +1,6 @@
 //! `search-key` (RFC 3501 §6.4.4, §9), with its depth and number bounded.
 
-use super::primitive::{Day, Text, astring, atom, byte, date, number, space};
+use super::primitive::{Day, Text, astring, atom, byte, date, number, nz_number, space};
 use super::sequence::{SetRange, sequence_set};
 use super::{Miss, Read};
 
@@ -31,6 +31,10 @@ pub enum Key<'a> {
     On(Day),
     /// `SINCE`: received on this day or later.
     Since(Day),
+    /// `OLDER`: received this many seconds ago or earlier (RFC 5032 §1).
+    Older(u32),
+    /// `YOUNGER`: received at most this many seconds ago.
+    Younger(u32),
     /// `SENTBEFORE`: the Date field names a day before this one.
     SentBefore(Day),
     /// `SENTON`: it names this day.
@@ -181,6 +185,7 @@ fn key<'a>(input: &'a [u8], depth: usize, budget: &mut usize) -> Read<'a, Key<'a
         Argument::Keyword(set) => atom(rest).map(|(rest, name)| (rest, Key::Keyword(name, set))),
         Argument::Date(make) => date(rest).map(|(rest, day)| (rest, make(day))),
         Argument::Number(make) => number(rest).map(|(rest, size)| (rest, make(size))),
+        Argument::Interval(make) => nz_number(rest).map(|(rest, seconds)| (rest, make(seconds))),
         Argument::Body => astring(rest).map(|(rest, text)| (rest, Key::Body(text))),
         Argument::Text => astring(rest).map(|(rest, text)| (rest, Key::Text(text))),
         Argument::Field(name) => {
@@ -223,6 +228,8 @@ enum Argument {
     Keyword(bool),
     Date(fn(Day) -> Key<'static>),
     Number(fn(u64) -> Key<'static>),
+    /// Seconds, at least one (RFC 5032).
+    Interval(fn(u32) -> Key<'static>),
     Body,
     Text,
     /// The text of the field with this name.
@@ -244,6 +251,8 @@ fn argument(upper: &[u8]) -> Option<Argument> {
         b"SENTBEFORE" => Argument::Date(Key::SentBefore),
         b"SENTON" => Argument::Date(Key::SentOn),
         b"SENTSINCE" => Argument::Date(Key::SentSince),
+        b"OLDER" => Argument::Interval(Key::Older),
+        b"YOUNGER" => Argument::Interval(Key::Younger),
         b"LARGER" => Argument::Number(Key::Larger),
         b"SMALLER" => Argument::Number(Key::Smaller),
         b"BCC" => Argument::Field("Bcc"),
