@@ -269,6 +269,7 @@ pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Si
             StatusItem::UidNext => b"UIDNEXT ",
             StatusItem::UidValidity => b"UIDVALIDITY ",
             StatusItem::Unseen => b"UNSEEN ",
+            StatusItem::AppendLimit => b"APPENDLIMIT ",
         });
         decimal(*value, out);
     }

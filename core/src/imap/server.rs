@@ -177,6 +177,12 @@ impl Server {
         self.under_way().map(|pending| &*pending.tag)
     }
 
+    /// The largest message of APPEND, in bytes.
+    #[must_use]
+    pub fn append_bytes_max(&self) -> u32 {
+        self.config.append_bytes_max
+    }
+
     const fn under_way(&self) -> Option<&Pending> {
         match &self.phase {
             Phase::Pending(pending)
@@ -458,7 +464,7 @@ impl Server {
             return self.abandon(&Mistake::AfterMessage, out);
         }
         let limit = self.config.command_bytes_max;
-        let append_max = self.config.append_bytes_max;
+        let append_max = self.append_bytes_max().into();
         let so_far = self.framer.take();
         let (tag, result) = self.judge(&so_far, |verb, rest| {
             let append = match verb {
@@ -625,6 +631,8 @@ impl Server {
     /// What is offered in this state (RFC 3501 §6.1.1): after login nothing about logging in.
     fn capabilities(&self, out: &mut Outbox) {
         out.push(SERVED);
+        out.push(b" APPENDLIMIT=");
+        response::decimal(self.append_bytes_max().into(), out);
         if self.standing != Standing::NotAuthenticated {
             return;
         }

@@ -27,6 +27,8 @@ pub(super) struct Tools {
     pub(super) account: AccountId,
     /// The command's tag.
     pub(super) tag: Box<str>,
+    /// The largest message of APPEND.
+    pub(super) append_bytes_max: u32,
     pub(super) pins: Arc<Pins>,
     pub(super) recents: Arc<Recents>,
 }

@@ -275,6 +275,7 @@ impl ImapSession {
             pen: self.pen.clone(),
             account: self.user.as_ref()?.account,
             tag: self.imap.tag().unwrap_or_default().into(),
+            append_bytes_max: self.imap.append_bytes_max(),
             pins: Arc::clone(&self.context.pins),
             recents: Arc::clone(&self.context.recents),
         })

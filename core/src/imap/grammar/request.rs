@@ -119,7 +119,7 @@ pub enum Request<'a> {
     },
 }
 
-/// What STATUS can be asked for (RFC 3501 §6.3.10).
+/// What STATUS can be asked for (RFC 3501 §6.3.10, RFC 7889 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFC")]
 pub enum StatusItem {
@@ -128,6 +128,7 @@ pub enum StatusItem {
     UidNext,
     UidValidity,
     Unseen,
+    AppendLimit,
 }
 
 /// What STORE does with the flags that it names (RFC 3501 §6.4.6).
@@ -361,7 +362,7 @@ fn status(input: &[u8]) -> Read<'_, Request<'_>> {
     let (rest, mailbox) = spaced(input, astring)?;
     let (rest, ()) = space(rest)?;
     let (mut rest, ()) = byte(rest, b'(', "an opening parenthesis")?;
-    let mut items = Vec::with_capacity(5);
+    let mut items = Vec::with_capacity(STATUS_ITEMS.len());
     loop {
         let (after, name) = atom(rest)?;
         let item = STATUS_ITEMS
@@ -480,10 +481,11 @@ const ID_FIELD_BYTES_MAX: usize = 30;
 const ID_VALUE_BYTES_MAX: usize = 1024;
 /// No command's name comes near it.
 const WORD_BYTES_MAX: usize = 32;
-const STATUS_ITEMS: [(&str, StatusItem); 5] = [
+const STATUS_ITEMS: [(&str, StatusItem); 6] = [
     ("MESSAGES", StatusItem::Messages),
     ("RECENT", StatusItem::Recent),
     ("UIDNEXT", StatusItem::UidNext),
     ("UIDVALIDITY", StatusItem::UidValidity),
     ("UNSEEN", StatusItem::Unseen),
+    ("APPENDLIMIT", StatusItem::AppendLimit),
 ];

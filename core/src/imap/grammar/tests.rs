@@ -200,6 +200,7 @@ fn the_other_commands() {
             "A042 STATUS blurdybloop (UIDNEXT MESSAGES uidnext)",
             Request::Status(text("blurdybloop"), vec![StatusItem::UidNext, all]),
         ),
+        ("a STATUS x (AppendLimit)", Request::Status(text("x"), vec![StatusItem::AppendLimit])),
         ("A142 SELECT INBOX", Request::Select(text("INBOX"))),
         ("A932 EXAMINE blurdybloop", Request::Examine(text("blurdybloop"))),
         (
