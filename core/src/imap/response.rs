@@ -270,6 +270,7 @@ pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Si
             StatusItem::UidValidity => b"UIDVALIDITY ",
             StatusItem::Unseen => b"UNSEEN ",
             StatusItem::AppendLimit => b"APPENDLIMIT ",
+            StatusItem::Size => b"SIZE ",
         });
         decimal(*value, out);
     }

@@ -115,6 +115,7 @@ pub(super) async fn status(
                 StatusItem::UidValidity => status.uidvalidity.into(),
                 StatusItem::Unseen => status.unseen,
                 StatusItem::AppendLimit => tools.append_bytes_max.into(),
+                StatusItem::Size => status.bytes,
             };
             (*item, value)
         })

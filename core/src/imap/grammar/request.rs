@@ -119,7 +119,7 @@ pub enum Request<'a> {
     },
 }
 
-/// What STATUS can be asked for (RFC 3501 §6.3.10, RFC 7889 §3).
+/// What STATUS can be asked for (RFC 3501 §6.3.10, RFC 7889 §3, RFC 8438 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFC")]
 pub enum StatusItem {
@@ -129,6 +129,7 @@ pub enum StatusItem {
     UidValidity,
     Unseen,
     AppendLimit,
+    Size,
 }
 
 /// What STORE does with the flags that it names (RFC 3501 §6.4.6).
@@ -481,11 +482,12 @@ const ID_FIELD_BYTES_MAX: usize = 30;
 const ID_VALUE_BYTES_MAX: usize = 1024;
 /// No command's name comes near it.
 const WORD_BYTES_MAX: usize = 32;
-const STATUS_ITEMS: [(&str, StatusItem); 6] = [
+const STATUS_ITEMS: [(&str, StatusItem); 7] = [
     ("MESSAGES", StatusItem::Messages),
     ("RECENT", StatusItem::Recent),
     ("UIDNEXT", StatusItem::UidNext),
     ("UIDVALIDITY", StatusItem::UidValidity),
     ("UNSEEN", StatusItem::Unseen),
     ("APPENDLIMIT", StatusItem::AppendLimit),
+    ("SIZE", StatusItem::Size),
 ];

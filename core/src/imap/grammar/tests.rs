@@ -201,6 +201,10 @@ fn the_other_commands() {
             Request::Status(text("blurdybloop"), vec![StatusItem::UidNext, all]),
         ),
         ("a STATUS x (AppendLimit)", Request::Status(text("x"), vec![StatusItem::AppendLimit])),
+        (
+            "a STATUS x (messages size)",
+            Request::Status(text("x"), vec![StatusItem::Messages, StatusItem::Size]),
+        ),
         ("A142 SELECT INBOX", Request::Select(text("INBOX"))),
         ("A932 EXAMINE blurdybloop", Request::Examine(text("blurdybloop"))),
         (
@@ -401,7 +405,7 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a SEARCH FROB", 9, "a search key"),
         (b"a SEARCH (ALL", 13, "a closing parenthesis"),
         (b"a SEARCH ON 31-Feb-1994", 12, "a date such as 1-Feb-1994"),
-        (b"a STATUS x (SIZE)", 12, "a status item"),
+        (b"a STATUS x (BYTES)", 12, "a status item"),
         (b"a APPEND x \"32-Jan-1994 00:00:00 +0000\" {1}\r\n", 11, "a date and time"),
         (b"a APPEND x", 10, "a space"),
         (b"a LIST (SUBSCRIBED) \"\" *", 7, "a string"),
