@@ -38,6 +38,7 @@ pub const WORDS: &[&str] = &[
     "*\r\n",
     "i FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (TO)]<0.10>)\r\n",
     "j SEARCH OR SEEN (NOT UID 1:3)\r\n",
+    "j SEARCH RETURN (MIN COUNT) ALL\r\n",
     "k STORE 1 +FLAGS.SILENT (\\Deleted $x)\r\n",
     "l UID FETCH *:1 ALL\r\n",
     "m LIST \"\" \"*\"\r\n",
@@ -159,7 +160,7 @@ impl Owner {
                 server.finish(&Done::no("no such mailbox"), out)
             }
             Event::AppendBegin(append) => {
-                assert!(append.size <= APPEND_MAX, "a message above the limit is offered");
+                assert!(append.size <= APPEND_MAX.into(), "a message above the limit is offered");
                 if append.mailbox.as_str() == "INBOX" {
                     self.message = Some(Vec::new());
                     server.accept_append(out)
@@ -171,7 +172,7 @@ impl Owner {
                 let message = self.message.as_mut().expect("text that was not asked for");
                 assert!(!bytes.is_empty());
                 message.extend_from_slice(bytes);
-                assert!(message.len() as u64 <= APPEND_MAX, "a message grows above the limit");
+                assert!(message.len() <= APPEND_MAX as usize, "a message grows above the limit");
                 Ok(())
             }
             Event::AppendEnd => {
@@ -225,6 +226,6 @@ static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| {
 });
 
 const COMMAND_MAX: usize = 300;
-const APPEND_MAX: u64 = 500;
+const APPEND_MAX: u32 = 500;
 /// What one step may write.
 const ANSWER_MAX: usize = 1_024;

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    Day, Field, FlagRef, Item, Key, Partial, Request, Section, SectionText, SetRange, StatusItem,
-    StoreMode, Text, Which,
+    Day, Field, FlagRef, Item, Key, Partial, Request, SearchReturn, Section, SectionText, SetRange,
+    StatusItem, StoreMode, Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError};
 use crate::UnixSeconds;
@@ -103,6 +103,10 @@ pub enum Command {
     Search {
         /// Whether UIDs are to be told.
         uid: bool,
+        /// What is to be told of them, each once, by
+        /// [`extended_search`](super::response::extended_search); `None` for all in a plain
+        /// [`search`](super::response::search).
+        returns: Option<Vec<SearchReturn>>,
         /// What must hold.
         key: SearchKey,
     },
@@ -175,11 +179,11 @@ impl Command {
                 mailbox: MailboxName::read(&mailbox)?,
             },
             Request::UidExpunge(set) => Self::UidExpunge(MessageSet { uid: true, ranges: set }),
-            Request::Search { uid, charset, key } => {
+            Request::Search { uid, returns, charset, key } => {
                 if !charset.is_none_or(|name| known_charset(&name)) {
                     return Err(Refusal::Charset);
                 }
-                Self::Search { uid, key: SearchKey::own(key)? }
+                Self::Search { uid, returns, key: SearchKey::own(key)? }
             }
             Request::Fetch { uid, set, items } => {
                 Self::Fetch { set: MessageSet { uid, ranges: set }, items: own_items(items, uid) }
@@ -353,6 +357,10 @@ pub enum SearchKey {
     On(Day),
     /// To have been received on this day or later.
     Since(Day),
+    /// To have been received this many seconds ago or earlier.
+    Older(u32),
+    /// To have been received at most this many seconds ago.
+    Younger(u32),
     /// To name a day before this one in its Date field.
     SentBefore(Day),
     /// To name this day there.
@@ -396,6 +404,8 @@ impl SearchKey {
             Key::Before(day) => Self::Before(day),
             Key::On(day) => Self::On(day),
             Key::Since(day) => Self::Since(day),
+            Key::Older(seconds) => Self::Older(seconds),
+            Key::Younger(seconds) => Self::Younger(seconds),
             Key::SentBefore(day) => Self::SentBefore(day),
             Key::SentOn(day) => Self::SentOn(day),
             Key::SentSince(day) => Self::SentSince(day),

@@ -5,7 +5,9 @@
 
 use super::command::BodyItem;
 use super::flags::{FlagBits, Keywords, SYSTEM};
-use super::grammar::{Fields, Origin, SectionText, StatusItem, Which, atom_char, write_number};
+use super::grammar::{
+    Fields, Origin, SearchReturn, SectionText, StatusItem, Which, atom_char, write_number,
+};
 use super::name::MailboxName;
 use crate::mime::Structure;
 use crate::wire::date::ImapDate;
@@ -134,10 +136,10 @@ impl Code<'_> {
             decimal(number.into(), out);
         }
         match self {
-            Self::AppendUid(_, uid) => uid_set(&[(uid, uid)], out),
+            Self::AppendUid(_, uid) => number_set([(uid, uid)], out),
             Self::CopyUid(copied) => {
-                uid_set(copied.from, out);
-                uid_set(copied.to, out);
+                number_set(copied.from.iter().copied(), out);
+                number_set(copied.to.iter().copied(), out);
             }
             _ => {}
         }
@@ -145,14 +147,14 @@ impl Code<'_> {
     }
 }
 
-/// A space and a `uid-set` (RFC 4315 §4).
-fn uid_set(ranges: &[(u32, u32)], out: &mut impl Sink) {
-    for (index, (first, last)) in ranges.iter().enumerate() {
+/// A space and a `uid-set` (RFC 4315 §4) or a `sequence-set` without `*` (RFC 3501 §9).
+fn number_set(ranges: impl IntoIterator<Item = (u32, u32)>, out: &mut impl Sink) {
+    for (index, (first, last)) in ranges.into_iter().enumerate() {
         out.put(if index == 0 { b" " } else { b"," });
-        decimal((*first).into(), out);
+        decimal(first.into(), out);
         if last > first {
             out.put(b":");
-            decimal((*last).into(), out);
+            decimal(last.into(), out);
         }
     }
 }
@@ -267,6 +269,8 @@ pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Si
             StatusItem::UidNext => b"UIDNEXT ",
             StatusItem::UidValidity => b"UIDVALIDITY ",
             StatusItem::Unseen => b"UNSEEN ",
+            StatusItem::AppendLimit => b"APPENDLIMIT ",
+            StatusItem::Size => b"SIZE ",
         });
         decimal(*value, out);
     }
@@ -279,6 +283,49 @@ pub fn search(found: impl IntoIterator<Item = u32>, out: &mut impl Sink) {
     for number in found {
         out.put(b" ");
         decimal(number.into(), out);
+    }
+    out.put(b"\r\n");
+}
+
+/// `* ESEARCH (TAG "…") …`: of what was found, which ascends, what the search of this tag was to
+/// tell (RFC 4731 §3.1, §4).
+///
+/// ```
+/// use pillarbox_core::imap::grammar::SearchReturn::{All, Count, Min};
+/// use pillarbox_core::imap::response::extended_search;
+/// let mut out = Vec::new();
+/// extended_search("a", true, &[Count, All, Min], &[2, 10, 11], &mut out);
+/// assert_eq!(out, b"* ESEARCH (TAG \"a\") UID MIN 2 ALL 2,10:11 COUNT 3\r\n");
+/// ```
+pub fn extended_search(
+    tag: &str,
+    uid: bool,
+    wanted: &[SearchReturn],
+    found: &[u32],
+    out: &mut impl Sink,
+) {
+    out.put(b"* ESEARCH (TAG ");
+    string(tag.as_bytes(), out);
+    out.put(if uid { b") UID" } else { b")" });
+    // Where nothing was found there is no lowest, no highest and no set of them.
+    if let (Some(first), Some(last)) = (found.first(), found.last()) {
+        if wanted.contains(&SearchReturn::Min) {
+            out.put(b" MIN ");
+            decimal((*first).into(), out);
+        }
+        if wanted.contains(&SearchReturn::Max) {
+            out.put(b" MAX ");
+            decimal((*last).into(), out);
+        }
+        if wanted.contains(&SearchReturn::All) {
+            out.put(b" ALL");
+            let runs = found.chunk_by(|before, next| before.checked_add(1) == Some(*next));
+            number_set(runs.filter_map(|run| Some((*run.first()?, *run.last()?))), out);
+        }
+    }
+    if wanted.contains(&SearchReturn::Count) {
+        out.put(b" COUNT ");
+        decimal(u64::try_from(found.len()).unwrap_or(u64::MAX), out);
     }
     out.put(b"\r\n");
 }

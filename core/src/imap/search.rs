@@ -9,6 +9,7 @@ use super::flags::{FlagBits, Keywords};
 use super::grammar::Day;
 use super::section::header_end;
 use super::view::{View, contains, resolve_ranges};
+use crate::UnixSeconds;
 use crate::mime::header::{Field, fields};
 use crate::mime::{Structure, TextReader, date, words};
 use needle::{Needle, Window};
@@ -24,8 +25,8 @@ pub struct Facts {
     pub uid: u32,
     /// Its flags.
     pub flags: FlagBits,
-    /// The day of its internal date.
-    pub received: Day,
+    /// Its internal date.
+    pub received: UnixSeconds,
     /// Its size in bytes.
     pub size: u64,
 }
@@ -43,6 +44,13 @@ pub struct Search {
     longest: usize,
 }
 
+/// Where and when is searched.
+struct Scene<'s> {
+    view: &'s View,
+    keywords: &'s Keywords,
+    now: UnixSeconds,
+}
+
 #[derive(Debug, Clone)]
 enum Node {
     /// Whether everything or nothing.
@@ -54,6 +62,10 @@ enum Node {
     Before(Day),
     On(Day),
     Since(Day),
+    /// Received then or earlier,
+    Until(UnixSeconds),
+    /// or then or later.
+    From(UnixSeconds),
     Larger(u64),
     Smaller(u64),
     /// The question of this number.
@@ -81,11 +93,11 @@ enum Question {
 }
 
 impl Search {
-    /// A search in the mailbox of this view.
+    /// A search in the mailbox of this view, at this moment.
     #[must_use]
-    pub fn new(key: &SearchKey, view: &View, keywords: &Keywords) -> Self {
+    pub fn new(key: &SearchKey, view: &View, keywords: &Keywords, now: UnixSeconds) -> Self {
         let mut questions = Vec::new();
-        let root = Node::new(key, view, keywords, &mut questions);
+        let root = Node::new(key, &Scene { view, keywords, now }, &mut questions);
         let lengths = questions.iter().map(|question| match question {
             Question::Body(needle) | Question::Text(needle) => needle.length(),
             _ => 0,
@@ -121,13 +133,10 @@ impl Search {
 
 impl Node {
     /// Recursion is as deep as the grammar lets keys nest.
-    fn new(
-        key: &SearchKey,
-        view: &View,
-        keywords: &Keywords,
-        questions: &mut Vec<Question>,
-    ) -> Self {
-        let mut inner = |key: &SearchKey| Self::new(key, view, keywords, &mut *questions);
+    fn new(key: &SearchKey, scene: &Scene<'_>, questions: &mut Vec<Question>) -> Self {
+        let Scene { view, keywords, now } = scene;
+        let ago = |seconds: &u32| UnixSeconds(now.0.saturating_sub((*seconds).into()));
+        let mut inner = |key: &SearchKey| Self::new(key, scene, &mut *questions);
         match key {
             SearchKey::All => Self::Constant(true),
             SearchKey::In(MessageSet { uid: false, ranges }) => {
@@ -146,6 +155,8 @@ impl Node {
             SearchKey::Before(day) => Self::Before(*day),
             SearchKey::On(day) => Self::On(*day),
             SearchKey::Since(day) => Self::Since(*day),
+            SearchKey::Older(seconds) => Self::Until(ago(seconds)),
+            SearchKey::Younger(seconds) => Self::From(ago(seconds)),
             SearchKey::Larger(size) => Self::Larger(*size),
             SearchKey::Smaller(size) => Self::Smaller(*size),
             SearchKey::SentBefore(day) => asked(questions, Question::SentBefore(*day)),
@@ -174,9 +185,11 @@ impl Node {
             Self::Sequences(ranges) => contains(ranges, facts.sequence),
             Self::Uids(ranges) => contains(ranges, facts.uid),
             Self::Flag(bit, set) => facts.flags.has(*bit) == *set,
-            Self::Before(day) => facts.received < *day,
-            Self::On(day) => facts.received == *day,
-            Self::Since(day) => facts.received >= *day,
+            Self::Before(day) => Day::of(facts.received) < *day,
+            Self::On(day) => Day::of(facts.received) == *day,
+            Self::Since(day) => Day::of(facts.received) >= *day,
+            Self::Until(moment) => facts.received <= *moment,
+            Self::From(moment) => facts.received >= *moment,
             Self::Larger(size) => facts.size > *size,
             Self::Smaller(size) => facts.size < *size,
             Self::Asked(index) => answers.get(*index).copied().flatten()?,

@@ -167,14 +167,30 @@ impl Server {
 
     /// The command under way, if there is one.
     #[must_use]
-    pub const fn pending(&self) -> Option<Verb> {
+    pub fn pending(&self) -> Option<Verb> {
+        self.under_way().map(|pending| pending.verb)
+    }
+
+    /// Its tag.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        self.under_way().map(|pending| &*pending.tag)
+    }
+
+    /// The largest message of APPEND, in bytes.
+    #[must_use]
+    pub fn append_bytes_max(&self) -> u32 {
+        self.config.append_bytes_max
+    }
+
+    const fn under_way(&self) -> Option<&Pending> {
         match &self.phase {
             Phase::Pending(pending)
             | Phase::Offered(pending, _)
             | Phase::Streaming(pending)
             | Phase::Tail(pending)
             | Phase::Exchange(pending)
-            | Phase::Idling(pending) => Some(pending.verb),
+            | Phase::Idling(pending) => Some(pending),
             Phase::Greeting | Phase::Ready | Phase::Handshake | Phase::Closed => None,
         }
     }
@@ -448,7 +464,7 @@ impl Server {
             return self.abandon(&Mistake::AfterMessage, out);
         }
         let limit = self.config.command_bytes_max;
-        let append_max = self.config.append_bytes_max;
+        let append_max = self.append_bytes_max().into();
         let so_far = self.framer.take();
         let (tag, result) = self.judge(&so_far, |verb, rest| {
             let append = match verb {
@@ -614,7 +630,9 @@ impl Server {
 
     /// What is offered in this state (RFC 3501 §6.1.1): after login nothing about logging in.
     fn capabilities(&self, out: &mut Outbox) {
-        out.push(b"IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE");
+        out.push(SERVED);
+        out.push(b" APPENDLIMIT=");
+        response::decimal(self.append_bytes_max().into(), out);
         if self.standing != Standing::NotAuthenticated {
             return;
         }
@@ -664,6 +682,10 @@ impl Server {
     }
 }
 
+/// What is served in every state.
+const SERVED: &[u8] =
+    b"IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE \
+      ESEARCH WITHIN STATUS=SIZE";
 /// What the command LOGIN goes with.
 const PLAIN: &str = "PLAIN";
 /// The longest line during IDLE; all that is expected is `DONE`.

@@ -150,7 +150,8 @@ fn imap_door(config: &Config, listener: &Listener, starttls: bool, cram_md5: boo
             starttls,
             mechanisms,
             mechanisms_under_tls,
-            append_bytes_max: config.limits.smtp.message_bytes_max,
+            append_bytes_max: u32::try_from(config.limits.smtp.message_bytes_max)
+                .unwrap_or(u32::MAX),
             ..ImapConfig::default()
         }),
     }

@@ -114,6 +114,8 @@ pub(super) async fn status(
                 StatusItem::UidNext => status.uidnext.into(),
                 StatusItem::UidValidity => status.uidvalidity.into(),
                 StatusItem::Unseen => status.unseen,
+                StatusItem::AppendLimit => tools.append_bytes_max.into(),
+                StatusItem::Size => status.bytes,
             };
             (*item, value)
         })

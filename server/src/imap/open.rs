@@ -25,6 +25,10 @@ pub(super) struct Tools {
     pub(super) desk: Desk<Job>,
     pub(super) pen: Pen,
     pub(super) account: AccountId,
+    /// The command's tag.
+    pub(super) tag: Box<str>,
+    /// The largest message of APPEND.
+    pub(super) append_bytes_max: u32,
     pub(super) pins: Arc<Pins>,
     pub(super) recents: Arc<Recents>,
 }

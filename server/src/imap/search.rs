@@ -1,9 +1,10 @@
 //! SEARCH and UID SEARCH: facts first; of messages that these do not decide the header; and of
 //! those that are still in doubt the text, in pages and pieces like FETCH.
 
+use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::command::SearchKey;
 use pillarbox_core::imap::flags::FlagBits;
-use pillarbox_core::imap::grammar::Day;
+use pillarbox_core::imap::grammar::SearchReturn;
 use pillarbox_core::imap::response;
 use pillarbox_core::imap::search::{Facts, Matching, Search};
 use pillarbox_core::imap::section::Needs;
@@ -27,9 +28,11 @@ pub(super) async fn search(
     tools: &Tools,
     open: &Open,
     uid: bool,
+    returns: Option<&[SearchReturn]>,
     key: &SearchKey,
+    now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
-    let search = Search::new(key, &open.view, &open.keywords);
+    let search = Search::new(key, &open.view, &open.keywords, now);
     let mut found = Vec::new();
     let mut after = Some(0);
     while let Some(start) = after {
@@ -58,11 +61,13 @@ pub(super) async fn search(
         after = page.more;
     }
     found.sort_unstable();
-    let numbers = found.into_iter().filter_map(|found| match uid {
-        true => Some(found),
-        false => open.view.sequence_of(found),
+    if !uid {
+        found = found.into_iter().filter_map(|uid| open.view.sequence_of(uid)).collect();
+    }
+    tools.pen.write(|out| match returns {
+        Some(wanted) => response::extended_search(&tools.tag, uid, wanted, &found, out),
+        None => response::search(found, out),
     });
-    tools.pen.write(|out| response::search(numbers, out));
     Ok(Answer::ok("done"))
 }
 
@@ -153,7 +158,7 @@ fn facts(open: &Open, facts: &store::Facts) -> Option<Facts> {
         sequence: open.view.sequence_of(facts.uid)?,
         uid: facts.uid,
         flags: FlagBits(facts.flags.0),
-        received: Day::of(facts.internaldate),
+        received: facts.internaldate,
         size: facts.size,
     })
 }

@@ -274,6 +274,8 @@ impl ImapSession {
             desk: self.desk.clone(),
             pen: self.pen.clone(),
             account: self.user.as_ref()?.account,
+            tag: self.imap.tag().unwrap_or_default().into(),
+            append_bytes_max: self.imap.append_bytes_max(),
             pins: Arc::clone(&self.context.pins),
             recents: Arc::clone(&self.context.recents),
         })
@@ -482,8 +484,8 @@ async fn run(
             let moved = copy::relocate(&tools, &open, &set, &mailbox, now).await;
             settle(tools, Some(open), true, moved).await
         }
-        (Command::Search { uid, key }, Some(open)) => {
-            let found = search::search(&tools, &open, uid, &key).await;
+        (Command::Search { uid, returns, key }, Some(open)) => {
+            let found = search::search(&tools, &open, uid, returns.as_deref(), &key, now).await;
             let found = found.map(|answer| (answer, None));
             wrap_up(tools, open, changed, expunges(uid), found).await
         }

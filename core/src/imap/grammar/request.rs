@@ -5,7 +5,7 @@ use super::primitive::{
     Text, announced, astring, atom, byte, command_tag, date_time, end, list_mailbox, space, string,
     word,
 };
-use super::search::{Key, program};
+use super::search::{Key, Program, SearchReturn, program};
 use super::sequence::{SetRange, sequence_set};
 use super::{At, Miss, Read};
 use crate::UnixSeconds;
@@ -68,6 +68,8 @@ pub enum Request<'a> {
     Search {
         /// Whether UIDs are to be told instead of sequence numbers.
         uid: bool,
+        /// What is to be told, each once; `None` if the search is not an extended one (RFC 4731).
+        returns: Option<Vec<SearchReturn>>,
         /// The charset of its strings, if named.
         charset: Option<Text<'a>>,
         /// What must hold.
@@ -117,7 +119,7 @@ pub enum Request<'a> {
     },
 }
 
-/// What STATUS can be asked for (RFC 3501 §6.3.10).
+/// What STATUS can be asked for (RFC 3501 §6.3.10, RFC 7889 §3, RFC 8438 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFC")]
 pub enum StatusItem {
@@ -126,6 +128,8 @@ pub enum StatusItem {
     UidNext,
     UidValidity,
     Unseen,
+    AppendLimit,
+    Size,
 }
 
 /// What STORE does with the flags that it names (RFC 3501 §6.4.6).
@@ -257,8 +261,8 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Examine => mailbox(input, Request::Examine),
         Verb::Append => read_append(input),
         Verb::Search | Verb::UidSearch => {
-            let (rest, (charset, key)) = spaced(input, program)?;
-            Ok((rest, Request::Search { uid: verb == Verb::UidSearch, charset, key }))
+            let (rest, Program { returns, charset, key }) = spaced(input, program)?;
+            Ok((rest, Request::Search { uid: verb == Verb::UidSearch, returns, charset, key }))
         }
         Verb::Fetch | Verb::UidFetch => {
             let (rest, set) = spaced(input, sequence_set)?;
@@ -359,7 +363,7 @@ fn status(input: &[u8]) -> Read<'_, Request<'_>> {
     let (rest, mailbox) = spaced(input, astring)?;
     let (rest, ()) = space(rest)?;
     let (mut rest, ()) = byte(rest, b'(', "an opening parenthesis")?;
-    let mut items = Vec::with_capacity(5);
+    let mut items = Vec::with_capacity(STATUS_ITEMS.len());
     loop {
         let (after, name) = atom(rest)?;
         let item = STATUS_ITEMS
@@ -478,10 +482,12 @@ const ID_FIELD_BYTES_MAX: usize = 30;
 const ID_VALUE_BYTES_MAX: usize = 1024;
 /// No command's name comes near it.
 const WORD_BYTES_MAX: usize = 32;
-const STATUS_ITEMS: [(&str, StatusItem); 5] = [
+const STATUS_ITEMS: [(&str, StatusItem); 7] = [
     ("MESSAGES", StatusItem::Messages),
     ("RECENT", StatusItem::Recent),
     ("UIDNEXT", StatusItem::UidNext),
     ("UIDVALIDITY", StatusItem::UidValidity),
     ("UNSEEN", StatusItem::Unseen),
+    ("APPENDLIMIT", StatusItem::AppendLimit),
+    ("SIZE", StatusItem::Size),
 ];

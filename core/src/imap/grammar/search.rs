@@ -1,6 +1,6 @@
 //! `search-key` (RFC 3501 §6.4.4, §9), with its depth and number bounded.
 
-use super::primitive::{Day, Text, astring, atom, byte, date, number, space};
+use super::primitive::{Day, Text, astring, atom, byte, date, number, nz_number, space};
 use super::sequence::{SetRange, sequence_set};
 use super::{Miss, Read};
 
@@ -31,6 +31,10 @@ pub enum Key<'a> {
     On(Day),
     /// `SINCE`: received on this day or later.
     Since(Day),
+    /// `OLDER`: received this many seconds ago or earlier (RFC 5032 §1).
+    Older(u32),
+    /// `YOUNGER`: received at most this many seconds ago.
+    Younger(u32),
     /// `SENTBEFORE`: the Date field names a day before this one.
     SentBefore(Day),
     /// `SENTON`: it names this day.
@@ -55,19 +59,73 @@ pub enum Key<'a> {
     And(Vec<Self>),
 }
 
-/// What follows `SEARCH`: `[CHARSET …] key …`. Comes with the charset, as written.
-pub(super) fn program(input: &[u8]) -> Read<'_, (Option<Text<'_>>, Key<'_>)> {
-    let (rest, charset) = match input.split_at_checked(8) {
+/// What an extended search is to tell of what it finds (RFC 4731 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SearchReturn {
+    /// The lowest number.
+    Min,
+    /// The highest.
+    Max,
+    /// All of them, as a set.
+    All,
+    /// How many there are.
+    Count,
+}
+
+/// What follows `SEARCH`.
+pub(super) struct Program<'a> {
+    /// What is to be told, each once; `None` if the search is not an extended one.
+    pub(super) returns: Option<Vec<SearchReturn>>,
+    /// The charset, as written.
+    pub(super) charset: Option<Text<'a>>,
+    pub(super) key: Key<'a>,
+}
+
+/// `[RETURN (…)] [CHARSET …] key …`.
+pub(super) fn program(input: &[u8]) -> Read<'_, Program<'_>> {
+    let (rest, returns) = match input.split_at_checked(7) {
+        Some((word, after)) if word.eq_ignore_ascii_case(b"RETURN ") => {
+            let (rest, wanted) = returns(after)?;
+            let (rest, ()) = space(rest)?;
+            (rest, Some(wanted))
+        }
+        _ => (input, None),
+    };
+    let (rest, charset) = match rest.split_at_checked(8) {
         Some((word, after)) if word.eq_ignore_ascii_case(b"CHARSET ") => {
             let (rest, charset) = astring(after)?;
             let (rest, ()) = space(rest)?;
             (rest, Some(charset))
         }
-        _ => (input, None),
+        _ => (rest, None),
     };
     let mut budget = KEYS_MAX;
-    let (rest, keys) = keys(rest, DEPTH_MAX, &mut budget)?;
-    Ok((rest, (charset, keys)))
+    let (rest, key) = keys(rest, DEPTH_MAX, &mut budget)?;
+    Ok((rest, Program { returns, charset, key }))
+}
+
+/// The list of `search-return-opts` (RFC 4731 §4).
+fn returns(input: &[u8]) -> Read<'_, Vec<SearchReturn>> {
+    let (mut rest, ()) = byte(input, b'(', "an opening parenthesis")?;
+    // RFC 4731 §3.1: an empty list asks for ALL.
+    if let Some((b')', after)) = rest.split_first() {
+        return Ok((after, vec![SearchReturn::All]));
+    }
+    let mut wanted = Vec::with_capacity(RETURNS.len());
+    loop {
+        let miss = || Miss::error(rest, "a result option");
+        let (after, name) = atom(rest).map_err(|_| miss())?;
+        let known = RETURNS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let (_, option) = known.ok_or_else(miss)?;
+        if !wanted.contains(option) {
+            wanted.push(*option);
+        }
+        match after.split_first() {
+            Some((b')', after)) => return Ok((after, wanted)),
+            Some((b' ', after)) => rest = after,
+            _ => return Err(Miss::error(after, "a space or closing parenthesis")),
+        }
+    }
 }
 
 /// One key or several, up to the end or a closing parenthesis.
@@ -127,6 +185,7 @@ fn key<'a>(input: &'a [u8], depth: usize, budget: &mut usize) -> Read<'a, Key<'a
         Argument::Keyword(set) => atom(rest).map(|(rest, name)| (rest, Key::Keyword(name, set))),
         Argument::Date(make) => date(rest).map(|(rest, day)| (rest, make(day))),
         Argument::Number(make) => number(rest).map(|(rest, size)| (rest, make(size))),
+        Argument::Interval(make) => nz_number(rest).map(|(rest, seconds)| (rest, make(seconds))),
         Argument::Body => astring(rest).map(|(rest, text)| (rest, Key::Body(text))),
         Argument::Text => astring(rest).map(|(rest, text)| (rest, Key::Text(text))),
         Argument::Field(name) => {
@@ -169,6 +228,8 @@ enum Argument {
     Keyword(bool),
     Date(fn(Day) -> Key<'static>),
     Number(fn(u64) -> Key<'static>),
+    /// Seconds, at least one (RFC 5032).
+    Interval(fn(u32) -> Key<'static>),
     Body,
     Text,
     /// The text of the field with this name.
@@ -190,6 +251,8 @@ fn argument(upper: &[u8]) -> Option<Argument> {
         b"SENTBEFORE" => Argument::Date(Key::SentBefore),
         b"SENTON" => Argument::Date(Key::SentOn),
         b"SENTSINCE" => Argument::Date(Key::SentSince),
+        b"OLDER" => Argument::Interval(Key::Older),
+        b"YOUNGER" => Argument::Interval(Key::Younger),
         b"LARGER" => Argument::Number(Key::Larger),
         b"SMALLER" => Argument::Number(Key::Smaller),
         b"BCC" => Argument::Field("Bcc"),
@@ -203,3 +266,10 @@ fn argument(upper: &[u8]) -> Option<Argument> {
         _ => return None,
     })
 }
+
+const RETURNS: [(&str, SearchReturn); 4] = [
+    ("MIN", SearchReturn::Min),
+    ("MAX", SearchReturn::Max),
+    ("ALL", SearchReturn::All),
+    ("COUNT", SearchReturn::Count),
+];

@@ -200,6 +200,11 @@ fn the_other_commands() {
             "A042 STATUS blurdybloop (UIDNEXT MESSAGES uidnext)",
             Request::Status(text("blurdybloop"), vec![StatusItem::UidNext, all]),
         ),
+        ("a STATUS x (AppendLimit)", Request::Status(text("x"), vec![StatusItem::AppendLimit])),
+        (
+            "a STATUS x (messages size)",
+            Request::Status(text("x"), vec![StatusItem::Messages, StatusItem::Size]),
+        ),
         ("A142 SELECT INBOX", Request::Select(text("INBOX"))),
         ("A932 EXAMINE blurdybloop", Request::Examine(text("blurdybloop"))),
         (
@@ -310,20 +315,47 @@ fn search_keys() {
         ("SENTBEFORE 1-Feb-1994", Key::SentBefore(Day(8_797))),
         ("SENTON 1-Feb-1994", Key::SentOn(Day(8_797))),
         ("SENTSINCE 1-Feb-1994", Key::SentSince(Day(8_797))),
+        ("OLDER 1", Key::Older(1)),
+        ("younger 4294967295", Key::Younger(u32::MAX)),
         ("RECENT", Key::Recent),
         ("OLD", Key::Not(Box::new(Key::Recent))),
         ("new", Key::And(vec![Key::Recent, Key::System(SEEN, false)])),
     ] {
         let line = format!("a SEARCH {keys}");
-        assert_eq!(read(&line), Request::Search { uid: false, charset: None, key: expected });
+        assert_eq!(
+            read(&line),
+            Request::Search { uid: false, returns: None, charset: None, key: expected }
+        );
     }
     assert_eq!(
         read("a UID SEARCH CHARSET UTF-8 SEEN ALL"),
         Request::Search {
             uid: true,
+            returns: None,
             charset: Some(text("UTF-8")),
             key: Key::And(vec![seen(), Key::All])
         }
+    );
+}
+
+#[test]
+fn what_an_extended_search_is_to_tell() {
+    use SearchReturn::{All, Count, Max, Min};
+    for (options, expected) in [
+        ("", &[All][..]),
+        ("MIN", &[Min]),
+        ("count Max", &[Count, Max]),
+        ("ALL MIN ALL COUNT", &[All, Min, Count]),
+    ] {
+        let (line, key) = (format!("a UID SEARCH return ({options}) ALL"), Key::All);
+        let returns = Some(expected.to_vec());
+        assert_eq!(read(&line), Request::Search { uid: true, returns, charset: None, key });
+    }
+    let charset = Some(text("UTF-8"));
+    let returns = Some(vec![Min]);
+    assert_eq!(
+        read("a SEARCH RETURN (MIN) CHARSET UTF-8 ALL"),
+        Request::Search { uid: false, returns, charset, key: Key::All }
     );
 }
 
@@ -339,6 +371,13 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a UID", 5, "a space"),
         (b"a NOOP ", 6, "the end of the command"),
         (b"a  NOOP", 2, "a command"),
+        (b"a SEARCH OLDER 0", 15, "a number from 1 to 4294967295"),
+        (b"a SEARCH RETURN", 9, "a search key"),
+        (b"a SEARCH RETURN ALL", 16, "an opening parenthesis"),
+        (b"a SEARCH RETURN (ALL)", 21, "a space"),
+        (b"a SEARCH RETURN (MEAN) ALL", 17, "a result option"),
+        (b"a SEARCH RETURN (ALL ) ALL", 21, "a result option"),
+        (b"a SEARCH RETURN (ALL", 20, "a space or closing parenthesis"),
         (b"a LOGIN x", 9, "a space"),
         (b"a LOGIN x ", 10, "a string"),
         (b"a LOGIN x y z", 11, "the end of the command"),
@@ -366,7 +405,7 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a SEARCH FROB", 9, "a search key"),
         (b"a SEARCH (ALL", 13, "a closing parenthesis"),
         (b"a SEARCH ON 31-Feb-1994", 12, "a date such as 1-Feb-1994"),
-        (b"a STATUS x (SIZE)", 12, "a status item"),
+        (b"a STATUS x (BYTES)", 12, "a status item"),
         (b"a APPEND x \"32-Jan-1994 00:00:00 +0000\" {1}\r\n", 11, "a date and time"),
         (b"a APPEND x", 10, "a space"),
         (b"a LIST (SUBSCRIBED) \"\" *", 7, "a string"),

@@ -11,7 +11,14 @@ fn search(keys: &str) -> Search {
     let Some(Command::Search { key, .. }) = Command::from_request(request).unwrap() else {
         panic!("no search");
     };
-    Search::new(&key, &view, &Keywords::new(["$Junk"]))
+    Search::new(&key, &view, &Keywords::new(["$Junk"]), NOW)
+}
+
+/// The moment of the search: noon on 5 October 2024.
+const NOW: UnixSeconds = UnixSeconds(20_001 * 86_400 + 43_200);
+
+const fn noon(day: i64) -> UnixSeconds {
+    UnixSeconds(day * 86_400 + 43_200)
 }
 
 /// Which of four messages a search finds, by sequence number.
@@ -19,14 +26,14 @@ fn found(keys: &str) -> Vec<u32> {
     let search = search(keys);
     let day = 20_000;
     let all = [
-        Facts { sequence: 1, uid: 2, flags: FlagBits(SEEN), received: Day(day), size: 10 },
-        Facts { sequence: 2, uid: 3, flags: FlagBits(0), received: Day(day + 1), size: 20 },
-        Facts { sequence: 3, uid: 10, flags: FlagBits(32), received: Day(day + 2), size: 30 },
+        Facts { sequence: 1, uid: 2, flags: FlagBits(SEEN), received: noon(day), size: 10 },
+        Facts { sequence: 2, uid: 3, flags: FlagBits(0), received: noon(day + 1), size: 20 },
+        Facts { sequence: 3, uid: 10, flags: FlagBits(32), received: noon(day + 2), size: 30 },
         Facts {
             sequence: 4,
             uid: 11,
             flags: FlagBits(SEEN | ANSWERED),
-            received: Day(day + 3),
+            received: noon(day + 3),
             size: 40,
         },
     ];
@@ -56,6 +63,13 @@ fn keys_find_what_the_rfc_says() {
         ("UID 3:10", &[2, 3]),
         ("UID 100:*", &[4]),
         ("UID 4:9", &[]),
+        // RFC 5032: both have those that came at the very second.
+        ("OLDER 86400", &[1]),
+        ("OLDER 86401", &[]),
+        ("OLDER 1", &[1]),
+        ("YOUNGER 86400", &[1, 2, 3, 4]),
+        ("YOUNGER 86399", &[2, 3, 4]),
+        ("NOT YOUNGER 4294967295", &[]),
         ("BEFORE 5-Oct-2024", &[1]),
         ("ON 5-Oct-2024", &[2]),
         ("SINCE 5-Oct-2024", &[2, 3, 4]),
@@ -75,7 +89,7 @@ fn keys_find_what_the_rfc_says() {
 }
 
 const FACTS: Facts =
-    Facts { sequence: 1, uid: 2, flags: FlagBits(SEEN), received: Day(20_000), size: 10 };
+    Facts { sequence: 1, uid: 2, flags: FlagBits(SEEN), received: noon(20_000), size: 10 };
 
 /// Whether a message is found, read whole, and in pieces as a large one is.
 fn finds(keys: &str, message: &[u8]) -> bool {

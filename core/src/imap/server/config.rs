@@ -18,8 +18,9 @@ pub struct Config {
     pub command_bytes_max: usize,
     /// The longest line in answer to a challenge, in bytes of base64.
     pub auth_bytes_max: usize,
-    /// The largest message of APPEND, in bytes.
-    pub append_bytes_max: u64,
+    /// The largest message of APPEND, in bytes. It is announced (RFC 7889 §2), and there are
+    /// clients that take a number above 32 bits for 0.
+    pub append_bytes_max: u32,
     /// After this many commands answered with BAD, without a good one between them, the session
     /// ends.
     pub bad_commands_max: u32,
