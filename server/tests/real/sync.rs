@@ -49,6 +49,9 @@ fn delivery(place: &Place, server: &Server, word: &str, size: usize) -> Vec<Call
     let strace = Strace::attach(server, Threads::All, log, &["-e", WATCHED]);
     let reply = talk.deliver(&["user@localhost"], &letter(word, size)).unwrap();
     assert!(reply.starts_with("250 2.0.0"), "{reply}");
+    // We hear the reply before strace has written down that it was sent: the thread that sends is
+    // held until then, so whatever it answers next comes later.
+    talk.say("NOOP").unwrap();
     calls(&strace.detach())
 }
 
@@ -58,6 +61,7 @@ fn append(place: &Place, server: &Server, word: &str, size: usize) -> Vec<Call> 
     let strace = Strace::attach(server, Threads::All, log, &["-e", WATCHED]);
     let answer = imap.append("Sent", &letter(word, size));
     assert!(answer.starts_with("OK "), "{answer}");
+    imap.command("NOOP");
     calls(&strace.detach())
 }
 
