@@ -39,6 +39,7 @@ pub const WORDS: &[&str] = &[
     "i FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (TO)]<0.10>)\r\n",
     "j SEARCH OR SEEN (NOT UID 1:3)\r\n",
     "j SEARCH RETURN (MIN COUNT) ALL\r\n",
+    "j UID SEARCH RETURN (SAVE) NOT $\r\n",
     "k STORE 1 +FLAGS.SILENT (\\Deleted $x)\r\n",
     "l UID FETCH *:1 ALL\r\n",
     "m LIST \"\" \"*\"\r\n",

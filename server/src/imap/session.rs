@@ -484,8 +484,9 @@ async fn run(
             let moved = copy::relocate(&tools, &open, &set, &mailbox, now).await;
             settle(tools, Some(open), true, moved).await
         }
-        (Command::Search { uid, returns, key }, Some(open)) => {
-            let found = search::search(&tools, &open, uid, returns.as_deref(), &key, now).await;
+        (Command::Search { uid, returns, key }, Some(mut open)) => {
+            let returns = returns.as_deref();
+            let found = search::search(&tools, &mut open, uid, returns, key, now).await;
             let found = found.map(|answer| (answer, None));
             wrap_up(tools, open, changed, expunges(uid), found).await
         }

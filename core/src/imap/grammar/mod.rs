@@ -27,7 +27,7 @@ pub use request::{
     FlagRef, Head, Request, StatusItem, StoreMode, append, arguments, command, head, tag,
 };
 pub use search::{DEPTH_MAX, KEYS_MAX, Key, SearchReturn};
-pub use sequence::{RANGES_MAX, SetRange};
+pub use sequence::{Numbers, RANGES_MAX, SetRange};
 
 pub(crate) use primitive::{atom_char, write_number};
 

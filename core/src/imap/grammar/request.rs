@@ -6,7 +6,7 @@ use super::primitive::{
     word,
 };
 use super::search::{Key, Program, SearchReturn, program};
-use super::sequence::{SetRange, sequence_set};
+use super::sequence::{Numbers, sequence_set};
 use super::{At, Miss, Read};
 use crate::UnixSeconds;
 use crate::imap::command::Verb;
@@ -80,7 +80,7 @@ pub enum Request<'a> {
         /// Whether the set holds UIDs.
         uid: bool,
         /// Which messages.
-        set: Vec<SetRange>,
+        set: Numbers,
         /// What of each.
         items: Vec<Item<'a>>,
     },
@@ -89,7 +89,7 @@ pub enum Request<'a> {
         /// Whether the set holds UIDs.
         uid: bool,
         /// Which messages.
-        set: Vec<SetRange>,
+        set: Numbers,
         /// To where.
         mailbox: Text<'a>,
     },
@@ -98,18 +98,18 @@ pub enum Request<'a> {
         /// Whether the set holds UIDs.
         uid: bool,
         /// Which messages.
-        set: Vec<SetRange>,
+        set: Numbers,
         /// To where.
         mailbox: Text<'a>,
     },
     /// `UID EXPUNGE` (RFC 4315 §2.1): the set holds UIDs.
-    UidExpunge(Vec<SetRange>),
+    UidExpunge(Numbers),
     /// `STORE` and `UID STORE`.
     Store {
         /// Whether the set holds UIDs.
         uid: bool,
         /// Which messages.
-        set: Vec<SetRange>,
+        set: Numbers,
         /// What to do with the flags.
         mode: StoreMode,
         /// Whether the client does not want to be told the outcome.
