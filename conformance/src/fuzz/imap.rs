@@ -43,6 +43,7 @@ pub const WORDS: &[&str] = &[
     "k STORE 1 +FLAGS.SILENT (\\Deleted $x)\r\n",
     "l UID FETCH *:1 ALL\r\n",
     "m LIST \"\" \"*\"\r\n",
+    "m LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (% a*) RETURN (CHILDREN STATUS (SIZE))\r\n",
     "n STATUS INBOX (MESSAGES)\r\n",
     "o EXPUNGE\r\n",
     "p CLOSE\r\n",

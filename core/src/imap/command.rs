@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    Day, Field, FlagRef, Item, Key, Numbers, Partial, Request, SearchReturn, Section, SectionText,
-    StatusItem, StoreMode, Text, Which,
+    Day, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request, SearchReturn, Section,
+    SectionText, StatusItem, StoreMode, Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError};
 use crate::UnixSeconds;
@@ -39,7 +39,12 @@ pub enum Command {
         initial: Option<Initial>,
     },
     /// Tell the mailboxes that match.
-    List(ListPattern),
+    List {
+        /// At least one; only one if there are no options.
+        patterns: Vec<ListPattern>,
+        /// `None` for LIST as it is in RFC 3501 §6.3.8.
+        options: Option<ListOptions>,
+    },
     /// Tell the names that match among those subscribed to.
     Lsub(ListPattern),
     /// Make a mailbox, and those above it that are missing.
@@ -149,8 +154,10 @@ impl Command {
                 mechanism: name.to_ascii_uppercase(),
                 initial: initial.map(Initial::read).transpose()?,
             },
-            Request::List(reference, pattern) => {
-                Self::List(ListPattern::read(&reference, &pattern)?)
+            Request::List { reference, patterns, options } => {
+                let read = |pattern: &Text<'_>| ListPattern::read(&reference, pattern);
+                let patterns = patterns.iter().map(read).collect::<Result<_, _>>()?;
+                Self::List { patterns, options }
             }
             Request::Lsub(reference, pattern) => {
                 Self::Lsub(ListPattern::read(&reference, &pattern)?)

@@ -511,7 +511,9 @@ async fn run_naming(
     now: UnixSeconds,
 ) -> Outcome {
     let answer = match command {
-        Command::List(pattern) => mailboxes::list(&tools, &pattern).await,
+        Command::List { patterns, options } => {
+            mailboxes::list(&tools, &patterns, options.as_ref()).await
+        }
         Command::Lsub(pattern) => mailboxes::lsub(&tools, &pattern).await,
         Command::Create(name) => mailboxes::create(&tools, &name, now).await,
         Command::Delete(name) => mailboxes::delete(&tools, &name).await.map(|id| {

@@ -1,6 +1,7 @@
 //! Whole commands (RFC 3501 §6).
 
 use super::fetch::{Item, items};
+use super::list::{ListOptions, list};
 use super::primitive::{
     Text, announced, astring, atom, byte, command_tag, date_time, end, list_mailbox, space, string,
     word,
@@ -33,8 +34,15 @@ pub enum Request<'a> {
     Login(Text<'a>, Text<'a>),
     /// `AUTHENTICATE mechanism [initial-response]`: the response still in base64 (RFC 4959 §7).
     Authenticate(&'a str, Option<&'a str>),
-    /// `LIST reference pattern`.
-    List(Text<'a>, Text<'a>),
+    /// `LIST [(selection)] reference pattern [RETURN (…)]`.
+    List {
+        /// What is put in front of the patterns.
+        reference: Text<'a>,
+        /// At least one; only one if there are no options.
+        patterns: Vec<Text<'a>>,
+        /// `None` if nothing is in it that RFC 3501 has not (RFC 5258 §3).
+        options: Option<ListOptions>,
+    },
     /// `LSUB reference pattern`.
     Lsub(Text<'a>, Text<'a>),
     /// `CREATE mailbox`.
@@ -249,7 +257,7 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Authenticate => authenticate(input),
         Verb::Id => spaced(input, id_params),
         Verb::Enable => enable(input),
-        Verb::List => pair(input, list_mailbox, Request::List),
+        Verb::List => list(input),
         Verb::Lsub => pair(input, list_mailbox, Request::Lsub),
         Verb::Rename => pair(input, astring, Request::Rename),
         Verb::Create => mailbox(input, Request::Create),
@@ -361,8 +369,12 @@ fn spaced<'a, T>(input: &'a [u8], then: impl Fn(&'a [u8]) -> Read<'a, T>) -> Rea
 
 fn status(input: &[u8]) -> Read<'_, Request<'_>> {
     let (rest, mailbox) = spaced(input, astring)?;
-    let (rest, ()) = space(rest)?;
-    let (mut rest, ()) = byte(rest, b'(', "an opening parenthesis")?;
+    let (rest, items) = spaced(rest, status_items)?;
+    Ok((rest, Request::Status(mailbox, items)))
+}
+
+pub(super) fn status_items(input: &[u8]) -> Read<'_, Vec<StatusItem>> {
+    let (mut rest, ()) = byte(input, b'(', "an opening parenthesis")?;
     let mut items = Vec::with_capacity(STATUS_ITEMS.len());
     loop {
         let (after, name) = atom(rest)?;
@@ -376,7 +388,7 @@ fn status(input: &[u8]) -> Read<'_, Request<'_>> {
             items.push(item);
         }
         match after.split_first() {
-            Some((b')', after)) => return Ok((after, Request::Status(mailbox, items))),
+            Some((b')', after)) => return Ok((after, items)),
             Some((b' ', after)) => rest = after,
             _ => return Err(Miss::error(after, "a space or closing parenthesis")),
         }

@@ -25,6 +25,11 @@ fn text(text: &str) -> Text<'_> {
     Cow::Borrowed(text.as_bytes())
 }
 
+fn plain_list<'a>(reference: &'a str, pattern: &'a str) -> Request<'a> {
+    let patterns = vec![text(pattern)];
+    Request::List { reference: text(reference), patterns, options: None }
+}
+
 const ONE: Option<u32> = Some(1);
 
 #[test]
@@ -211,9 +216,9 @@ fn commands_beyond_the_first_ones() {
 fn the_other_commands() {
     let all = StatusItem::Messages;
     for (line, request) in [
-        ("A101 LIST \"\" \"\"", Request::List(text(""), text(""))),
-        ("A202 LIST ~/Mail/ %", Request::List(text("~/Mail/"), text("%"))),
-        ("a LIST \"\" a*b]%", Request::List(text(""), text("a*b]%"))),
+        ("A101 LIST \"\" \"\"", plain_list("", "")),
+        ("A202 LIST ~/Mail/ %", plain_list("~/Mail/", "%")),
+        ("a LIST \"\" a*b]%", plain_list("", "a*b]%")),
         (
             "A042 STATUS blurdybloop (UIDNEXT MESSAGES uidnext)",
             Request::Status(text("blurdybloop"), vec![StatusItem::UidNext, all]),
@@ -381,6 +386,38 @@ fn what_an_extended_search_is_to_tell() {
 }
 
 #[test]
+fn an_extended_list() {
+    use ListSelect::{RecursiveMatch, SpecialUse, Subscribed};
+    let mut all = ListOptions::default();
+    for (line, patterns, selects, returns, status) in [
+        ("() \"\" *", &["*"][..], &[][..], &[][..], &[][..]),
+        ("\"\" (INBOX a%)", &["INBOX", "a%"], &[], &[], &[]),
+        ("\"\" x return ()", &["x"], &[], &[], &[]),
+        (
+            "(subscribed REMOTE RECURSIVEMATCH Subscribed SPECIAL-USE) \"\" (*)",
+            &["*"],
+            &[Subscribed, RecursiveMatch, SpecialUse],
+            &[],
+            &[],
+        ),
+        (
+            "(REMOTE) \"\" % RETURN (CHILDREN STATUS (SIZE UNSEEN) Subscribed special-use)",
+            &["%"],
+            &[],
+            &[ListReturn::Children, ListReturn::Subscribed, ListReturn::SpecialUse],
+            &[StatusItem::Size, StatusItem::Unseen],
+        ),
+    ] {
+        all.selects = selects.to_vec();
+        all.returns = returns.to_vec();
+        all.status = status.to_vec();
+        let patterns = patterns.iter().map(|pattern| text(pattern)).collect();
+        let expected = Request::List { reference: text(""), patterns, options: Some(all.clone()) };
+        assert_eq!(read(&format!("a LIST {line}")), expected, "{line}");
+    }
+}
+
+#[test]
 fn mistakes_have_a_place_and_a_name() {
     for (line, offset, expected) in [
         (&b""[..], 0, "a tag of at most 64 bytes"),
@@ -394,6 +431,12 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a  NOOP", 2, "a command"),
         (b"a SEARCH OLDER 0", 15, "a number from 1 to 4294967295"),
         (b"a SEARCH $,1", 10, "the end of the command"),
+        (b"a LIST (RECURSIVEMATCH) \"\" *", 7, "what RECURSIVEMATCH goes with"),
+        (b"a LIST (CHILDREN) \"\" *", 8, "a selection option"),
+        (b"a LIST \"\" ()", 10, "at least one pattern"),
+        (b"a LIST \"\" * RETURN (REMOTE)", 20, "a return option"),
+        (b"a LIST \"\" * RETURN (STATUS)", 26, "a space"),
+        (b"a LIST \"\" * MORE", 11, "the end of the command"),
         (b"a SEARCH RETURN", 9, "a search key"),
         (b"a SEARCH RETURN ALL", 16, "an opening parenthesis"),
         (b"a SEARCH RETURN (ALL)", 21, "a space"),
@@ -430,7 +473,6 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a STATUS x (BYTES)", 12, "a status item"),
         (b"a APPEND x \"32-Jan-1994 00:00:00 +0000\" {1}\r\n", 11, "a date and time"),
         (b"a APPEND x", 10, "a space"),
-        (b"a LIST (SUBSCRIBED) \"\" *", 7, "a string"),
     ] {
         assert_eq!(miss(line), (offset, expected), "{}", line.escape_ascii());
     }
