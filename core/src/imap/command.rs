@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    Day, Field, FlagRef, Item, Key, Partial, Request, SearchReturn, Section, SectionText, SetRange,
-    StatusItem, StoreMode, Text, Which,
+    Day, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request, SearchReturn, Section,
+    SectionText, StatusItem, StoreMode, Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError};
 use crate::UnixSeconds;
@@ -39,7 +39,12 @@ pub enum Command {
         initial: Option<Initial>,
     },
     /// Tell the mailboxes that match.
-    List(ListPattern),
+    List {
+        /// At least one; only one if there are no options.
+        patterns: Vec<ListPattern>,
+        /// `None` for LIST as it is in RFC 3501 §6.3.8.
+        options: Option<ListOptions>,
+    },
     /// Tell the names that match among those subscribed to.
     Lsub(ListPattern),
     /// Make a mailbox, and those above it that are missing.
@@ -107,8 +112,10 @@ pub enum Command {
         /// [`extended_search`](super::response::extended_search); `None` for all in a plain
         /// [`search`](super::response::search).
         returns: Option<Vec<SearchReturn>>,
-        /// What must hold.
-        key: SearchKey,
+        /// What must hold. Where that cannot be known, the answer is NO with
+        /// [`Code::BadCharset`](super::response::Code::BadCharset), and nothing is saved any more
+        /// (RFC 5182 §2.1).
+        key: Result<SearchKey, UnknownCharset>,
     },
     /// Tell something of messages.
     Fetch {
@@ -147,8 +154,10 @@ impl Command {
                 mechanism: name.to_ascii_uppercase(),
                 initial: initial.map(Initial::read).transpose()?,
             },
-            Request::List(reference, pattern) => {
-                Self::List(ListPattern::read(&reference, &pattern)?)
+            Request::List { reference, patterns, options } => {
+                let read = |pattern: &Text<'_>| ListPattern::read(&reference, pattern);
+                let patterns = patterns.iter().map(read).collect::<Result<_, _>>()?;
+                Self::List { patterns, options }
             }
             Request::Lsub(reference, pattern) => {
                 Self::Lsub(ListPattern::read(&reference, &pattern)?)
@@ -171,25 +180,26 @@ impl Command {
                 Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only: true }
             }
             Request::Copy { uid, set, mailbox } => Self::Copy {
-                set: MessageSet { uid, ranges: set },
+                set: MessageSet { uid, numbers: set },
                 mailbox: MailboxName::read(&mailbox)?,
             },
             Request::Move { uid, set, mailbox } => Self::Move {
-                set: MessageSet { uid, ranges: set },
+                set: MessageSet { uid, numbers: set },
                 mailbox: MailboxName::read(&mailbox)?,
             },
-            Request::UidExpunge(set) => Self::UidExpunge(MessageSet { uid: true, ranges: set }),
+            Request::UidExpunge(set) => Self::UidExpunge(MessageSet { uid: true, numbers: set }),
             Request::Search { uid, returns, charset, key } => {
-                if !charset.is_none_or(|name| known_charset(&name)) {
-                    return Err(Refusal::Charset);
-                }
-                Self::Search { uid, returns, key: SearchKey::own(key)? }
+                let key = match charset {
+                    Some(name) if !known_charset(&name) => Err(UnknownCharset),
+                    _ => SearchKey::own(key),
+                };
+                Self::Search { uid, returns, key }
             }
             Request::Fetch { uid, set, items } => {
-                Self::Fetch { set: MessageSet { uid, ranges: set }, items: own_items(items, uid) }
+                Self::Fetch { set: MessageSet { uid, numbers: set }, items: own_items(items, uid) }
             }
             Request::Store { uid, set, mode, silent, flags } => Self::Store {
-                set: MessageSet { uid, ranges: set },
+                set: MessageSet { uid, numbers: set },
                 mode,
                 silent,
                 flags: own_flags(flags),
@@ -247,9 +257,11 @@ pub enum Refusal {
     Utf8,
     /// A first message of AUTHENTICATE that is not base64.
     Base64,
-    /// A search in a charset other than US-ASCII and UTF-8, or for a string that is of neither.
-    Charset,
 }
+
+/// A search in a charset other than US-ASCII and UTF-8, or for a string that is of neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownCharset;
 
 impl From<NameError> for Refusal {
     fn from(error: NameError) -> Self {
@@ -291,7 +303,7 @@ pub struct MessageSet {
     /// Whether they are UIDs, not sequence numbers.
     pub uid: bool,
     /// The numbers, as written.
-    pub ranges: Vec<SetRange>,
+    pub numbers: Numbers,
 }
 
 /// One item of FETCH.
@@ -388,16 +400,16 @@ pub enum SearchKey {
 
 impl SearchKey {
     /// Recursion is as deep as the grammar lets keys nest.
-    fn own(key: Key<'_>) -> Result<Self, Refusal> {
+    fn own(key: Key<'_>) -> Result<Self, UnknownCharset> {
         // RFC 3501 §6.4.4: without CHARSET strings are US-ASCII, which is UTF-8 too.
         let text = |text: Text<'_>| match std::str::from_utf8(&text) {
             Ok(text) => Ok(Box::from(text)),
-            Err(_) => Err(Refusal::Charset),
+            Err(_) => Err(UnknownCharset),
         };
         Ok(match key {
             Key::All => Self::All,
-            Key::Sequence(ranges) => Self::In(MessageSet { uid: false, ranges }),
-            Key::Uid(ranges) => Self::In(MessageSet { uid: true, ranges }),
+            Key::Sequence(numbers) => Self::In(MessageSet { uid: false, numbers }),
+            Key::Uid(numbers) => Self::In(MessageSet { uid: true, numbers }),
             Key::Recent => Self::Recent,
             Key::System(bit, set) => Self::System(bit, set),
             Key::Keyword(name, set) => Self::Keyword(name.into(), set),

@@ -1,4 +1,4 @@
-//! Which names LIST and LSUB tell (RFC 3501 §6.3.8, §6.3.9).
+//! Which names LIST and LSUB tell (RFC 3501 §6.3.8, §6.3.9, RFC 5258 §3).
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -17,16 +17,34 @@ pub struct Listed {
     pub children: bool,
 }
 
-/// Those of `names` that match, in order. If the pattern ends in `%`, also the levels above them
-/// that match: of `a/b`, `%` finds `a`.
+/// Which levels above the names are told, even where they are not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Levels {
+    /// Those that match a pattern that ends in `%`: of `a/b`, `%` finds `a` (RFC 3501 §6.3.8).
+    Asked,
+    /// None.
+    Never,
+    /// Those that match and lie above a name that does not, so that the client learns of it
+    /// (RFC 5258 §3.5: RECURSIVEMATCH).
+    AboveUnmatched,
+}
+
+/// Those of `names` that match one of the patterns, in order, and levels above them.
 #[must_use]
 pub fn listed<'n>(
-    pattern: &ListPattern,
+    patterns: &[ListPattern],
     names: impl IntoIterator<Item = &'n MailboxName>,
+    levels: Levels,
 ) -> Vec<Listed> {
+    let matches = |name: &MailboxName| patterns.iter().any(|pattern| pattern.matches(name));
     let mut known = BTreeMap::new();
     for name in names {
-        if pattern.asks_for_levels() {
+        let told = match levels {
+            Levels::Asked => patterns.iter().any(ListPattern::asks_for_levels),
+            Levels::Never => false,
+            Levels::AboveUnmatched => !matches(name),
+        };
+        if told {
             for level in name.above() {
                 known.entry(level).or_insert(false);
             }
@@ -37,7 +55,13 @@ pub fn listed<'n>(
     for (name, itself) in &known {
         // Each is a name or a level of one, and so a name that can be.
         let Ok(name) = MailboxName::new(*name) else { continue };
-        if pattern.matches(&name) {
+        let told = match levels {
+            Levels::Asked => patterns
+                .iter()
+                .any(|pattern| pattern.matches(&name) && (*itself || pattern.asks_for_levels())),
+            Levels::Never | Levels::AboveUnmatched => matches(&name),
+        };
+        if told {
             let children = has_children(&known, name.as_str());
             listed.push(Listed { name, itself: *itself, children });
         }
@@ -58,8 +82,12 @@ mod tests {
     /// The names told, with `-` before a mere level and `+` behind what has others below it.
     fn told(reference: &str, pattern: &str, names: &[&str]) -> String {
         let pattern = ListPattern::read(reference.as_bytes(), pattern.as_bytes()).unwrap();
+        told_of(&[pattern], names, Levels::Asked)
+    }
+
+    fn told_of(patterns: &[ListPattern], names: &[&str], levels: Levels) -> String {
         let names: Vec<_> = names.iter().map(|name| MailboxName::new(*name).unwrap()).collect();
-        let told: Vec<_> = listed(&pattern, &names)
+        let told: Vec<_> = listed(patterns, &names, levels)
             .into_iter()
             .map(|Listed { name, itself, children }| {
                 let level = if itself { "" } else { "-" };
@@ -93,5 +121,16 @@ mod tests {
         // Names that sort right behind those below one are not below it.
         assert_eq!(told("", "*", &["a", "a0", "a1/b"]), "a a0 a1/b");
         assert_eq!(told("", "%", &["INBOX/a"]), "-INBOX+");
+    }
+
+    #[test]
+    fn several_patterns_and_other_levels() {
+        let patterns: Vec<_> =
+            ["%", "a/*"].map(|pattern| ListPattern::read(b"", pattern.as_bytes()).unwrap()).into();
+        let names = ["a/b", "b", "c/d/e"];
+        assert_eq!(told_of(&patterns, &names, Levels::Asked), "-a+ a/b b -c+");
+        assert_eq!(told_of(&patterns, &names, Levels::Never), "a/b b");
+        // What lies below `a` is told itself.
+        assert_eq!(told_of(&patterns, &names, Levels::AboveUnmatched), "a/b b -c+");
     }
 }

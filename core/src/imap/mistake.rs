@@ -68,9 +68,6 @@ impl Mistake {
                 _ => Code::Cannot,
             }),
             Self::Refused(Refusal::Utf8) => Done::bad("names and passwords are UTF-8"),
-            Self::Refused(Refusal::Charset) => {
-                Done::no("this charset is not known").with(Code::BadCharset)
-            }
             Self::TooLong => Done::bad("the command is too long"),
             Self::MessageTooLarge => Done::no("the message is too large").with(Code::TooBig),
             Self::BareLf => Done::bad("lines end with CRLF, not with LF alone"),

@@ -209,14 +209,31 @@ pub fn permanent_flags(keywords: Option<&Keywords>, out: &mut impl Sink) {
 
 /// `* LIST (attributes) "/" name`: a mailbox. Attributes come with their backslash.
 pub fn list(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
+    list_extended(attributes, name, &[], out);
+}
+
+/// The same as an extended LIST is answered: with the options that chose names below this one, if
+/// the client is to hear of them (RFC 5258 §3.5).
+pub fn list_extended(
+    attributes: &[&str],
+    name: &MailboxName,
+    child_info: &[&str],
+    out: &mut impl Sink,
+) {
     out.put(b"* LIST (");
     listed(attributes, name, out);
+    for (index, option) in child_info.iter().enumerate() {
+        out.put(if index == 0 { &b" (\"CHILDINFO\" ("[..] } else { b" " });
+        string(option.as_bytes(), out);
+    }
+    out.put(if child_info.is_empty() { &b"\r\n"[..] } else { b"))\r\n" });
 }
 
 /// `* LSUB (attributes) "/" name`: a name subscribed to.
 pub fn lsub(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
     out.put(b"* LSUB (");
     listed(attributes, name, out);
+    out.put(b"\r\n");
 }
 
 fn listed(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
@@ -228,7 +245,6 @@ fn listed(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
     }
     out.put(b") \"/\" ");
     mailbox(name, out);
-    out.put(b"\r\n");
 }
 
 /// The answer to LIST with an empty pattern: the hierarchy delimiter (RFC 3501 §6.3.8).

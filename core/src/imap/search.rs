@@ -6,7 +6,7 @@
 
 use super::command::{MessageSet, SearchKey};
 use super::flags::{FlagBits, Keywords};
-use super::grammar::Day;
+use super::grammar::{Day, Numbers};
 use super::section::header_end;
 use super::view::{View, contains, resolve_ranges};
 use crate::UnixSeconds;
@@ -139,10 +139,13 @@ impl Node {
         let mut inner = |key: &SearchKey| Self::new(key, scene, &mut *questions);
         match key {
             SearchKey::All => Self::Constant(true),
-            SearchKey::In(MessageSet { uid: false, ranges }) => {
+            SearchKey::In(MessageSet { numbers: Numbers::Saved, .. }) => {
+                Self::Uids(view.saved().to_vec())
+            }
+            SearchKey::In(MessageSet { uid: false, numbers: Numbers::Ranges(ranges) }) => {
                 Self::Sequences(resolve_ranges(ranges, view.count()))
             }
-            SearchKey::In(MessageSet { uid: true, ranges }) => {
+            SearchKey::In(MessageSet { uid: true, numbers: Numbers::Ranges(ranges) }) => {
                 Self::Uids(resolve_ranges(ranges, view.last_uid()))
             }
             SearchKey::Recent => Self::Uids(view.recent().to_vec()),

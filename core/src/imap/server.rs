@@ -685,7 +685,7 @@ impl Server {
 /// What is served in every state.
 const SERVED: &[u8] =
     b"IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE \
-      ESEARCH WITHIN STATUS=SIZE";
+      ESEARCH SEARCHRES WITHIN STATUS=SIZE LIST-EXTENDED LIST-STATUS SPECIAL-USE";
 /// What the command LOGIN goes with.
 const PLAIN: &str = "PLAIN";
 /// The longest line during IDLE; all that is expected is `DONE`.

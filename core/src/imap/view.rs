@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use super::command::MessageSet;
 use super::flags::{FlagBits, Keywords};
-use super::grammar::SetRange;
+use super::grammar::{Numbers, SetRange};
 use super::response::{self, Fetch, Sink};
 
 /// The messages of an open mailbox as the client knows them.
@@ -26,6 +26,8 @@ pub struct View {
     recent: Vec<(u32, u32)>,
     /// How many of them the client believes to be shown.
     told_recent: u32,
+    /// What `$` stands for, as UIDs: sorted; some may not be shown any more.
+    saved: Vec<(u32, u32)>,
     modseq: u64,
 }
 
@@ -114,6 +116,17 @@ impl View {
         &self.recent
     }
 
+    /// From here on `$` stands for these messages, whose UIDs ascend. Before, it stands for none;
+    /// those that are told to be gone are no longer among them (RFC 5182 §2.1).
+    pub fn save(&mut self, uids: &[u32]) {
+        self.saved = merge(uids.iter().map(|uid| (*uid, *uid)).collect());
+    }
+
+    /// What `$` stands for, as UIDs in sorted ranges; some may not be shown.
+    pub(super) fn saved(&self) -> &[(u32, u32)] {
+        &self.saved
+    }
+
     /// How many messages are shown.
     #[must_use]
     pub const fn count(&self) -> u32 {
@@ -161,10 +174,15 @@ impl View {
     /// # Errors
     /// [`NoSuchMessage`] for a sequence number beyond the last one, or `*` in an empty mailbox.
     pub fn resolve(&self, set: &MessageSet) -> Result<Vec<Stretch>, NoSuchMessage> {
+        let ranges = match &set.numbers {
+            Numbers::Ranges(ranges) => ranges,
+            // RFC 5182 §2.1: no error, even if there is none.
+            Numbers::Saved => return Ok(self.shown.within_uids(&self.saved)),
+        };
         if set.uid {
-            return Ok(self.shown.within_uids(&resolve_ranges(&set.ranges, self.last_uid())));
+            return Ok(self.shown.within_uids(&resolve_ranges(ranges, self.last_uid())));
         }
-        let numbers = resolve_ranges(&set.ranges, self.count());
+        let numbers = resolve_ranges(ranges, self.count());
         if numbers.last().is_some_and(|(_, to)| *to > self.count())
             || numbers.first().is_none_or(|(from, _)| *from == 0)
         {

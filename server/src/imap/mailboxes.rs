@@ -1,48 +1,114 @@
 //! The commands that are about mailboxes as a whole: told, made, renamed, removed, subscribed to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pillarbox_core::UnixSeconds;
-use pillarbox_core::imap::listing::{Listed, listed};
+use pillarbox_core::imap::grammar::{ListOptions, ListReturn, ListSelect};
+use pillarbox_core::imap::listing::{Levels, Listed, listed};
 use pillarbox_core::imap::name::{ListPattern, MailboxName};
 use pillarbox_core::imap::response;
 use pillarbox_store::{Found, MailboxId, MailboxInfo, Read, Special, StoreError, Write, Written};
 
-use super::commands::Answer;
+use super::commands::{Answer, status};
 use super::open::Tools;
 use crate::job;
 
+/// RFC 3348 §3.
+const HAS_CHILDREN: &str = "\\HasChildren";
+const HAS_NO_CHILDREN: &str = "\\HasNoChildren";
+
 /// LIST.
-pub(super) async fn list(tools: &Tools, pattern: &ListPattern) -> Result<Answer, StoreError> {
-    if pattern.asks_for_delimiter() {
+pub(super) async fn list(
+    tools: &Tools,
+    patterns: &[ListPattern],
+    options: Option<&ListOptions>,
+) -> Result<Answer, StoreError> {
+    if let Some(options) = options {
+        return list_extended(tools, patterns, options).await;
+    }
+    if patterns.iter().any(ListPattern::asks_for_delimiter) {
         tools.pen.write(response::list_delimiter);
         return Ok(Answer::ok("done"));
     }
     let known = known(tools).await?;
-    for Listed { name, itself, children } in listed(pattern, known.keys()) {
+    for Listed { name, itself, children } in listed(patterns, known.keys(), Levels::Asked) {
         let mut attributes = Vec::new();
         if !itself {
             attributes.push("\\Noselect");
         }
-        attributes.push(if children { "\\HasChildren" } else { "\\HasNoChildren" });
+        attributes.push(if children { HAS_CHILDREN } else { HAS_NO_CHILDREN });
         // RFC 6154 §2: the special use may be told to those who did not ask for it.
-        let special = known.get(&name).copied().flatten();
-        let special = special.map(|special| format!("\\{}", special.name()));
+        let special = known.get(&name).copied().flatten().map(attribute);
         attributes.extend(special.as_deref());
         tools.pen.write(|out| response::list(&attributes, &name, out));
     }
     Ok(Answer::ok("done"))
 }
 
+/// LIST with options or several patterns (RFC 5258 §3).
+async fn list_extended(
+    tools: &Tools,
+    patterns: &[ListPattern],
+    options: &ListOptions,
+) -> Result<Answer, StoreError> {
+    let selects = |option| options.selects.contains(&option);
+    let returns = |option| options.returns.contains(&option);
+    let (by_subscription, by_use) =
+        (selects(ListSelect::Subscribed), selects(ListSelect::SpecialUse));
+    let known = known(tools).await?;
+    // RFC 5258 §3.1: who chooses by subscription is told of it.
+    let subscribed = if by_subscription || returns(ListReturn::Subscribed) {
+        subscriptions(tools).await?
+    } else {
+        Vec::new()
+    };
+    let special = |name: &MailboxName| known.get(name).copied().flatten().map(attribute);
+    let names: Vec<_> =
+        if by_subscription { subscribed.iter().collect() } else { known.keys().collect() };
+    let chosen = names.into_iter().filter(|name| !by_use || special(name).is_some());
+    let levels = match (selects(ListSelect::RecursiveMatch), by_subscription || by_use) {
+        (true, _) => Levels::AboveUnmatched,
+        (false, true) => Levels::Never,
+        (false, false) => Levels::Asked,
+    };
+    let mut chosen_by = Vec::new();
+    chosen_by.extend(by_subscription.then_some("SUBSCRIBED"));
+    chosen_by.extend(by_use.then_some("SPECIAL-USE"));
+    let known_subscribed: HashSet<_> = subscribed.iter().collect();
+    let parents: HashSet<_> = known.keys().flat_map(MailboxName::above).collect();
+    for Listed { name, children, .. } in listed(patterns, chosen, levels) {
+        let exists = known.contains_key(&name);
+        let mut attributes = Vec::new();
+        attributes.extend((!exists).then_some("\\NonExistent"));
+        attributes.extend(known_subscribed.contains(&name).then_some("\\Subscribed"));
+        if returns(ListReturn::Children) {
+            let children = parents.contains(name.as_str());
+            attributes.push(if children { HAS_CHILDREN } else { HAS_NO_CHILDREN });
+        }
+        let special = special(&name).filter(|_| by_use || returns(ListReturn::SpecialUse));
+        attributes.extend(special.as_deref());
+        let child_info = match levels {
+            Levels::AboveUnmatched if children => &*chosen_by,
+            _ => &[],
+        };
+        tools.pen.write(|out| response::list_extended(&attributes, &name, child_info, out));
+        if exists && !options.status.is_empty() {
+            // RFC 5819 §2: what has gone meanwhile is passed over.
+            match status(tools, &name, &options.status).await {
+                Ok(_) | Err(StoreError::NoSuchMailbox) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(Answer::ok("done"))
+}
+
 /// LSUB.
 pub(super) async fn lsub(tools: &Tools, pattern: &ListPattern) -> Result<Answer, StoreError> {
-    let question = Read::Subscriptions { account: tools.account };
-    let Found::Subscriptions(names) = tools.read("subscriptions", question).await? else {
-        return Err(job::astray("subscriptions"));
-    };
-    let names: Vec<_> = names.into_iter().filter_map(|name| MailboxName::new(name).ok()).collect();
+    let names = subscriptions(tools).await?;
     let known = known(tools).await?;
-    for Listed { name, itself, .. } in listed(pattern, &names) {
+    for Listed { name, itself, .. } in listed(std::slice::from_ref(pattern), &names, Levels::Asked)
+    {
         // RFC 3501 §6.3.9: so is a level that is not subscribed to itself, mailbox or not, and so
         // should be a name that no mailbox has.
         let selectable = itself && known.contains_key(&name);
@@ -50,6 +116,20 @@ pub(super) async fn lsub(tools: &Tools, pattern: &ListPattern) -> Result<Answer,
         tools.pen.write(|out| response::lsub(attributes, &name, out));
     }
     Ok(Answer::ok("done"))
+}
+
+/// All names that are subscribed to.
+async fn subscriptions(tools: &Tools) -> Result<Vec<MailboxName>, StoreError> {
+    let question = Read::Subscriptions { account: tools.account };
+    let Found::Subscriptions(names) = tools.read("subscriptions", question).await? else {
+        return Err(job::astray("subscriptions"));
+    };
+    Ok(names.into_iter().filter_map(|name| MailboxName::new(name).ok()).collect())
+}
+
+/// A use as LIST tells it (RFC 6154 §2).
+fn attribute(special: Special) -> String {
+    format!("\\{}", special.name())
 }
 
 /// All mailboxes by name, each with its use.

@@ -2,10 +2,10 @@
 //! those that are still in doubt the text, in pages and pieces like FETCH.
 
 use pillarbox_core::UnixSeconds;
-use pillarbox_core::imap::command::SearchKey;
+use pillarbox_core::imap::command::{SearchKey, UnknownCharset};
 use pillarbox_core::imap::flags::FlagBits;
 use pillarbox_core::imap::grammar::SearchReturn;
-use pillarbox_core::imap::response;
+use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::search::{Facts, Matching, Search};
 use pillarbox_core::imap::section::Needs;
 use pillarbox_core::mime::TextReader;
@@ -26,13 +26,50 @@ const STRINGS: usize = 8;
 /// Tells which messages satisfy the key.
 pub(super) async fn search(
     tools: &Tools,
-    open: &Open,
+    open: &mut Open,
     uid: bool,
     returns: Option<&[SearchReturn]>,
-    key: &SearchKey,
+    key: Result<SearchKey, UnknownCharset>,
     now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
-    let search = Search::new(key, &open.view, &open.keywords, now);
+    let search = key.map(|key| Search::new(&key, &open.view, &open.keywords, now));
+    let saves = returns.is_some_and(|wanted| wanted.contains(&SearchReturn::Save));
+    if saves {
+        // RFC 5182 §2.1: what fails leaves nothing.
+        open.view.save(&[]);
+    }
+    let Ok(search) = search else {
+        return Ok(Answer::no(Some(Code::BadCharset), "this charset is not known"));
+    };
+    let mut found = find(tools, open, &search).await?;
+    if let Some(wanted) = returns.filter(|_| saves) {
+        open.view.save(&kept(wanted, &found));
+    }
+    if !uid {
+        found = found.into_iter().filter_map(|uid| open.view.sequence_of(uid)).collect();
+    }
+    tools.pen.write(|out| match returns {
+        // RFC 5182 §2.1: where nothing else is wanted, nothing is told.
+        Some([SearchReturn::Save]) => {}
+        Some(wanted) => response::extended_search(&tools.tag, uid, wanted, &found, out),
+        None => response::search(found, out),
+    });
+    Ok(Answer::ok("done"))
+}
+
+/// What of the found is kept for `$`: all, unless only the ends of it were wanted (RFC 5182 §2.4).
+fn kept(wanted: &[SearchReturn], found: &[u32]) -> Vec<u32> {
+    let wants = |option| wanted.contains(&option);
+    let (min, max) = (wants(SearchReturn::Min), wants(SearchReturn::Max));
+    if wants(SearchReturn::All) || wants(SearchReturn::Count) || !(min || max) {
+        return found.to_vec();
+    }
+    let ends = [found.first().filter(|_| min), found.last().filter(|_| max)];
+    ends.into_iter().flatten().copied().collect()
+}
+
+/// The UIDs of the messages that a search finds, ascending.
+async fn find(tools: &Tools, open: &Open, search: &Search) -> Result<Vec<u32>, StoreError> {
     let mut found = Vec::new();
     let mut after = Some(0);
     while let Some(start) = after {
@@ -57,18 +94,11 @@ pub(super) async fn search(
                 None => undecided.push(facts.uid),
             }
         }
-        by_text(tools, open, &search, &undecided, &mut found).await?;
+        by_text(tools, open, search, &undecided, &mut found).await?;
         after = page.more;
     }
     found.sort_unstable();
-    if !uid {
-        found = found.into_iter().filter_map(|uid| open.view.sequence_of(uid)).collect();
-    }
-    tools.pen.write(|out| match returns {
-        Some(wanted) => response::extended_search(&tools.tag, uid, wanted, &found, out),
-        None => response::search(found, out),
-    });
-    Ok(Answer::ok("done"))
+    Ok(found)
 }
 
 /// Adds those of the messages, whose UIDs ascend, that are found by what stands in them.

@@ -484,8 +484,9 @@ async fn run(
             let moved = copy::relocate(&tools, &open, &set, &mailbox, now).await;
             settle(tools, Some(open), true, moved).await
         }
-        (Command::Search { uid, returns, key }, Some(open)) => {
-            let found = search::search(&tools, &open, uid, returns.as_deref(), &key, now).await;
+        (Command::Search { uid, returns, key }, Some(mut open)) => {
+            let returns = returns.as_deref();
+            let found = search::search(&tools, &mut open, uid, returns, key, now).await;
             let found = found.map(|answer| (answer, None));
             wrap_up(tools, open, changed, expunges(uid), found).await
         }
@@ -510,7 +511,9 @@ async fn run_naming(
     now: UnixSeconds,
 ) -> Outcome {
     let answer = match command {
-        Command::List(pattern) => mailboxes::list(&tools, &pattern).await,
+        Command::List { patterns, options } => {
+            mailboxes::list(&tools, &patterns, options.as_ref()).await
+        }
         Command::Lsub(pattern) => mailboxes::lsub(&tools, &pattern).await,
         Command::Create(name) => mailboxes::create(&tools, &name, now).await,
         Command::Delete(name) => mailboxes::delete(&tools, &name).await.map(|id| {

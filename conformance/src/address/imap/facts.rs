@@ -82,7 +82,10 @@ impl Facts {
                 self.status.insert(mailbox_name(mailbox), pairs.collect());
             }
             ("LIST" | "LSUB", None) => {
-                self.mailboxes.extend(values.last().map(mailbox_name));
+                // RFC 5258 §6: more may stand behind the name.
+                if let [_, _, name, ..] = values {
+                    self.mailboxes.insert(mailbox_name(name));
+                }
             }
             (name, _) => {
                 self.others.insert(name.to_owned());
@@ -391,6 +394,11 @@ mod tests {
             (
                 "* LIST () \"/\" INBOX|* LIST () \"/\" Sent",
                 "* LIST (\\X) NIL Inbox",
+                About::default(),
+            ),
+            (
+                "* LIST () \"/\" INBOX (\"CHILDINFO\" (\"SUBSCRIBED\"))",
+                "* LIST () \"/\" INBOX",
                 About::default(),
             ),
             (

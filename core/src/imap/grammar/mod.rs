@@ -9,6 +9,7 @@
 //! strings, 63-bit sizes.
 
 mod fetch;
+mod list;
 mod primitive;
 mod request;
 mod search;
@@ -22,12 +23,13 @@ pub use fetch::{
     Field, Fields, ITEMS_MAX, Item, NAMES_MAX, NUMBERS_MAX, Origin, Partial, Section, SectionText,
     Which,
 };
+pub use list::{ListOptions, ListReturn, ListSelect, PATTERNS_MAX};
 pub use primitive::{Day, Text};
 pub use request::{
     FlagRef, Head, Request, StatusItem, StoreMode, append, arguments, command, head, tag,
 };
 pub use search::{DEPTH_MAX, KEYS_MAX, Key, SearchReturn};
-pub use sequence::{RANGES_MAX, SetRange};
+pub use sequence::{Numbers, RANGES_MAX, SetRange};
 
 pub(crate) use primitive::{atom_char, write_number};
 

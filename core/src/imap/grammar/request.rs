@@ -1,12 +1,13 @@
 //! Whole commands (RFC 3501 §6).
 
 use super::fetch::{Item, items};
+use super::list::{ListOptions, list};
 use super::primitive::{
     Text, announced, astring, atom, byte, command_tag, date_time, end, list_mailbox, space, string,
     word,
 };
 use super::search::{Key, Program, SearchReturn, program};
-use super::sequence::{SetRange, sequence_set};
+use super::sequence::{Numbers, sequence_set};
 use super::{At, Miss, Read};
 use crate::UnixSeconds;
 use crate::imap::command::Verb;
@@ -33,8 +34,15 @@ pub enum Request<'a> {
     Login(Text<'a>, Text<'a>),
     /// `AUTHENTICATE mechanism [initial-response]`: the response still in base64 (RFC 4959 §7).
     Authenticate(&'a str, Option<&'a str>),
-    /// `LIST reference pattern`.
-    List(Text<'a>, Text<'a>),
+    /// `LIST [(selection)] reference pattern [RETURN (…)]`.
+    List {
+        /// What is put in front of the patterns.
+        reference: Text<'a>,
+        /// At least one; only one if there are no options.
+        patterns: Vec<Text<'a>>,
+        /// `None` if nothing is in it that RFC 3501 has not (RFC 5258 §3).
+        options: Option<ListOptions>,
+    },
     /// `LSUB reference pattern`.
     Lsub(Text<'a>, Text<'a>),
     /// `CREATE mailbox`.
@@ -80,7 +88,7 @@ pub enum Request<'a> {
         /// Whether the set holds UIDs.
         uid: bool,
         /// Which messages.
-        set: Vec<SetRange>,
+        set: Numbers,
         /// What of each.
         items: Vec<Item<'a>>,
     },
@@ -89,7 +97,7 @@ pub enum Request<'a> {
         /// Whether the set holds UIDs.
         uid: bool,
         /// Which messages.
-        set: Vec<SetRange>,
+        set: Numbers,
         /// To where.
         mailbox: Text<'a>,
     },
@@ -98,18 +106,18 @@ pub enum Request<'a> {
         /// Whether the set holds UIDs.
         uid: bool,
         /// Which messages.
-        set: Vec<SetRange>,
+        set: Numbers,
         /// To where.
         mailbox: Text<'a>,
     },
     /// `UID EXPUNGE` (RFC 4315 §2.1): the set holds UIDs.
-    UidExpunge(Vec<SetRange>),
+    UidExpunge(Numbers),
     /// `STORE` and `UID STORE`.
     Store {
         /// Whether the set holds UIDs.
         uid: bool,
         /// Which messages.
-        set: Vec<SetRange>,
+        set: Numbers,
         /// What to do with the flags.
         mode: StoreMode,
         /// Whether the client does not want to be told the outcome.
@@ -249,7 +257,7 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Authenticate => authenticate(input),
         Verb::Id => spaced(input, id_params),
         Verb::Enable => enable(input),
-        Verb::List => pair(input, list_mailbox, Request::List),
+        Verb::List => list(input),
         Verb::Lsub => pair(input, list_mailbox, Request::Lsub),
         Verb::Rename => pair(input, astring, Request::Rename),
         Verb::Create => mailbox(input, Request::Create),
@@ -361,8 +369,12 @@ fn spaced<'a, T>(input: &'a [u8], then: impl Fn(&'a [u8]) -> Read<'a, T>) -> Rea
 
 fn status(input: &[u8]) -> Read<'_, Request<'_>> {
     let (rest, mailbox) = spaced(input, astring)?;
-    let (rest, ()) = space(rest)?;
-    let (mut rest, ()) = byte(rest, b'(', "an opening parenthesis")?;
+    let (rest, items) = spaced(rest, status_items)?;
+    Ok((rest, Request::Status(mailbox, items)))
+}
+
+pub(super) fn status_items(input: &[u8]) -> Read<'_, Vec<StatusItem>> {
+    let (mut rest, ()) = byte(input, b'(', "an opening parenthesis")?;
     let mut items = Vec::with_capacity(STATUS_ITEMS.len());
     loop {
         let (after, name) = atom(rest)?;
@@ -376,7 +388,7 @@ fn status(input: &[u8]) -> Read<'_, Request<'_>> {
             items.push(item);
         }
         match after.split_first() {
-            Some((b')', after)) => return Ok((after, Request::Status(mailbox, items))),
+            Some((b')', after)) => return Ok((after, items)),
             Some((b' ', after)) => rest = after,
             _ => return Err(Miss::error(after, "a space or closing parenthesis")),
         }

@@ -1,7 +1,7 @@
 //! `search-key` (RFC 3501 §6.4.4, §9), with its depth and number bounded.
 
 use super::primitive::{Day, Text, astring, atom, byte, date, number, nz_number, space};
-use super::sequence::{SetRange, sequence_set};
+use super::sequence::{Numbers, sequence_set};
 use super::{Miss, Read};
 
 /// How deep keys may be nested.
@@ -15,9 +15,9 @@ pub enum Key<'a> {
     /// `ALL`.
     All,
     /// Message sequence numbers.
-    Sequence(Vec<SetRange>),
+    Sequence(Numbers),
     /// `UID …`.
-    Uid(Vec<SetRange>),
+    Uid(Numbers),
     /// `RECENT`; `NEW` and `OLD` are made from it (RFC 3501 §6.4.4).
     Recent,
     /// `SEEN` and its kin: bit of a system flag ([`crate::imap::flags`]), and whether it is to be
@@ -70,6 +70,8 @@ pub enum SearchReturn {
     All,
     /// How many there are.
     Count,
+    /// Nothing: what is found is to be kept for `$` (RFC 5182 §2.1).
+    Save,
 }
 
 /// What follows `SEARCH`.
@@ -154,7 +156,7 @@ fn key<'a>(input: &'a [u8], depth: usize, budget: &mut usize) -> Read<'a, Key<'a
             let (rest, ()) = byte(rest, b')', "a closing parenthesis")?;
             return Ok((rest, keys));
         }
-        Some(b'*' | b'0'..=b'9') => {
+        Some(b'*' | b'$' | b'0'..=b'9') => {
             return sequence_set(input).map(|(rest, set)| (rest, Key::Sequence(set)));
         }
         _ => {}
@@ -267,9 +269,10 @@ fn argument(upper: &[u8]) -> Option<Argument> {
     })
 }
 
-const RETURNS: [(&str, SearchReturn); 4] = [
+const RETURNS: [(&str, SearchReturn); 5] = [
     ("MIN", SearchReturn::Min),
     ("MAX", SearchReturn::Max),
     ("ALL", SearchReturn::All),
     ("COUNT", SearchReturn::Count),
+    ("SAVE", SearchReturn::Save),
 ];

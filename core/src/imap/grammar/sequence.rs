@@ -1,4 +1,4 @@
-//! `sequence-set` (RFC 3501 §9): `1:*`, `*`, `2,4:7`.
+//! `sequence-set` (RFC 3501 §9, RFC 5182 §3): `1:*`, `*`, `2,4:7`, `$`.
 
 use super::primitive::nz_number;
 use super::{Miss, Read};
@@ -11,8 +11,19 @@ pub const RANGES_MAX: usize = 8_192;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetRange(pub Option<u32>, pub Option<u32>);
 
-/// The set's ranges as written, never empty.
-pub(super) fn sequence_set(input: &[u8]) -> Read<'_, Vec<SetRange>> {
+/// Numbers as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Numbers {
+    /// Ranges of them, at least one.
+    Ranges(Vec<SetRange>),
+    /// `$`: what the last search with SAVE has found (RFC 5182 §2.1).
+    Saved,
+}
+
+pub(super) fn sequence_set(input: &[u8]) -> Read<'_, Numbers> {
+    if let Some((b'$', rest)) = input.split_first() {
+        return Ok((rest, Numbers::Saved));
+    }
     let (mut rest, first) = range(input)?;
     let mut ranges = vec![first];
     while let Some((b',', after)) = rest.split_first() {
@@ -23,7 +34,7 @@ pub(super) fn sequence_set(input: &[u8]) -> Read<'_, Vec<SetRange>> {
         ranges.push(next);
         rest = after;
     }
-    Ok((rest, ranges))
+    Ok((rest, Numbers::Ranges(ranges)))
 }
 
 fn range(input: &[u8]) -> Read<'_, SetRange> {

@@ -25,6 +25,11 @@ fn text(text: &str) -> Text<'_> {
     Cow::Borrowed(text.as_bytes())
 }
 
+fn plain_list<'a>(reference: &'a str, pattern: &'a str) -> Request<'a> {
+    let patterns = vec![text(pattern)];
+    Request::List { reference: text(reference), patterns, options: None }
+}
+
 const ONE: Option<u32> = Some(1);
 
 #[test]
@@ -67,7 +72,7 @@ fn sets_and_items() {
     else {
         panic!()
     };
-    assert_eq!(set, [SetRange(Some(2), Some(4))]);
+    assert_eq!(set, Numbers::Ranges(vec![SetRange(Some(2), Some(4))]));
     let fields = SectionText::Fields(Fields::These, vec![text("DATE"), text("FROM")]);
     let section = Section { part: Vec::new(), text: fields };
     assert_eq!(
@@ -82,7 +87,10 @@ fn sets_and_items() {
     ] {
         let line = format!("a UID FETCH {set} UID");
         let items = vec![Item::Field(Field::Uid)];
-        assert_eq!(read(&line), Request::Fetch { uid: true, set: ranges.to_vec(), items });
+        assert_eq!(
+            read(&line),
+            Request::Fetch { uid: true, set: Numbers::Ranges(ranges.to_vec()), items }
+        );
     }
 }
 
@@ -163,26 +171,41 @@ fn commands_beyond_the_first_ones() {
         ("A002 SUBSCRIBE #news", Request::Subscribe(text("#news"), true)),
         ("A002 UNSUBSCRIBE #news", Request::Subscribe(text("#news"), false)),
         ("A002 LSUB \"\" \"%\"", Request::Lsub(text(""), text("%"))),
-        ("a UID EXPUNGE 3000:*", Request::UidExpunge(vec![SetRange(Some(3000), None)])),
+        (
+            "a UID EXPUNGE 3000:*",
+            Request::UidExpunge(Numbers::Ranges(vec![SetRange(Some(3000), None)])),
+        ),
         (
             "A003 COPY 2:4 MEETING",
             Request::Copy {
                 uid: false,
-                set: vec![SetRange(Some(2), Some(4))],
+                set: Numbers::Ranges(vec![SetRange(Some(2), Some(4))]),
                 mailbox: text("MEETING"),
             },
         ),
         (
             "a UID COPY 1 {1+}\r\nx",
-            Request::Copy { uid: true, set: vec![SetRange(ONE, ONE)], mailbox: text("x") },
+            Request::Copy {
+                uid: true,
+                set: Numbers::Ranges(vec![SetRange(ONE, ONE)]),
+                mailbox: text("x"),
+            },
         ),
         (
             "a move * x",
-            Request::Move { uid: false, set: vec![SetRange(None, None)], mailbox: text("x") },
+            Request::Move {
+                uid: false,
+                set: Numbers::Ranges(vec![SetRange(None, None)]),
+                mailbox: text("x"),
+            },
         ),
         (
             "a UID MOVE 1 x",
-            Request::Move { uid: true, set: vec![SetRange(ONE, ONE)], mailbox: text("x") },
+            Request::Move {
+                uid: true,
+                set: Numbers::Ranges(vec![SetRange(ONE, ONE)]),
+                mailbox: text("x"),
+            },
         ),
     ] {
         assert_eq!(read(line), request, "{line}");
@@ -193,9 +216,9 @@ fn commands_beyond_the_first_ones() {
 fn the_other_commands() {
     let all = StatusItem::Messages;
     for (line, request) in [
-        ("A101 LIST \"\" \"\"", Request::List(text(""), text(""))),
-        ("A202 LIST ~/Mail/ %", Request::List(text("~/Mail/"), text("%"))),
-        ("a LIST \"\" a*b]%", Request::List(text(""), text("a*b]%"))),
+        ("A101 LIST \"\" \"\"", plain_list("", "")),
+        ("A202 LIST ~/Mail/ %", plain_list("~/Mail/", "%")),
+        ("a LIST \"\" a*b]%", plain_list("", "a*b]%")),
         (
             "A042 STATUS blurdybloop (UIDNEXT MESSAGES uidnext)",
             Request::Status(text("blurdybloop"), vec![StatusItem::UidNext, all]),
@@ -231,7 +254,7 @@ fn the_other_commands() {
             "A003 STORE 2:4 +FLAGS (\\Deleted)",
             Request::Store {
                 uid: false,
-                set: vec![SetRange(Some(2), Some(4))],
+                set: Numbers::Ranges(vec![SetRange(Some(2), Some(4))]),
                 mode: StoreMode::Add,
                 silent: false,
                 flags: vec![FlagRef::System(DELETED)],
@@ -241,7 +264,7 @@ fn the_other_commands() {
             "a UID STORE 1 -flags.silent \\seen $Junk",
             Request::Store {
                 uid: true,
-                set: vec![SetRange(ONE, ONE)],
+                set: Numbers::Ranges(vec![SetRange(ONE, ONE)]),
                 mode: StoreMode::Remove,
                 silent: true,
                 flags: vec![FlagRef::System(SEEN), FlagRef::Keyword("$Junk")],
@@ -251,7 +274,7 @@ fn the_other_commands() {
             "a STORE 1 FLAGS ()",
             Request::Store {
                 uid: false,
-                set: vec![SetRange(ONE, ONE)],
+                set: Numbers::Ranges(vec![SetRange(ONE, ONE)]),
                 mode: StoreMode::Replace,
                 silent: false,
                 flags: vec![],
@@ -299,8 +322,10 @@ fn search_keys() {
         ("SMALLER 5", Key::Smaller(5)),
         ("KEYWORD $x", Key::Keyword("$x", true)),
         ("UNKEYWORD x", Key::Keyword("x", false)),
-        ("UID 1:*", Key::Uid(vec![SetRange(ONE, None)])),
-        ("*", Key::Sequence(vec![SetRange(None, None)])),
+        ("UID 1:*", Key::Uid(Numbers::Ranges(vec![SetRange(ONE, None)]))),
+        ("$", Key::Sequence(Numbers::Saved)),
+        ("NOT UID $", Key::Not(Box::new(Key::Uid(Numbers::Saved)))),
+        ("*", Key::Sequence(Numbers::Ranges(vec![SetRange(None, None)]))),
         ("NOT SEEN", Key::Not(Box::new(seen()))),
         (
             "OR SEEN (ALL SEEN)",
@@ -340,11 +365,12 @@ fn search_keys() {
 
 #[test]
 fn what_an_extended_search_is_to_tell() {
-    use SearchReturn::{All, Count, Max, Min};
+    use SearchReturn::{All, Count, Max, Min, Save};
     for (options, expected) in [
         ("", &[All][..]),
         ("MIN", &[Min]),
         ("count Max", &[Count, Max]),
+        ("save MIN", &[Save, Min]),
         ("ALL MIN ALL COUNT", &[All, Min, Count]),
     ] {
         let (line, key) = (format!("a UID SEARCH return ({options}) ALL"), Key::All);
@@ -360,6 +386,38 @@ fn what_an_extended_search_is_to_tell() {
 }
 
 #[test]
+fn an_extended_list() {
+    use ListSelect::{RecursiveMatch, SpecialUse, Subscribed};
+    let mut all = ListOptions::default();
+    for (line, patterns, selects, returns, status) in [
+        ("() \"\" *", &["*"][..], &[][..], &[][..], &[][..]),
+        ("\"\" (INBOX a%)", &["INBOX", "a%"], &[], &[], &[]),
+        ("\"\" x return ()", &["x"], &[], &[], &[]),
+        (
+            "(subscribed REMOTE RECURSIVEMATCH Subscribed SPECIAL-USE) \"\" (*)",
+            &["*"],
+            &[Subscribed, RecursiveMatch, SpecialUse],
+            &[],
+            &[],
+        ),
+        (
+            "(REMOTE) \"\" % RETURN (CHILDREN STATUS (SIZE UNSEEN) Subscribed special-use)",
+            &["%"],
+            &[],
+            &[ListReturn::Children, ListReturn::Subscribed, ListReturn::SpecialUse],
+            &[StatusItem::Size, StatusItem::Unseen],
+        ),
+    ] {
+        all.selects = selects.to_vec();
+        all.returns = returns.to_vec();
+        all.status = status.to_vec();
+        let patterns = patterns.iter().map(|pattern| text(pattern)).collect();
+        let expected = Request::List { reference: text(""), patterns, options: Some(all.clone()) };
+        assert_eq!(read(&format!("a LIST {line}")), expected, "{line}");
+    }
+}
+
+#[test]
 fn mistakes_have_a_place_and_a_name() {
     for (line, offset, expected) in [
         (&b""[..], 0, "a tag of at most 64 bytes"),
@@ -372,6 +430,13 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a NOOP ", 6, "the end of the command"),
         (b"a  NOOP", 2, "a command"),
         (b"a SEARCH OLDER 0", 15, "a number from 1 to 4294967295"),
+        (b"a SEARCH $,1", 10, "the end of the command"),
+        (b"a LIST (RECURSIVEMATCH) \"\" *", 7, "what RECURSIVEMATCH goes with"),
+        (b"a LIST (CHILDREN) \"\" *", 8, "a selection option"),
+        (b"a LIST \"\" ()", 10, "at least one pattern"),
+        (b"a LIST \"\" * RETURN (REMOTE)", 20, "a return option"),
+        (b"a LIST \"\" * RETURN (STATUS)", 26, "a space"),
+        (b"a LIST \"\" * MORE", 11, "the end of the command"),
         (b"a SEARCH RETURN", 9, "a search key"),
         (b"a SEARCH RETURN ALL", 16, "an opening parenthesis"),
         (b"a SEARCH RETURN (ALL)", 21, "a space"),
@@ -408,7 +473,6 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a STATUS x (BYTES)", 12, "a status item"),
         (b"a APPEND x \"32-Jan-1994 00:00:00 +0000\" {1}\r\n", 11, "a date and time"),
         (b"a APPEND x", 10, "a space"),
-        (b"a LIST (SUBSCRIBED) \"\" *", 7, "a string"),
     ] {
         assert_eq!(miss(line), (offset, expected), "{}", line.escape_ascii());
     }

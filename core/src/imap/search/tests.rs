@@ -5,10 +5,11 @@ use crate::imap::grammar;
 
 /// The search of these keys.
 fn search(keys: &str) -> Search {
-    let view = View::new([2, 3, 10, 11], 1).with_recent_above(9);
+    let mut view = View::new([2, 3, 10, 11], 1).with_recent_above(9);
+    view.save(&[3, 11]);
     let line = format!("a SEARCH {keys}");
     let (_, request) = grammar::command(line.as_bytes()).unwrap();
-    let Some(Command::Search { key, .. }) = Command::from_request(request).unwrap() else {
+    let Some(Command::Search { key: Ok(key), .. }) = Command::from_request(request).unwrap() else {
         panic!("no search");
     };
     Search::new(&key, &view, &Keywords::new(["$Junk"]), NOW)
@@ -60,6 +61,8 @@ fn keys_find_what_the_rfc_says() {
         ("*", &[4]),
         ("9:*", &[4]),
         ("7", &[]),
+        ("$", &[2, 4]),
+        ("UID $ SEEN", &[4]),
         ("UID 3:10", &[2, 3]),
         ("UID 100:*", &[4]),
         ("UID 4:9", &[]),

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::imap::command::UnknownCharset;
 
 mod extensions;
 
@@ -34,6 +35,9 @@ fn answer(server: &mut Server, event: &Event<'_>, out: &mut Outbox) {
         }
         Event::Command(Command::Select { mailbox, .. }) if mailbox.as_str() == "Absent" => {
             server.finish(&Done::no("no such mailbox").with(Code::NonExistent), out)
+        }
+        Event::Command(Command::Search { key: Err(UnknownCharset), .. }) => {
+            server.finish(&Done::no("this charset is not known").with(Code::BadCharset), out)
         }
         Event::AppendBegin(append) if append.mailbox.as_str() == "Absent" => {
             server.finish(&Done::no("no such mailbox").with(Code::TryCreate), out)
@@ -110,7 +114,7 @@ fn transcript(config: Config, lines: &str) {
 
 /// What is offered at any time; `IMAP4rev1 ...` in a transcript.
 const OFFERED: &str = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE \
-     ESEARCH WITHIN STATUS=SIZE APPENDLIMIT=1000";
+     ESEARCH SEARCHRES WITHIN STATUS=SIZE LIST-EXTENDED LIST-STATUS SPECIAL-USE APPENDLIMIT=1000";
 const GREETING: &str = "S: * OK [CAPABILITY IMAP4rev1 ... STARTTLS SASL-IR AUTH=PLAIN] hello\n";
 const LOGIN: &str = "C: l LOGIN u secret\nS: l OK [CAPABILITY IMAP4rev1 ...] done\n";
 

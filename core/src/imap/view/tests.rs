@@ -9,7 +9,26 @@ fn stretch(sequence: u32, uid: u32, count: u32) -> Stretch {
 fn set(uid: bool, ranges: &[(u32, u32)]) -> MessageSet {
     let end = |number: u32| (number != 0).then_some(number);
     let ranges = ranges.iter().map(|(from, to)| SetRange(end(*from), end(*to))).collect();
-    MessageSet { uid, ranges }
+    MessageSet { uid, numbers: Numbers::Ranges(ranges) }
+}
+
+#[test]
+fn what_is_saved_shrinks_with_the_mailbox() {
+    let mut view = View::new([2, 3, 5, 9], 1);
+    for uid in [false, true] {
+        let saved = MessageSet { uid, numbers: Numbers::Saved };
+        assert_eq!(view.resolve(&saved), Ok(Vec::new()));
+    }
+    let saved = MessageSet { uid: false, numbers: Numbers::Saved };
+    view.save(&[2, 3, 9]);
+    assert_eq!(view.resolve(&saved), Ok(vec![stretch(1, 2, 2), stretch(4, 9, 1)]));
+    view.note(&Changes { vanished: vec![(2, 2), (5, 5)], new: vec![10], ..Changes::default() });
+    // Gone, but the client does not know.
+    assert_eq!(view.resolve(&saved), Ok(vec![stretch(1, 2, 2), stretch(4, 9, 1)]));
+    tell(&mut view, Expunges::Tell);
+    assert_eq!(view.resolve(&saved), Ok(vec![stretch(1, 3, 1), stretch(2, 9, 1)]));
+    view.save(&[]);
+    assert_eq!(view.resolve(&saved), Ok(Vec::new()));
 }
 
 fn tell(view: &mut View, expunges: Expunges) -> String {
