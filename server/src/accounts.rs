@@ -3,6 +3,7 @@
 
 mod aliases;
 mod explain;
+mod keys;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -59,6 +60,12 @@ pub(crate) async fn carry_out(
         Request::Quota { login, quota } => set_quota(&desk, &login, quota).await,
         Request::Disable { login, disabled } => disable(&desk, &login, disabled).await,
         Request::Password { login, secrets } => password(&desk, &login, &secrets).await,
+        Request::AddKey { login, fingerprint, label } => {
+            keys::add(&desk, &login, (&fingerprint, label), asker.now).await
+        }
+        Request::RemoveKey { login, fingerprint } => {
+            keys::remove(&desk, &login, &fingerprint).await
+        }
         Request::RemoveAccount { login } => remove(&desk, &login, &asker).await,
         Request::RemoveAddress { address } => remove_address(&desk, &address).await,
         Request::RemoveDomain { name, with_addresses } => {
@@ -221,6 +228,9 @@ fn checked(new: &wire::Additions) -> Result<Additions, String> {
     additions.quotas =
         new.quotas.iter().map(|(account, quota)| (account.clone(), (*quota).into())).collect();
     additions.disabled.clone_from(&new.disabled);
+    for row in &new.keys {
+        additions.keys.push((row.account.clone(), keys::new(&row.fingerprint, row.label.clone())?));
+    }
     Ok(additions)
 }
 

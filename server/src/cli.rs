@@ -4,6 +4,7 @@ mod account;
 mod address;
 mod alias;
 mod domain;
+mod key;
 mod password;
 mod place;
 mod table;

@@ -1,6 +1,7 @@
 //! Domains, accounts and aliases as a TOML file: written by `pillarbox export`, read by `pillarbox import`.
 
 mod aliases;
+mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,6 +12,7 @@ use crate::address::{Address, account_name, domain_name};
 use crate::config::Flaws;
 use crate::config::reader::{self, FlawList, Reader};
 use crate::control::wire::{AccountRow, Additions, AliasRow, DomainRow, Quota, SecretText};
+use crate::fingerprint::Fingerprint;
 
 /// All domains, accounts and aliases of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,6 +43,8 @@ struct ListedAccount {
     at: Range<usize>,
     addresses: Vec<(Address, Range<usize>)>,
     secrets: Vec<SecretText>,
+    /// Fingerprint and label.
+    keys: Vec<(Fingerprint, String, Range<usize>)>,
     quota: Quota,
     disabled: bool,
 }
@@ -79,6 +83,8 @@ pub(crate) fn to_text(present: &Present) -> String {
             text.push_str("disabled = true\n");
         }
         list(&mut text, "secrets", account.secrets.iter().map(|secret| secret.0.as_str()));
+        let keys: Vec<_> = account.keys.iter().map(keys::to_text).collect();
+        list(&mut text, "keys", keys.iter().map(String::as_str));
     }
     for alias in &present.aliases {
         let _infallible = writeln!(text, "\n[[alias]]\naddress = {}", quoted(&alias.address));
@@ -157,6 +163,7 @@ struct Seen {
     domains: BTreeSet<String>,
     accounts: BTreeSet<String>,
     addresses: BTreeMap<Address, String>,
+    keys: BTreeSet<String>,
 }
 
 fn read_domain(table: &mut Reader<'_, '_>, seen: &mut Seen) -> Option<ListedDomain> {
@@ -196,10 +203,12 @@ fn read_account(table: &mut Reader<'_, '_>, seen: &mut Seen) -> Option<ListedAcc
         }
     }
     let secrets = read_secrets(table);
+    let keys = keys::read(table, &mut seen.keys);
     let quota = read_quota(table);
     let disabled = table.boolean("disabled").unwrap_or(false);
     let name = name?;
-    Some(ListedAccount { name, at: table.place("name"), addresses, secrets, quota, disabled })
+    let at = table.place("name");
+    Some(ListedAccount { name, at, addresses, secrets, keys, quota, disabled })
 }
 
 /// A number of bytes, or `"none"`.
@@ -279,6 +288,8 @@ struct Known<'a> {
     /// Whose.
     addresses: BTreeMap<&'a str, &'a str>,
     aliases: BTreeMap<&'a str, &'a AliasRow>,
+    /// Whose, by fingerprint.
+    keys: BTreeMap<&'a str, &'a str>,
     /// What comes with the file.
     new_domains: BTreeSet<&'a str>,
     new_accounts: BTreeSet<&'a str>,
@@ -294,6 +305,7 @@ impl<'a> Known<'a> {
             domains: present.domains.iter().map(|row| (row.name.as_str(), row)).collect(),
             accounts: present.accounts.iter().map(|row| (row.name.as_str(), row)).collect(),
             addresses: present.accounts.iter().flat_map(owned).collect(),
+            keys: present.accounts.iter().flat_map(keys::owned).collect(),
             aliases: present.aliases.iter().map(|row| (row.address.as_str(), row)).collect(),
             new_addresses: listed
                 .accounts
@@ -338,6 +350,7 @@ fn plan_account(
         ),
     }
     plan_standing(plan, flaws, known, account);
+    keys::plan(plan, flaws, known, account);
     for (address, place) in &account.addresses {
         let text = address.to_string();
         if known.aliases.contains_key(text.as_str()) {

@@ -10,6 +10,7 @@ pub mod control;
 pub mod counters;
 mod directory;
 pub mod doors;
+mod fingerprint;
 pub mod imap;
 pub mod job;
 pub mod localserve;

@@ -11,11 +11,13 @@ use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::Desk;
 use pillarbox_core::international::fold;
 use pillarbox_core::sasl::{
-    Answered, CramKeys, Hash, KeysWanted, Login, Mechanism, NONCE_BYTES, Proven, ScramKeys, Step,
-    Unproven,
+    Answered, CramKeys, External, Hash, KeysWanted, Login, Mechanism, NONCE_BYTES, Proven,
+    ScramKeys, Step, Unproven,
 };
 use pillarbox_core::{Moment, Now};
-use pillarbox_store::{AccountId, Credentials, Found, Read, SUCCEEDED, Secret, StoreError};
+use pillarbox_store::{
+    AccountId, Credentials, Found, KeyHolder, Read, SUCCEEDED, Secret, StoreError,
+};
 
 pub(crate) use attempts::Attempts;
 pub(crate) use attempts::Way;
@@ -27,7 +29,7 @@ use crate::rates::{Refused, Subject, What};
 use crate::scribe;
 use crate::secrets::{SALT_BYTES, SCRAM_ITERATIONS};
 
-/// Somebody who has shown the right password.
+/// Somebody who has shown the right password or key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct User {
     pub(crate) account: AccountId,
@@ -38,7 +40,7 @@ pub(crate) struct User {
 /// Why somebody may not log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Denied {
-    /// No such account, or the password is wrong: deliberately the same.
+    /// No such account, or the password is wrong, or the key is nobody's: deliberately the same.
     Wrong,
     /// The account has a password, but nothing was kept of it for this mechanism: no guess was
     /// made. Whoever logs in hears the same as for a wrong password.
@@ -63,6 +65,8 @@ pub(crate) enum Claim {
     Keys(KeysWanted),
     /// Do the keys give this digest?
     Answered(Answered),
+    /// Whose key has the channel told?
+    External(External),
     /// The keys fit: who is it?
     Proven(Proven),
     /// They do not: why not?
@@ -93,6 +97,7 @@ impl Claim {
             Self::Password(login) => &login.authcid,
             Self::Keys(wanted) => wanted.authcid(),
             Self::Answered(answered) => answered.authcid(),
+            Self::External(external) => &external.authzid,
             Self::Proven(proven) => &proven.authcid,
             Self::Unproven(unproven) => &unproven.authcid,
         }
@@ -110,6 +115,9 @@ impl Claim {
         let mut who = Who { name: self.name().to_owned(), account: None };
         if let Err(refused) = context.rates.allows(What::FailedLogin, now, peer, 1) {
             return (Verdict::End(Err(Denied::TooOften(refused))), who);
+        }
+        if let Self::External(external) = self {
+            return recognise(&desk, &external, who).await;
         }
         let found = match credentials(&desk, &who.name).await {
             Ok(found) => found,
@@ -145,10 +153,54 @@ impl Claim {
                 Verdict::Further(wanted.found(keys, nonce))
             }
             Self::Answered(answered) => Verdict::End(compare(&answered, found.ok())),
+            // Settled without looking a name up.
+            Self::External(_) => Verdict::End(Err(Denied::Wrong)),
             Self::Proven(proven) => Verdict::End(accept(&proven, found.ok())),
             Self::Unproven(unproven) => Verdict::End(Err(explain(&unproven, found.ok()))),
         }
     }
+}
+
+/// Lets in whoever has shown an account's key. It is not a guess, so the failures of others count
+/// for nothing here.
+async fn recognise(desk: &Desk<Job>, external: &External, mut who: Who) -> (Verdict, Who) {
+    let result = match holder(desk, external.client_key).await {
+        Ok(Some(holder)) => {
+            who.account = Some(holder.account);
+            if who.name.is_empty() {
+                who.name.clone_from(&holder.name);
+            }
+            admit_holder(desk, holder, &external.authzid).await
+        }
+        Ok(None) => Err(Denied::Wrong),
+        Err(denied) => Err(denied),
+    };
+    (Verdict::End(result), who)
+}
+
+async fn holder(desk: &Desk<Job>, key: Option<[u8; 32]>) -> Result<Option<KeyHolder>, Denied> {
+    let Some(fingerprint) = key else { return Ok(None) };
+    match job::read(desk, "key", Read::KeyHolder { fingerprint }).await {
+        Ok(Found::KeyHolder(holder)) => Ok(holder),
+        Ok(_) => Err(Denied::Failed(job::astray("key"))),
+        Err(error) => Err(Denied::Failed(error)),
+    }
+}
+
+/// RFC 4422 appendix A.1: the authorization identity is checked against who the channel says it
+/// is. It may be any name or address of the account: the client has no other way to say one.
+async fn admit_holder(desk: &Desk<Job>, holder: KeyHolder, authzid: &str) -> Result<User, Denied> {
+    let KeyHolder { account, name, disabled } = holder;
+    if disabled {
+        return Err(Denied::Wrong);
+    }
+    if !authzid.is_empty() {
+        let meant = credentials(desk, authzid).await?.ok();
+        if meant.is_none_or(|meant| meant.account != account) {
+            return Err(Denied::NotAs);
+        }
+    }
+    Ok(User { account, name })
 }
 
 /// Somebody who guesses from many networks is stopped by the account's own count. It must not keep

@@ -5,7 +5,8 @@ use pillarbox_core::international::{domain_key, fold};
 use rusqlite::{Connection, Row, params};
 
 use crate::{
-    AccountId, AccountInfo, Additions, DomainInfo, StoreError, accounts, alias, quota, sql,
+    AccountId, AccountInfo, Additions, DomainInfo, StoreError, account_key, accounts, alias, quota,
+    sql,
 };
 
 /// Makes what is new, in the order in which one needs the other.
@@ -41,6 +42,9 @@ pub(crate) fn add(
     for account in &additions.disabled {
         quota::set_disabled(conn, accounts::by_name(conn, account)?, true)?;
     }
+    for (account, key) in &additions.keys {
+        account_key::add(conn, accounts::by_name(conn, account)?, key, now)?;
+    }
     for (domain, account) in &additions.catch_alls {
         let account = accounts::by_name(conn, account)?;
         accounts::set_catch_all(conn, domain, Some(account))?;
@@ -58,7 +62,7 @@ pub(crate) fn account(conn: &Connection, account: AccountId) -> Result<AccountIn
         [account.0],
         account_info,
     )?;
-    with_addresses(conn, found.ok_or(StoreError::NoSuchAccount)?)
+    completed(conn, found.ok_or(StoreError::NoSuchAccount)?)
 }
 
 /// Accounts by name. What a removed account has left behind is none, see `removal`.
@@ -78,7 +82,7 @@ pub(crate) fn accounts(
     )?;
     let mut complete = Vec::with_capacity(found.len());
     for info in found {
-        let mut info = with_addresses(conn, info)?;
+        let mut info = completed(conn, info)?;
         if secrets {
             info.secrets = accounts::secrets(conn, info.id)?;
         }
@@ -97,11 +101,13 @@ fn account_info(row: &Row<'_>) -> rusqlite::Result<AccountInfo> {
         bytes: sql::u64_at(row, 4)?,
         quota: quota::from_code(row.get(5)?),
         disabled: row.get(6)?,
+        keys: Vec::new(),
         secrets: Vec::new(),
     })
 }
 
-fn with_addresses(conn: &Connection, mut info: AccountInfo) -> Result<AccountInfo, StoreError> {
+/// Its addresses and keys, which are in tables of their own.
+fn completed(conn: &Connection, mut info: AccountInfo) -> Result<AccountInfo, StoreError> {
     info.addresses = sql::all(
         conn,
         "SELECT a.localpart, d.name FROM address a JOIN domain d ON d.id = a.domain \
@@ -109,6 +115,7 @@ fn with_addresses(conn: &Connection, mut info: AccountInfo) -> Result<AccountInf
         [info.id.0],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
+    info.keys = account_key::of(conn, info.id)?;
     Ok(info)
 }
 

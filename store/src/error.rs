@@ -82,6 +82,8 @@ pub enum StoreError {
     NoSuchAddress,
     /// The domain is not ours.
     NotOurDomain,
+    /// The account has no such key.
+    NoSuchKey,
     /// No alias has this address.
     NoSuchAlias,
     /// The alias has no such member.
@@ -151,6 +153,7 @@ impl fmt::Display for StoreError {
             Self::NoSuchMessage => "no such message",
             Self::NoSuchAddress => "no such address",
             Self::NotOurDomain => "not a domain of ours",
+            Self::NoSuchKey => "no such key of the account",
             Self::NoSuchAlias => "no such alias",
             Self::NoSuchMember => "no such member of the alias",
             Self::OverQuota => "the account may have no more mail",

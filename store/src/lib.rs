@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod account_key;
 mod accounts;
 mod addressee;
 mod alias;
@@ -44,6 +45,7 @@ pub mod verify;
 mod write;
 mod writer;
 
+pub use account_key::{AccountKey, KeyHolder, NewKey};
 pub use addressee::{Address, Addressee, Holder, Routing};
 pub use alias::{AliasChange, AliasInfo, AliasSettings, NewAlias};
 pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};

@@ -5,8 +5,8 @@ use std::fmt;
 use pillarbox_core::UnixSeconds;
 
 use crate::{
-    AccountId, Address, Addressee, AliasInfo, Attempt, Flags, Keyword, MailboxId, Quota, Routing,
-    Secret, Special, UidRange,
+    AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, Flags, KeyHolder, Keyword,
+    MailboxId, Quota, Routing, Secret, Special, UidRange,
 };
 
 /// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
@@ -155,6 +155,11 @@ pub enum Read {
         /// Case is no difference, nor whether it is written with A-labels or U-labels.
         domain: String,
     },
+    /// Whose key this is. Answer: [`Found::KeyHolder`].
+    KeyHolder {
+        /// The SHA-256 of the public key.
+        fingerprint: [u8; 32],
+    },
     /// How much there is, for metrics. Answer: [`Found::Counts`].
     Counts,
     /// One account, for its operator. Answer: [`Found::Accounts`] with this one.
@@ -217,6 +222,8 @@ pub enum Found {
     Namesake(Option<Credentials>),
     /// Logins and attempts at them.
     Logins(Vec<Attempt>),
+    /// Whose key it is, if anybody's.
+    KeyHolder(Option<KeyHolder>),
     /// Whether it is known.
     KnowsNetwork(bool),
     /// Mailboxes.
@@ -268,6 +275,8 @@ pub struct AccountInfo {
     pub quota: Quota,
     /// It is out of use: nobody can log in, and mail is refused.
     pub disabled: bool,
+    /// Its keys, the oldest first.
+    pub keys: Vec<AccountKey>,
     /// Empty where they were not asked for.
     pub secrets: Vec<Secret>,
 }

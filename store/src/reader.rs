@@ -8,8 +8,8 @@ use crate::messages::{Asked, Piece};
 use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
-    AccountId, Address, Found, Read, Routing, StoreError, accounts, addressee, alias, attempts,
-    changes, directory, mailbox, messages, names, sender,
+    AccountId, Address, Found, Read, Routing, StoreError, account_key, accounts, addressee, alias,
+    attempts, changes, directory, mailbox, messages, names, sender,
 };
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
@@ -79,6 +79,9 @@ impl Reader {
             Read::Bytes { by, mailbox, uid, offset, count, also_expunged } => {
                 let piece = Piece { uid, offset, count, also_expunged };
                 messages::bytes(&snapshot, bodies, by, mailbox, &piece).map(Found::Bytes)
+            }
+            Read::KeyHolder { fingerprint } => {
+                account_key::holder(&snapshot, &fingerprint).map(Found::KeyHolder)
             }
             Read::Counts => accounts::counts(&snapshot).map(Found::Counts),
             Read::Account { account } => {

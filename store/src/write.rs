@@ -6,8 +6,8 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
 
 use crate::{
-    AccountId, Address, AliasChange, Attempt, DomainId, Flags, MailboxId, NewAlias, Quota, Secret,
-    Special, StoreError, UidRange,
+    AccountId, Address, AliasChange, Attempt, DomainId, Flags, MailboxId, NewAlias, NewKey, Quota,
+    Secret, Special, StoreError, UidRange,
 };
 
 /// A change, as a value. [`Writer::commit`](crate::Writer::commit) carries it out; each names the
@@ -30,6 +30,22 @@ pub enum Write {
         /// At most one of each kind. [`Secret::CramMd5`] is kept only where a domain of the
         /// account's addresses wants it.
         secrets: Vec<Secret>,
+    },
+    /// Add a key to an account; no other account may have it. Answer: [`Written::Done`].
+    AddKey {
+        /// Whose.
+        account: AccountId,
+        /// At most 100 in one account.
+        key: NewKey,
+        /// The present.
+        now: UnixSeconds,
+    },
+    /// Take a key away from an account. Answer: [`Written::Done`].
+    RemoveKey {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        fingerprint: [u8; 32],
     },
     /// Keep who has logged in or tried to; and forget what is older than
     /// [`KEPT_SECONDS`](crate::KEPT_SECONDS). Answer: [`Written::Done`].
@@ -310,6 +326,8 @@ pub struct Additions {
     pub quotas: Vec<(String, Quota)>,
     /// Accounts that are out of use.
     pub disabled: Vec<String>,
+    /// Accounts, each with a key.
+    pub keys: Vec<(String, NewKey)>,
 }
 
 /// An account to be made.
@@ -498,6 +516,8 @@ impl fmt::Debug for Write {
         match self {
             Self::CreateAccount { name, .. } => write!(f, "CreateAccount({name})"),
             Self::SetSecrets { account, .. } => write!(f, "SetSecrets({})", account.0),
+            Self::AddKey { account, .. } => write!(f, "AddKey({})", account.0),
+            Self::RemoveKey { account, .. } => write!(f, "RemoveKey({})", account.0),
             Self::CreateDomain { name } => write!(f, "CreateDomain({name})"),
             Self::CreateAddress { localpart, domain, account } => {
                 write!(f, "CreateAddress({localpart}@{domain} for {})", account.0)

@@ -13,8 +13,8 @@ use crate::flags::{self, Flagging};
 use crate::names::Names;
 use crate::store::{Shared, body_path};
 use crate::{
-    StoreError, Write, Written, accounts, alias, attempts, directory, expunge, mailbox, quota,
-    removal, sql,
+    StoreError, Write, Written, account_key, accounts, alias, attempts, directory, expunge,
+    mailbox, quota, removal, sql,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -162,6 +162,8 @@ impl Writer {
             | Write::Subscribe { .. } => self.carry_out_naming(job, gone),
             Write::CreateAccount { .. }
             | Write::SetSecrets { .. }
+            | Write::AddKey { .. }
+            | Write::RemoveKey { .. }
             | Write::NoteLogins { .. }
             | Write::SetCramMd5 { .. }
             | Write::CreateDomain { .. }
@@ -194,6 +196,12 @@ impl Writer {
             }
             Write::SetSecrets { account, secrets } => {
                 accounts::set_secrets(conn, *account, secrets).map(|()| Written::Done)
+            }
+            Write::AddKey { account, key, now } => {
+                account_key::add(conn, *account, key, *now).map(|()| Written::Done)
+            }
+            Write::RemoveKey { account, fingerprint } => {
+                account_key::remove(conn, *account, fingerprint).map(|()| Written::Done)
             }
             Write::NoteLogins { attempts, now } => {
                 attempts::note(conn, attempts, *now).map(|()| Written::Done)

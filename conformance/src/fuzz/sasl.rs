@@ -41,6 +41,14 @@ pub fn target(bytes: &[u8]) {
                 assert!(!answered.authcid().is_empty() && answered.authcid().len() <= FIELD_MAX);
                 return assert!(!answered.fits(&CramKeys::derive(PASSWORD)), "by chance");
             }
+            Step::External(external) => {
+                assert_eq!(external.client_key, bindings().client_key);
+                // RFC 4422 appendix A.1: the one message is the identity.
+                return assert_eq!(
+                    Some(external.authzid.as_bytes()),
+                    sent.last().map(Vec::as_slice)
+                );
+            }
             // The fuzzer does not know the password.
             Step::Proven(proven) => panic!("{} was proven by chance", proven.authcid),
             Step::Unproven(unproven) => {
@@ -55,7 +63,7 @@ pub fn target(bytes: &[u8]) {
 }
 
 /// Names as clients write them, and one that is not served.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "PLAIN",
     "LOGIN",
     "plain",
@@ -65,6 +73,7 @@ const NAMES: [&str; 10] = [
     "scram-sha-1",
     "SCRAM-SHA-256-PLUS",
     "SCRAM-SHA-1-PLUS",
+    "External",
     "GSSAPI",
 ];
 /// Messages of the longest exchange.
@@ -75,7 +84,7 @@ const PASSWORD: &str = "not to be guessed";
 const NONCE: [u8; NONCE_BYTES] = [2; NONCE_BYTES];
 
 fn bindings() -> Bindings {
-    Bindings { exporter: Some(vec![1; 32]), end_point: None }
+    Bindings { exporter: Some(vec![1; 32]), end_point: None, client_key: Some([3; 32]) }
 }
 
 fn keys(mechanism: Mechanism, password: &str) -> ScramKeys {
@@ -118,6 +127,7 @@ fn meet(mechanism: Mechanism, tape: &mut Tape<'_>) {
                 client = next;
                 exchange.answer(&response)
             }
+            Step::External(external) => return assert_eq!(external.authzid, ""),
             Step::Check(login) => return assert_eq!(login.password.reveal(), PASSWORD),
             Step::Proven(_) => return assert!(client.may_succeed() && !changed),
             Step::Unproven(_) | Step::Malformed(_) => return assert!(changed),

@@ -24,13 +24,16 @@ impl Binding {
     }
 }
 
-/// The bindings of one channel; none where there is no TLS.
+/// What is known of one channel; nothing where there is no TLS.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Bindings {
     /// For [`Binding::Exporter`].
     pub exporter: Option<Vec<u8>>,
     /// For [`Binding::EndPoint`].
     pub end_point: Option<Vec<u8>>,
+    /// The SHA-256 of the public key (the `SubjectPublicKeyInfo`) in the client's certificate,
+    /// whose private key the client has proven to hold. Nobody has vouched for the names in it.
+    pub client_key: Option<[u8; 32]>,
 }
 
 impl Bindings {

@@ -99,6 +99,8 @@ impl Client {
             }
             Mechanism::Login => Ok((Self(State::Name(who)), None)),
             Mechanism::CramMd5 => Ok((Self(State::Cram(who)), None)),
+            // RFC 4422 appendix A.1.
+            Mechanism::External => Ok((Self(State::Sent), Some(who.authzid.into_bytes()))),
             Mechanism::Scram { hash, plus } => {
                 if plus != matches!(channel, Channel::Bound(..)) {
                     return Err(NoBinding);

@@ -1,5 +1,5 @@
-//! SASL (RFC 4422) for any protocol that carries it: PLAIN, LOGIN, CRAM-MD5, and SCRAM with both
-//! hashes, bound to the channel or not. The server's side is here, the client's is [`Client`].
+//! SASL (RFC 4422) for any protocol that carries it: PLAIN, LOGIN, CRAM-MD5, SCRAM with both
+//! hashes, bound to the channel or not, and EXTERNAL. The server's side is here, the client's is [`Client`].
 //!
 //! An exchange is short and has one path, so its states are consumed: each answer takes the old
 //! state and gives the next [`Step`].
@@ -19,6 +19,7 @@
 mod binding;
 mod client;
 mod cram;
+mod external;
 mod grammar;
 mod oauth;
 mod password;
@@ -29,6 +30,7 @@ mod secret;
 pub use binding::{Binding, Bindings};
 pub use client::{Channel, Client, ClientStep, Credentials, ITERATIONS_MAX, NoBinding};
 pub use cram::{Answered, ChallengeWanted, CramKeys};
+pub use external::External;
 pub use oauth::{Bearer, NOTED, NotTaken};
 pub use password::{BadPassword, prepared};
 pub use scram::{KeysWanted, NONCE_BYTES, Proven, Unproven};
@@ -55,12 +57,15 @@ pub enum Mechanism {
         /// Whether the proof holds on this channel only: `-PLUS`.
         plus: bool,
     },
+    /// RFC 4422 appendix A: the channel tells who the client is.
+    External,
 }
 
 impl Mechanism {
-    /// All of them, the strongest first. CRAM-MD5 is the last: its stored keys are worth more to
-    /// a thief than those of the others.
-    pub const ALL: [Self; 7] = [
+    /// All of them, the strongest first. CRAM-MD5 is the last of those with passwords: its stored
+    /// keys are worth more to a thief than those of the others. EXTERNAL comes behind them, so
+    /// that a program which takes the first one it knows does not do so without a key.
+    pub const ALL: [Self; 8] = [
         Self::Scram { hash: Hash::Sha256, plus: true },
         Self::Scram { hash: Hash::Sha1, plus: true },
         Self::Scram { hash: Hash::Sha256, plus: false },
@@ -68,6 +73,7 @@ impl Mechanism {
         Self::Plain,
         Self::Login,
         Self::CramMd5,
+        Self::External,
     ];
 
     /// The mechanism of this name, in any case.
@@ -83,6 +89,7 @@ impl Mechanism {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
             Self::CramMd5 => "CRAM-MD5",
+            Self::External => "EXTERNAL",
             Self::Scram { hash: Hash::Sha256, plus: true } => "SCRAM-SHA-256-PLUS",
             Self::Scram { hash: Hash::Sha1, plus: true } => "SCRAM-SHA-1-PLUS",
             Self::Scram { hash: Hash::Sha256, plus: false } => "SCRAM-SHA-256",
@@ -91,7 +98,7 @@ impl Mechanism {
     }
 
     /// Begins an exchange, with the client's initial response where it sent one. `bindings` are
-    /// those of the channel, and empty where no -PLUS mechanism is announced.
+    /// those of the channel; there is nothing to bind to where no -PLUS mechanism is announced.
     #[must_use]
     pub fn start(self, initial: Option<&[u8]>, bindings: &Bindings) -> Step {
         match (self, initial) {
@@ -111,6 +118,7 @@ impl Mechanism {
             (Self::Scram { hash, plus }, Some(message)) => {
                 scram::first(hash, plus, bindings, message)
             }
+            (Self::External, initial) => external::start(initial, bindings),
         }
     }
 }
@@ -128,6 +136,8 @@ pub enum Step {
     Unchallenged(ChallengeWanted),
     /// The client has said who it is and shows that it knows the password: compare.
     Answered(Answered),
+    /// The client points to what the channel tells: look whose key it is.
+    External(External),
     /// The client is who it says.
     Proven(Proven),
     /// It is not: authentication has failed.
@@ -160,6 +170,7 @@ enum State {
     First { hash: Hash, plus: bool, bindings: Bindings },
     Proof(Box<scram::AwaitsProof>),
     Signed(Proven),
+    External { client_key: Option<[u8; 32]> },
 }
 
 impl Exchange {
@@ -173,6 +184,7 @@ impl Exchange {
             State::First { hash, plus, bindings } => scram::first(hash, plus, &bindings, message),
             State::Proof(awaits) => awaits.answer(message),
             State::Signed(proven) => scram::last(proven, message),
+            State::External { client_key } => external::first(client_key, message),
             State::Password { authcid } => match text(message) {
                 Ok(password) => Step::Check(Login {
                     authzid: String::new(),

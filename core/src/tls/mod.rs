@@ -13,6 +13,7 @@ mod acceptor;
 mod client_certificate;
 mod hello;
 mod identity;
+mod public_key;
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -20,8 +21,7 @@ use std::io::{self, Read as _, Write as _};
 pub use acceptor::{Acceptor, Rules, UnknownName};
 use acceptor::{Chosen, Refusal};
 pub use identity::Identity;
-use ring::digest;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+pub use public_key::{NoPublicKey, fingerprint_of_pem};
 
 use crate::alpn;
 use crate::sasl::Bindings;
@@ -46,11 +46,9 @@ pub struct Agreed {
     pub server_name: Option<String>,
     /// The protocol that the client asked for and the listener offers.
     pub alpn: Option<alpn::Protocol>,
-    /// What SASL can bind to, where the listener's rules say that it is told.
+    /// What SASL needs of the channel: what it can bind to only where the listener's rules say
+    /// that it is told.
     pub bindings: Bindings,
-    /// The SHA-256 of the public key (the `SubjectPublicKeyInfo`) in the client's certificate,
-    /// whose private key the client has proven to hold. Nobody has vouched for the names in it.
-    pub client_key: Option<[u8; 32]>,
 }
 
 /// TLS went wrong; the alert for the peer, if one is due, is in the outbox already.
@@ -104,7 +102,7 @@ struct Talking {
     connection: rustls::ServerConnection,
     identity: Identity,
     alpn: Option<alpn::Protocol>,
-    /// Whether they are told.
+    /// Whether what one can bind to is told.
     bindings: bool,
     extended_master_secret: bool,
 }
@@ -251,14 +249,17 @@ impl Talking {
                 .to_owned(),
             server_name: connection.server_name().map(str::to_owned),
             alpn: self.alpn,
-            bindings: if self.bindings { self.bindings() } else { Bindings::default() },
-            client_key: self.client_key(),
+            bindings: self.bindings(),
         }
     }
 
     fn bindings(&self) -> Bindings {
+        let client_key = self.client_key();
+        if !self.bindings {
+            return Bindings { client_key, ..Bindings::default() };
+        }
         let end_point = self.identity.end_point().map(<[u8]>::to_vec);
-        Bindings { exporter: self.exporter(), end_point }
+        Bindings { exporter: self.exporter(), end_point, client_key }
     }
 
     /// RFC 9266 §4: under TLS 1.2 only with the extended master secret (RFC 7627). Without it two
@@ -273,10 +274,7 @@ impl Talking {
     }
 
     fn client_key(&self) -> Option<[u8; 32]> {
-        let certificate = self.connection.peer_certificates()?.first()?;
-        let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-        let key = digest::digest(&digest::SHA256, certificate.public_key().raw);
-        key.as_ref().try_into().ok()
+        public_key::of_certificate(self.connection.peer_certificates()?.first()?)
     }
 
     fn open(

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
+use base64::Engine as _;
 use proptest::prelude::*;
+use ring::digest;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
@@ -299,8 +301,10 @@ fn a_client_is_known_by_its_key() {
     let certificate = certificate.parse_x509().unwrap();
     let expected = digest::digest(&digest::SHA256, certificate.public_key().raw);
     for versions in [&[TLS12][..], &[TLS13]] {
-        assert_eq!(agreed(&acceptor, &Client::new(versions)).0.client_key, None);
-        let known = agreed(&acceptor, &Client::with(versions, Some(ED25519), false)).0.client_key;
+        assert_eq!(agreed(&acceptor, &Client::new(versions)).0.bindings.client_key, None);
+        let known = agreed(&acceptor, &Client::with(versions, Some(ED25519), false)).0;
+        let known = known.bindings.client_key;
+        assert_eq!(fingerprint_of_pem(ED25519[0]).ok(), known);
         assert_eq!(known.as_ref().map(<[u8; 32]>::as_slice), Some(expected.as_ref()));
     }
 }
@@ -361,5 +365,43 @@ proptest! {
             }
         }
         prop_assert!(layer.agreed().is_none());
+    }
+}
+
+#[test]
+fn a_fingerprint_is_of_the_first_public_key_in_a_text() {
+    let (_, certificate) = x509_parser::pem::parse_x509_pem(ED25519[0]).unwrap();
+    let certificate = certificate.parse_x509().unwrap();
+    let key = certificate.public_key().raw;
+    let expected = digest::digest(&digest::SHA256, key);
+    let text = |label: &str, der: &[u8]| {
+        let base64 = base64::engine::general_purpose::STANDARD.encode(der);
+        format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n").into_bytes()
+    };
+    let public = text("PUBLIC KEY", key);
+    for good in [
+        ED25519[0].to_vec(),
+        public.clone(),
+        [b"Certificate:\n  Data:\n", ED25519[0]].concat(),
+        [ED25519[1], ED25519[0]].concat(),
+        [public.as_slice(), ED25519[1]].concat(),
+    ] {
+        let found = fingerprint_of_pem(&good);
+        assert_eq!(found.as_ref().map(<[u8; 32]>::as_slice), Ok(expected.as_ref()));
+    }
+    for (bad, why) in [
+        (Vec::new(), NoPublicKey::Missing),
+        (b"-----BEGIN".to_vec(), NoPublicKey::Missing),
+        (text("X509 CRL", b"x"), NoPublicKey::Missing),
+        (ED25519[1].to_vec(), NoPublicKey::Private),
+        (text("PUBLIC KEY", b"x"), NoPublicKey::Broken),
+        (text("PUBLIC KEY", &[key, b"x"].concat()), NoPublicKey::Broken),
+        (text("CERTIFICATE", key), NoPublicKey::Broken),
+        (
+            b"-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n".to_vec(),
+            NoPublicKey::Broken,
+        ),
+    ] {
+        assert_eq!(fingerprint_of_pem(&bad), Err(why), "{}", String::from_utf8_lossy(&bad));
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
+use super::key::{self, KeyCommand};
 use super::place::{self, Place};
 use super::table::{self, Column, count, size, table};
 use super::{Trouble, password};
@@ -19,7 +20,7 @@ pub(super) enum AccountCommand {
     /// List accounts with their addresses and what lies in their mailboxes.
     List {
         /// As JSON: an array of objects with name, addresses, mailboxes, messages, bytes,
-        /// quota ("default", "none" or {"bytes": N}) and disabled.
+        /// quota ("default", "none" or {"bytes": N}), disabled and, where there are, keys.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -67,6 +68,10 @@ pub(super) enum AccountCommand {
         #[command(flatten)]
         place: Place,
     },
+    /// The keys with which people log in without a password, by a client certificate (SASL
+    /// EXTERNAL): at listeners with `client_certificates = true`.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Take an account out of use: nobody can log in to it, and mail to it is refused. Whoever is
     /// logged in is logged out. Its mail, addresses and password are kept.
     Disable {
@@ -163,6 +168,7 @@ pub(super) fn run(command: AccountCommand) -> Result<(), Trouble> {
         }
         AccountCommand::Quota { account, size, place } => set_quota(&account, size, &place),
         AccountCommand::Logins { account, max, json, place } => logins(&account, max, json, &place),
+        AccountCommand::Key(command) => key::run(command),
         AccountCommand::Disable { account, place } => disable(&account, true, &place),
         AccountCommand::Enable { account, place } => disable(&account, false, &place),
         AccountCommand::Remove { account, yes, place } => remove(&account, yes, &place),

@@ -25,7 +25,8 @@ pub(super) struct ExportArgs {
 }
 
 const EXPORT_HELP: &str = "\
-The file holds domains, accounts, addresses, aliases, catch-alls, quotas, and the keys derived from passwords, with
+The file holds domains, accounts, addresses, aliases, catch-alls, quotas,
+fingerprints of accounts' keys, and the keys derived from passwords, with
 which everybody can go on logging in. It holds no password and no mail. Whoever has it can try
 passwords on it unnoticed: keep it as safe as the mail itself.
 
@@ -123,6 +124,7 @@ fn summary(additions: &Additions, known: usize) -> String {
         (additions.aliases.len(), "alias"),
         (additions.catch_alls.len(), "catch-all"),
         (additions.quotas.len(), "quota"),
+        (additions.keys.len(), "key"),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)

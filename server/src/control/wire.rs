@@ -15,6 +15,7 @@ use pillarbox_store as store;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::fingerprint::Fingerprint;
 use crate::secrets;
 
 /// Raised with each change that an older side would misunderstand.
@@ -121,6 +122,22 @@ pub enum Request {
         /// The new ones.
         secrets: Vec<SecretText>,
     },
+    /// Add a key to an account, with which its owner logs in. Answer: [`Answer::Done`].
+    AddKey {
+        /// Whose.
+        login: String,
+        /// The SHA-256 of the public key, in hexadecimal digits.
+        fingerprint: String,
+        /// What its owner calls it.
+        label: String,
+    },
+    /// Take a key away from an account, and end its sessions. Answer: [`Answer::Done`].
+    RemoveKey {
+        /// Whose.
+        login: String,
+        /// Which.
+        fingerprint: String,
+    },
     /// Remove an account and its mail. Answer: progress, then [`Answer::Done`].
     RemoveAccount {
         /// Which.
@@ -160,6 +177,8 @@ impl Request {
             | Self::Quota { .. }
             | Self::Disable { .. }
             | Self::Password { .. }
+            | Self::AddKey { .. }
+            | Self::RemoveKey { .. }
             | Self::RemoveAccount { .. }
             | Self::RemoveAddress { .. }
             | Self::RemoveDomain { .. } => true,
@@ -191,6 +210,9 @@ pub struct Additions {
     /// Accounts that are out of use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disabled: Vec<String>,
+    /// Accounts' keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<NewKeyRow>,
 }
 
 impl Additions {
@@ -205,7 +227,20 @@ impl Additions {
             && self.aliases.is_empty()
             && self.quotas.is_empty()
             && self.disabled.is_empty()
+            && self.keys.is_empty()
     }
+}
+
+/// A key to be added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewKeyRow {
+    /// The name of its account.
+    pub account: String,
+    /// As in [`KeyRow`].
+    pub fingerprint: String,
+    /// As in [`KeyRow`].
+    pub label: String,
 }
 
 /// How many bytes of messages an account may have.
@@ -382,6 +417,9 @@ pub struct AccountRow {
     /// It is out of use.
     #[serde(default)]
     pub disabled: bool,
+    /// Its keys, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyRow>,
     /// Left out where they were not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretText>,
@@ -398,8 +436,27 @@ impl From<store::AccountInfo> for AccountRow {
             bytes: info.bytes,
             quota: info.quota.into(),
             disabled: info.disabled,
+            keys: info.keys.into_iter().map(Into::into).collect(),
             secrets: info.secrets.iter().map(SecretText::from).collect(),
         }
+    }
+}
+
+/// A key as commands list it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRow {
+    /// The SHA-256 of the public key, in hexadecimal digits.
+    pub fingerprint: String,
+    /// What its owner calls it.
+    pub label: String,
+    /// When it was added, in seconds since 1970-01-01T00:00:00Z.
+    pub since: i64,
+}
+
+impl From<store::AccountKey> for KeyRow {
+    fn from(key: store::AccountKey) -> Self {
+        let store::AccountKey { fingerprint, label, since } = key;
+        Self { fingerprint: Fingerprint(fingerprint).to_string(), label, since: since.0 }
     }
 }
 
@@ -515,6 +572,7 @@ mod tests {
         for request in [
             Request::Metrics,
             Request::Quota { login: "alice".into(), quota: Quota::Bytes(7) },
+            Request::RemoveKey { login: "alice".into(), fingerprint: "00".into() },
             Request::ChangeAlias { alias: "a@b".into(), change: AliasChange::default() },
             Request::Accounts { after: "a".into(), secrets: true },
             Request::Add(Additions {

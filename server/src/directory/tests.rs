@@ -4,6 +4,7 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
 use super::*;
+use crate::control::wire::KeyRow;
 use crate::secrets::{from_text, to_text as secret_text};
 
 const ARGON: &str = "$argon2id$v=19$m=19456,t=2,p=1$AQEBAQEBAQEBAQEBAQEBAQ\
@@ -38,6 +39,12 @@ fn as_present(additions: &Additions) -> Present {
         mailboxes: 0,
         messages: 0,
         bytes: 0,
+        keys: additions
+            .keys
+            .iter()
+            .filter(|key| key.account == *name)
+            .map(|key| key_row(&key.fingerprint, &key.label))
+            .collect(),
         quota: additions
             .quotas
             .iter()
@@ -51,6 +58,17 @@ fn as_present(additions: &Additions) -> Present {
         accounts: accounts.collect(),
         aliases: additions.aliases.clone(),
     }
+}
+
+fn key_row(fingerprint: &str, label: &str) -> KeyRow {
+    KeyRow { fingerprint: fingerprint.into(), label: label.into(), since: 0 }
+}
+
+/// A key that no other account has.
+fn own_key(name: &str, at: u64) -> KeyRow {
+    let mut hex: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    hex.extend(std::iter::repeat_n('0', 62 - hex.len()));
+    key_row(&format!("{hex}{at:02}"), ["", "a label"][usize::from(at == 1)])
 }
 
 /// The flaws of a file, compared with what is there.
@@ -208,6 +226,7 @@ fn any_present() -> impl Strategy<Value = Present> {
             let mut rows: Vec<_> = accounts
                 .into_iter()
                 .map(|(name, (argon, keys, quota))| AccountRow {
+                    keys: (0..quota % 3).map(|at| own_key(&name, at)).collect(),
                     name,
                     addresses: Vec::new(),
                     mailboxes: 0,
@@ -256,6 +275,28 @@ fn any_present() -> impl Strategy<Value = Present> {
             Present { domains: domains.collect(), accounts: rows, aliases }
         },
     )
+}
+
+#[test]
+fn a_key_is_of_one_account() {
+    let key = own_key("ann", 0).fingerprint;
+    let file = |first: &str, second: &str| {
+        format!(
+            "[[account]]\nname = \"ann\"\nkeys = [{first}]\n\
+             [[account]]\nname = \"bob\"\nkeys = [{second}]\n"
+        )
+    };
+    let quoted = format!("\"{key}\"");
+    let there = present(&file(&quoted, ""));
+    assert_eq!(there.accounts[0].keys, [own_key("ann", 0)]);
+    for (text, word) in [
+        (file(&quoted, &quoted), "second time"),
+        (file("", &quoted), "belongs to the account `ann`"),
+        (file("\"12\"", ""), "64 hexadecimal digits"),
+    ] {
+        let flaws = flaws(&text, &there);
+        assert!(flaws.len() == 1 && flaws[0].contains(word), "{flaws:?}");
+    }
 }
 
 proptest! {

@@ -125,7 +125,8 @@ fn mechanisms(listener: &Listener, cram_md5: bool) -> [Vec<String>; 2] {
         if mechanism == Mechanism::CramMd5 && !cram_md5 {
             continue;
         }
-        let needs_tls = binds(mechanism) || !listener.login_without_tls;
+        let needs_tls =
+            binds(mechanism) || mechanism == Mechanism::External || !listener.login_without_tls;
         let names = if needs_tls { &mut under_tls } else { &mut always };
         names.push(mechanism.name().to_owned());
     }
@@ -134,8 +135,11 @@ fn mechanisms(listener: &Listener, cram_md5: bool) -> [Vec<String>; 2] {
 
 fn offered(listener: &Listener) -> impl Iterator<Item = Mechanism> {
     let hidden = |mechanism: &Mechanism| listener.hide_mechanisms.contains(mechanism);
+    // RFC 4422 appendix A: EXTERNAL only where the channel can tell who the client is.
+    let told =
+        |mechanism: &Mechanism| *mechanism != Mechanism::External || listener.client_certificates;
     let all = Mechanism::ALL.into_iter().filter(|_| listener.has_logins());
-    all.filter(move |mechanism| !hidden(mechanism))
+    all.filter(move |mechanism| told(mechanism) && !hidden(mechanism))
 }
 
 const fn binds(mechanism: Mechanism) -> bool {

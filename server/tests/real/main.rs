@@ -19,6 +19,7 @@ mod deltachat;
 mod disk;
 mod durable;
 mod exim;
+mod external;
 mod gsasl;
 mod hostile;
 mod lmtp;

@@ -10,6 +10,7 @@ use std::thread;
 use pillarbox_core::sasl::Binding;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
     SupportedProtocolVersion,
@@ -38,6 +39,16 @@ impl Trust {
             .with_root_certificates(roots)
             .with_no_client_auth();
         Self { config, name: "localhost" }
+    }
+
+    /// Shows the server a certificate where it asks for one.
+    pub(crate) fn showing(mut self, made: &rcgen::CertifiedKey<rcgen::KeyPair>) -> Self {
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = rustls::crypto::ring::default_provider();
+        let chain = vec![made.cert.der().clone()];
+        let own = CertifiedKey::from_der(chain, key, &provider).unwrap();
+        self.config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(own));
+        self
     }
 
     pub(crate) fn listing(mut self, protocols: &[&str]) -> Self {

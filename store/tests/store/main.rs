@@ -1,6 +1,8 @@
 //! The store from outside, on real files. `cfg(test)` tells clippy that these are tests.
 
 #[cfg(test)]
+mod account_keys;
+#[cfg(test)]
 mod aliases;
 #[cfg(test)]
 mod attempts;

@@ -39,6 +39,7 @@ impl SmtpSession {
                 self.on_sasl(wanted.made(nonce, self.wall, &self.context.hostname), out);
             }
             SaslStep::Answered(answered) => self.ask(Claim::Answered(answered)),
+            SaslStep::External(external) => self.ask(Claim::External(external)),
             SaslStep::Proven(proven) => self.ask(Claim::Proven(proven)),
             SaslStep::Unproven(unproven) => {
                 log::info!(cid = self.client.id.as_str(), why = unproven.why; "not proven");
