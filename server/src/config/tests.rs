@@ -77,7 +77,7 @@ fn mechanisms_can_be_hidden() {
     assert_eq!(config.listeners[1].hide_mechanisms, [plus, Mechanism::Login]);
     let flaws = with("127.0.0.1:143", r#"["LOGIN", "GSSAPI"]"#).unwrap_err();
     let all = "SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, SCRAM-SHA-256, SCRAM-SHA-1, PLAIN, LOGIN, \
-               CRAM-MD5";
+               CRAM-MD5, EXTERNAL";
     assert_eq!(flaws, format!("12:29: there is no mechanism `GSSAPI`: known are {all}"));
     let flaws = with("[::1]:25", r#"["LOGIN"]"#).unwrap_err();
     assert_eq!(flaws, "9:19: nobody logs in there: nothing is to be hidden");

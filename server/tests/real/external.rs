@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::clients::curl;
 use crate::commands::done;
 use crate::logins::{all, ways};
 use crate::on_each_runtime;
 use crate::secure::{Secure, TLS12, TLS13, Trust};
-use crate::server::{PASSWORD, Place, Server};
+use crate::server::{PASSWORD, Place, Server, succeed};
 
 on_each_runtime!(
     a_key_opens_its_account,
+    curl_logs_in_by_its_key,
     nothing_else_opens_an_account,
     a_key_is_of_use_until_it_is_removed,
     only_who_asks_for_certificates_takes_them,
@@ -106,6 +108,29 @@ fn a_key_opens_its_account(runtime: &'static str) {
         let said = smtp(place.https(), &trust().listing(&["smtp"]), "");
         assert!(said.starts_with("235"), "{said}");
     }
+    assert_eq!(ways(&place, "user"), all(["imap EXTERNAL tls ok", "smtp EXTERNAL tls ok"]));
+    server.stop();
+}
+
+fn curl_logs_in_by_its_key(runtime: &'static str) {
+    let place = Place::new(runtime);
+    let (server, made, certificate) = asking(&place);
+    let (key, letter) = (place.beside("user.key"), place.beside("letter"));
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    fs::write(&letter, "Subject: by key\r\n\r\nhello\r\n").unwrap();
+    let by_key = || {
+        let mut curl = curl(&place.ca());
+        curl.arg("--cert").arg(&certificate).arg("--key").arg(&key);
+        curl.args(["--login-options", "AUTH=EXTERNAL", "--user", "user:"]);
+        curl
+    };
+    let to = format!("smtps://localhost:{}", place.submissions());
+    let mut send = by_key();
+    send.args(["--mail-from", "user@localhost", "--mail-rcpt", "user@localhost", "-T"]);
+    succeed(send.arg(&letter).arg(to));
+    let from = format!("imaps://localhost:{}/INBOX;UID=1", place.imaps());
+    let read = String::from_utf8(succeed(by_key().arg(from))).unwrap();
+    assert!(read.contains("Subject: by key"), "{read}");
     assert_eq!(ways(&place, "user"), all(["imap EXTERNAL tls ok", "smtp EXTERNAL tls ok"]));
     server.stop();
 }
