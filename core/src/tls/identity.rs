@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ring::digest;
 use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::DEFAULT_CIPHER_SUITES;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use rustls::server::ClientHello;
 use rustls::sign::CertifiedKey;
@@ -91,7 +92,7 @@ impl Identity {
     pub(super) fn suits(&self, hello: &ClientHello<'_>) -> bool {
         let key = &self.0.key.key;
         key.choose_scheme(hello.signature_schemes()).is_some()
-            && provider().cipher_suites.iter().any(|suite| {
+            && DEFAULT_CIPHER_SUITES.iter().any(|suite| {
                 suite.usable_for_signature_algorithm(key.algorithm())
                     && hello.cipher_suites().contains(&suite.suite())
             })

@@ -145,11 +145,19 @@ impl Layer {
         plain: &mut Inbox,
         reply: &mut Outbox,
     ) -> Result<Opened, TlsError> {
+        let greeted = matches!(self.0, Stage::Hello { .. });
         if !self.greet(cipher, reply)? {
             return Ok(Opened { bytes: false, closed: false });
         }
+        let mut opened = Opened { bytes: false, closed: false };
         match &mut self.0 {
-            Stage::Chosen(talking) => talking.open(cipher, plain, reply),
+            Stage::Chosen(talking) => {
+                if greeted {
+                    // What came together with the `ClientHello` has been read already.
+                    talking.process(&mut opened, reply)?;
+                }
+                talking.open(cipher, plain, reply, opened)
+            }
             Stage::Hello { .. } | Stage::Over => Ok(Opened { bytes: false, closed: true }),
         }
     }
@@ -282,10 +290,8 @@ impl Talking {
         cipher: &mut Inbox,
         plain: &mut Inbox,
         reply: &mut Outbox,
+        mut opened: Opened,
     ) -> Result<Opened, TlsError> {
-        let mut opened = Opened { bytes: false, closed: false };
-        // What came together with the `ClientHello` has been read already.
-        self.process(&mut opened, reply)?;
         loop {
             opened.bytes |= self.take_plain(plain)?;
             if cipher.is_empty() || plain.room() == 0 || opened.closed {

@@ -335,6 +335,33 @@ fn who_speaks_in_clear_is_told_apart() {
     assert_eq!(error.to_string(), "what the client sends is not TLS");
 }
 
+/// A `ClientHello` that never ends is given up at a size, however its records are cut.
+#[test]
+fn a_hello_is_bounded() {
+    for fragment in [1, 100, 16_000] {
+        let acceptor = acceptor(&[made(&["localhost"])], Rules::default());
+        let mut layer = Layer::accept(&acceptor);
+        let (mut inbox, mut plain) = (Inbox::new(1 << 17), Inbox::new(1 << 16));
+        let mut outbox = Outbox::new(1 << 16);
+        let length = u16::try_from(fragment).unwrap().to_be_bytes();
+        let record = [&[22, 3, 1][..], &length, &vec![0; fragment]].concat();
+        // Its own length says 65,535.
+        let first = [22, 3, 1, 0, 4, 1, 0, 255, 255];
+        let (mut fed, mut bytes) = (0, &first[..]);
+        while fed < 1 << 18 {
+            inbox.extend(bytes);
+            if layer.open(&mut inbox, &mut plain, &mut outbox).is_err() {
+                break;
+            }
+            assert_eq!(inbox.unread().len(), 0);
+            fed += bytes.len();
+            bytes = &record;
+        }
+        assert!(fed <= 1 << 17, "{fed} bytes were taken in records of {fragment}");
+        assert!(layer.agreed().is_none());
+    }
+}
+
 #[test]
 fn an_identity_says_what_is_wrong_with_it() {
     let wrong = |chain: &[u8], key: &[u8]| Identity::from_pem(chain, key).unwrap_err().to_string();

@@ -7,6 +7,7 @@
 //! was changed, or an account that is removed or out of use, matches nothing any more; who logs in
 //! is looked up in the store each time. Wrong passwords leave no trace here.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -83,7 +84,8 @@ impl Remembered {
         if table.until.len() >= LOGINS_MAX {
             table.forget_first();
         }
-        if table.until.insert(tag, now + self.span).is_none() {
+        if let Entry::Vacant(free) = table.until.entry(tag) {
+            free.insert(now + self.span);
             table.order.push_back(tag);
         }
     }
