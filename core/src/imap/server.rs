@@ -37,16 +37,18 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::command::{Append, Command, Verb};
-use super::fragment::{Broken, Found, Framer, Kind, Literal};
-use super::grammar::{self, At};
-use super::legality::{Legality, Standing, legality};
+use super::command::Verb;
+use super::fragment::{Found, Framer, Kind, Literal};
+use super::legality::Standing;
 use super::mistake::Mistake;
 use super::response::{self, Code, plain_text};
 use crate::Outbox;
 
+mod capability;
 mod config;
 mod event;
+mod reading;
+mod saying;
 
 pub use config::Config;
 pub use event::{Done, Event, Misuse, Next, Status, Step};
@@ -63,6 +65,8 @@ pub struct Server {
     framer: Framer,
     /// Commands answered with BAD since the last good one.
     bad: u32,
+    /// The names of capabilities that this client is not told.
+    hidden: Box<[String]>,
 }
 
 /// What is under way.
@@ -109,7 +113,14 @@ impl Server {
             phase: Phase::Greeting,
             framer: Framer::new(),
             bad: 0,
+            hidden: Box::default(),
         }
+    }
+
+    /// From here on these capabilities are not announced: there are clients
+    /// that do badly what they do well without. What belongs to them is served all the same.
+    pub fn hide(&mut self, capabilities: Box<[String]>) {
+        self.hidden = capabilities;
     }
 
     /// Says the greeting, once. On a port where TLS comes first, after
@@ -359,238 +370,11 @@ impl Server {
         done.code
     }
 
-    /// A whole line: a command, or what stands where one would.
-    fn line<'b>(&mut self, line: &[u8], out: &mut Outbox) -> Option<Event<'b>> {
-        match self.phase {
-            Phase::Exchange(_) => self.auth_response(line, out),
-            Phase::Idling(_) if line.eq_ignore_ascii_case(b"DONE") => {
-                self.become_next(Phase::Pending);
-                Some(Event::IdleDone)
-            }
-            Phase::Idling(_) => self.abandon(&Mistake::NotDone, out),
-            Phase::Tail(_) if line.is_empty() => {
-                self.become_next(Phase::Pending);
-                Some(Event::AppendEnd)
-            }
-            Phase::Tail(_) => self.abandon(&Mistake::AfterMessage, out),
-            _ => self.command(line, out),
-        }
-    }
-
-    fn auth_response<'b>(&mut self, line: &[u8], out: &mut Outbox) -> Option<Event<'b>> {
-        // RFC 3501 §6.2.2: a single asterisk cancels, and is answered with BAD.
-        if line == b"*" {
-            return self.abandon(&Mistake::Cancelled, out);
-        }
-        match STANDARD.decode(line) {
-            Ok(response) => {
-                self.become_next(Phase::Pending);
-                Some(Event::AuthResponse(response))
-            }
-            Err(_) => self.abandon(&Mistake::Base64, out),
-        }
-    }
-
-    fn command<'b>(&mut self, line: &[u8], out: &mut Outbox) -> Option<Event<'b>> {
-        let (tag, result) = self.judge(line, |verb, rest| {
-            let request = grammar::arguments(verb, rest, line.len()).map_err(Mistake::Syntax)?;
-            match Command::from_request(request).map_err(Mistake::Refused)? {
-                Some(Command::Authenticate { mechanism, .. })
-                    if !self.config.offers(&mechanism, self.tls) =>
-                {
-                    Err(self.not_offered(&mechanism, Mistake::Mechanism))
-                }
-                // Base64 holds three bytes in four.
-                Some(Command::Authenticate { initial: Some(initial), .. })
-                    if initial.0.len() > self.config.auth_bytes_max / 4 * 3 =>
-                {
-                    Err(Mistake::TooLong)
-                }
-                command => Ok(command),
-            }
-        });
-        let (verb, command) = match result {
-            Ok(read) => read,
-            Err(mistake) => {
-                self.mistake(tag, &mistake, out);
-                return None;
-            }
-        };
-        self.bad = 0;
-        match (verb, command) {
-            (Verb::Capability | Verb::Id | Verb::Enable | Verb::Namespace, _) => {
-                self.tell(verb, out);
-                self.done(tag, verb, out);
-                None
-            }
-            (Verb::Logout, _) => {
-                // RFC 3501 §6.1.3: BYE comes before OK.
-                out.push(b"* BYE ");
-                self.text_with_id("logging out", out);
-                self.done(tag, verb, out);
-                self.phase = Phase::Closed;
-                None
-            }
-            (_, Some(command)) => {
-                self.phase = Phase::Pending(Pending { tag: tag.unwrap_or_default().into(), verb });
-                Some(Event::Command(command))
-            }
-            // An APPEND becomes an event at its literal; one without has failed as syntax.
-            (_, None) => {
-                self.mistake(tag, &Mistake::Syntax(NO_MESSAGE), out);
-                None
-            }
-        }
-    }
-
-    /// The untagged response to a command that the machine answers alone.
-    fn tell(&self, verb: Verb, out: &mut Outbox) {
-        match verb {
-            Verb::Id => response::id(&self.config.software, out),
-            Verb::Enable => response::enabled(out),
-            Verb::Namespace => response::namespace(out),
-            _ => {
-                out.push(b"* CAPABILITY ");
-                self.capabilities(out);
-                out.push(b"\r\n");
-            }
-        }
-    }
-
-    /// A literal was announced: the message of APPEND, or a string that joins its command.
-    fn literal<'b>(&mut self, literal: Literal, out: &mut Outbox) -> Option<Event<'b>> {
-        if matches!(self.phase, Phase::Tail(_)) {
-            self.framer.refuse(literal);
-            return self.abandon(&Mistake::AfterMessage, out);
-        }
-        let limit = self.config.command_bytes_max;
-        let append_max = self.append_bytes_max().into();
-        let so_far = self.framer.take();
-        let (tag, result) = self.judge(&so_far, |verb, rest| {
-            let append = match verb {
-                Verb::Append => grammar::append(rest, so_far.len()).map_err(Mistake::Syntax)?,
-                _ => None,
-            };
-            match append.map(Append::from_request).transpose().map_err(Mistake::Refused)?.flatten()
-            {
-                Some((append, _)) if append.size > append_max => Err(Mistake::MessageTooLarge),
-                Some((append, _)) => Ok(Some(append)),
-                None if literal.size
-                    > u64::try_from(limit - so_far.len().min(limit)).unwrap_or(0) =>
-                {
-                    Err(Mistake::TooLong)
-                }
-                None => Ok(None),
-            }
-        });
-        match result {
-            Ok((verb, Some(append))) => {
-                self.bad = 0;
-                let tag = tag.unwrap_or_default().into();
-                self.phase = Phase::Offered(Pending { tag, verb }, literal);
-                Some(Event::AppendBegin(append))
-            }
-            Ok((_, None)) => {
-                if literal.waits {
-                    out.push(GO_ON);
-                }
-                self.framer.gather(so_far, literal);
-                None
-            }
-            Err(mistake) => {
-                self.framer.refuse(literal);
-                self.mistake(tag, &mistake, out);
-                None
-            }
-        }
-    }
-
-    /// Judges the head of a command and then, by `then`, what follows it. Comes with the tag, if
-    /// there is one.
-    fn judge<'l, T>(
-        &self,
-        line: &'l [u8],
-        then: impl FnOnce(Verb, &'l [u8]) -> Result<T, Mistake>,
-    ) -> (Option<&'l str>, Result<(Verb, T), Mistake>) {
-        let head = match grammar::head(line) {
-            Ok(head) => head,
-            Err(at) => return (grammar::tag(line), Err(Mistake::Syntax(at))),
-        };
-        let result = match head.verb {
-            None => Err(Mistake::Unknown),
-            Some(verb) => self.allowed(verb).and_then(|()| Ok((verb, then(verb, head.rest)?))),
-        };
-        (Some(head.tag), result)
-    }
-
-    fn allowed(&self, verb: Verb) -> Result<(), Mistake> {
-        match legality(self.standing, verb) {
-            Legality::Yes => {}
-            other => return Err(Mistake::NotNow(other)),
-        }
-        match verb {
-            Verb::StartTls if self.tls => Err(Mistake::UnderTls),
-            Verb::StartTls if !self.config.starttls => Err(Mistake::NoTls),
-            // RFC 3501 §6.2.3: what LOGINDISABLED says is held to.
-            Verb::Login if !self.config.offers(PLAIN, self.tls) => {
-                Err(self.not_offered(PLAIN, Mistake::NoLogin))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What a client did wrong that wants to log in with a mechanism that is not offered now:
-    /// PRIVACYREQUIRED where it is offered under TLS (RFC 5530 §3).
-    fn not_offered(&self, mechanism: &str, otherwise: Mistake) -> Mistake {
-        if self.config.offers(mechanism, true) { Mistake::Privacy } else { otherwise }
-    }
-
-    fn broken<'b>(&mut self, broken: Broken, out: &mut Outbox) -> Option<Event<'b>> {
-        let mistake = match broken {
-            Broken::TooLong => Mistake::TooLong,
-            Broken::BareLf => Mistake::BareLf,
-            Broken::Lost => Mistake::Lost,
-        };
-        let line = self.framer.take();
-        if self.pending().is_some() {
-            return self.abandon(&mistake, out);
-        }
-        self.mistake(grammar::tag(&line), &mistake, out);
-        None
-    }
-
     /// Answers the command under way with the client's mistake.
     fn abandon<'b>(&mut self, mistake: &Mistake, out: &mut Outbox) -> Option<Event<'b>> {
         let pending = self.take_pending()?;
         self.mistake(Some(&pending.tag), mistake, out);
         Some(Event::Abandoned(pending.verb))
-    }
-
-    /// Answers a mistake, and ends a session in which there are too many.
-    fn mistake(&mut self, tag: Option<&str>, mistake: &Mistake, out: &mut Outbox) {
-        let reply = mistake.reply();
-        self.tagged(
-            tag.unwrap_or("*"),
-            reply.status,
-            |server, out| {
-                if let Some(code) = reply.code {
-                    code.write(out);
-                }
-                match mistake {
-                    Mistake::Syntax(at) => server.text_with_id(&at.to_string(), out),
-                    _ => server.text_with_id(reply.text, out),
-                }
-            },
-            out,
-        );
-        if *mistake == Mistake::Lost {
-            self.close("what follows cannot be understood", out);
-        } else if reply.status == Status::Bad {
-            self.bad += 1;
-            if self.bad >= self.config.bad_commands_max {
-                self.close("too many bad commands", out);
-            }
-        }
     }
 
     fn data_came(&mut self) {
@@ -621,78 +405,14 @@ impl Server {
             }
         }
     }
-
-    fn capability_code(&self, out: &mut Outbox) {
-        out.push(b"[CAPABILITY ");
-        self.capabilities(out);
-        out.push(b"] ");
-    }
-
-    /// What is offered in this state (RFC 3501 §6.1.1): after login nothing about logging in.
-    fn capabilities(&self, out: &mut Outbox) {
-        out.push(SERVED);
-        out.push(b" APPENDLIMIT=");
-        response::decimal(self.append_bytes_max().into(), out);
-        if self.standing != Standing::NotAuthenticated {
-            return;
-        }
-        if self.config.starttls && !self.tls {
-            out.push(b" STARTTLS");
-        }
-        for (index, mechanism) in self.config.offered(self.tls).enumerate() {
-            if index == 0 {
-                out.push(b" SASL-IR");
-            }
-            out.push(b" AUTH=");
-            out.push(mechanism.as_bytes());
-        }
-        if !self.config.offers(PLAIN, self.tls) {
-            out.push(b" LOGINDISABLED");
-        }
-    }
-
-    fn done(&self, tag: Option<&str>, verb: Verb, out: &mut Outbox) {
-        out.push(tag.unwrap_or("*").as_bytes());
-        out.push(b" OK ");
-        out.push(verb.name().as_bytes());
-        out.push(b" completed\r\n");
-    }
-
-    fn tagged(
-        &self,
-        tag: &str,
-        status: Status,
-        rest: impl FnOnce(&Self, &mut Outbox),
-        out: &mut Outbox,
-    ) {
-        out.push(tag.as_bytes());
-        out.push(match status {
-            Status::Ok => b" OK ",
-            Status::No => b" NO ",
-            Status::Bad => b" BAD ",
-        });
-        rest(self, out);
-    }
-
-    fn text_with_id(&self, text: &str, out: &mut Outbox) {
-        plain_text(text, out);
-        out.push(b" (");
-        plain_text(&self.id, out);
-        out.push(b")\r\n");
-    }
 }
 
-/// What is served in every state.
-const SERVED: &[u8] =
-    b"IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE \
-      ESEARCH SEARCHRES WITHIN STATUS=SIZE LIST-EXTENDED LIST-STATUS SPECIAL-USE";
 /// What the command LOGIN goes with.
 const PLAIN: &str = "PLAIN";
 /// The longest line during IDLE; all that is expected is `DONE`.
 const IDLE_BYTES_MAX: usize = 64;
 /// The answer to a literal that is welcome.
 const GO_ON: &[u8] = b"+ go on\r\n";
-const NO_MESSAGE: At = At { offset: 0, expected: "a message" };
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::imap::command::UnknownCharset;
+use crate::imap::command::{Command, UnknownCharset};
+use crate::imap::grammar;
 
 mod extensions;
 
@@ -126,6 +127,17 @@ fn logged_in(lines: &str) {
 /// A transcript that begins after the greeting.
 fn greeted(lines: &str) {
     transcript(config(), &format!("{GREETING}{lines}"));
+}
+
+#[test]
+fn what_is_hidden_is_not_announced() {
+    let mut server = Server::new(Arc::new(config()), "i-1");
+    server.hide(["WITHIN", "APPENDLIMIT", "IMAP4REV1"].map(str::to_owned).into());
+    let mut out = Outbox::new(usize::MAX);
+    server.greet(&mut out);
+    let said = String::from_utf8_lossy(out.unsent()).into_owned();
+    assert!(said.contains("[CAPABILITY IMAP4rev1 ") && said.contains(" ESEARCH "), "{said}");
+    assert!(!said.contains("WITHIN") && !said.contains("APPENDLIMIT"), "{said}");
 }
 
 #[test]

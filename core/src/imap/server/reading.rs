@@ -1,0 +1,202 @@
+//! Reading: what a line, a literal or what is broken of one comes to.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Event, GO_ON, PLAIN, Pending, Phase, Server};
+use crate::Outbox;
+use crate::imap::command::{Append, Command, Verb};
+use crate::imap::fragment::{Broken, Literal};
+use crate::imap::grammar::{self, At};
+use crate::imap::legality::{Legality, legality};
+use crate::imap::mistake::Mistake;
+
+const NO_MESSAGE: At = At { offset: 0, expected: "a message" };
+
+impl Server {
+    /// A whole line: a command, or what stands where one would.
+    pub(super) fn line<'b>(&mut self, line: &[u8], out: &mut Outbox) -> Option<Event<'b>> {
+        match self.phase {
+            Phase::Exchange(_) => self.auth_response(line, out),
+            Phase::Idling(_) if line.eq_ignore_ascii_case(b"DONE") => {
+                self.become_next(Phase::Pending);
+                Some(Event::IdleDone)
+            }
+            Phase::Idling(_) => self.abandon(&Mistake::NotDone, out),
+            Phase::Tail(_) if line.is_empty() => {
+                self.become_next(Phase::Pending);
+                Some(Event::AppendEnd)
+            }
+            Phase::Tail(_) => self.abandon(&Mistake::AfterMessage, out),
+            _ => self.command(line, out),
+        }
+    }
+
+    pub(super) fn auth_response<'b>(&mut self, line: &[u8], out: &mut Outbox) -> Option<Event<'b>> {
+        // RFC 3501 §6.2.2: a single asterisk cancels, and is answered with BAD.
+        if line == b"*" {
+            return self.abandon(&Mistake::Cancelled, out);
+        }
+        match STANDARD.decode(line) {
+            Ok(response) => {
+                self.become_next(Phase::Pending);
+                Some(Event::AuthResponse(response))
+            }
+            Err(_) => self.abandon(&Mistake::Base64, out),
+        }
+    }
+
+    pub(super) fn command<'b>(&mut self, line: &[u8], out: &mut Outbox) -> Option<Event<'b>> {
+        let (tag, result) = self.judge(line, |verb, rest| {
+            let request = grammar::arguments(verb, rest, line.len()).map_err(Mistake::Syntax)?;
+            match Command::from_request(request).map_err(Mistake::Refused)? {
+                Some(Command::Authenticate { mechanism, .. })
+                    if !self.config.offers(&mechanism, self.tls) =>
+                {
+                    Err(self.not_offered(&mechanism, Mistake::Mechanism))
+                }
+                // Base64 holds three bytes in four.
+                Some(Command::Authenticate { initial: Some(initial), .. })
+                    if initial.0.len() > self.config.auth_bytes_max / 4 * 3 =>
+                {
+                    Err(Mistake::TooLong)
+                }
+                command => Ok(command),
+            }
+        });
+        let (verb, command) = match result {
+            Ok(read) => read,
+            Err(mistake) => {
+                self.mistake(tag, &mistake, out);
+                return None;
+            }
+        };
+        self.bad = 0;
+        match (verb, command) {
+            (Verb::Capability | Verb::Id | Verb::Enable | Verb::Namespace, _) => {
+                self.tell(verb, out);
+                self.done(tag, verb, out);
+                None
+            }
+            (Verb::Logout, _) => {
+                // RFC 3501 §6.1.3: BYE comes before OK.
+                out.push(b"* BYE ");
+                self.text_with_id("logging out", out);
+                self.done(tag, verb, out);
+                self.phase = Phase::Closed;
+                None
+            }
+            (_, Some(command)) => {
+                self.phase = Phase::Pending(Pending { tag: tag.unwrap_or_default().into(), verb });
+                Some(Event::Command(command))
+            }
+            // An APPEND becomes an event at its literal; one without has failed as syntax.
+            (_, None) => {
+                self.mistake(tag, &Mistake::Syntax(NO_MESSAGE), out);
+                None
+            }
+        }
+    }
+
+    /// A literal was announced: the message of APPEND, or a string that joins its command.
+    pub(super) fn literal<'b>(&mut self, literal: Literal, out: &mut Outbox) -> Option<Event<'b>> {
+        if matches!(self.phase, Phase::Tail(_)) {
+            self.framer.refuse(literal);
+            return self.abandon(&Mistake::AfterMessage, out);
+        }
+        let limit = self.config.command_bytes_max;
+        let append_max = self.append_bytes_max().into();
+        let so_far = self.framer.take();
+        let (tag, result) = self.judge(&so_far, |verb, rest| {
+            let append = match verb {
+                Verb::Append => grammar::append(rest, so_far.len()).map_err(Mistake::Syntax)?,
+                _ => None,
+            };
+            match append.map(Append::from_request).transpose().map_err(Mistake::Refused)?.flatten()
+            {
+                Some((append, _)) if append.size > append_max => Err(Mistake::MessageTooLarge),
+                Some((append, _)) => Ok(Some(append)),
+                None if literal.size
+                    > u64::try_from(limit - so_far.len().min(limit)).unwrap_or(0) =>
+                {
+                    Err(Mistake::TooLong)
+                }
+                None => Ok(None),
+            }
+        });
+        match result {
+            Ok((verb, Some(append))) => {
+                self.bad = 0;
+                let tag = tag.unwrap_or_default().into();
+                self.phase = Phase::Offered(Pending { tag, verb }, literal);
+                Some(Event::AppendBegin(append))
+            }
+            Ok((_, None)) => {
+                if literal.waits {
+                    out.push(GO_ON);
+                }
+                self.framer.gather(so_far, literal);
+                None
+            }
+            Err(mistake) => {
+                self.framer.refuse(literal);
+                self.mistake(tag, &mistake, out);
+                None
+            }
+        }
+    }
+
+    /// Judges the head of a command and then, by `then`, what follows it. Comes with the tag, if
+    /// there is one.
+    pub(super) fn judge<'l, T>(
+        &self,
+        line: &'l [u8],
+        then: impl FnOnce(Verb, &'l [u8]) -> Result<T, Mistake>,
+    ) -> (Option<&'l str>, Result<(Verb, T), Mistake>) {
+        let head = match grammar::head(line) {
+            Ok(head) => head,
+            Err(at) => return (grammar::tag(line), Err(Mistake::Syntax(at))),
+        };
+        let result = match head.verb {
+            None => Err(Mistake::Unknown),
+            Some(verb) => self.allowed(verb).and_then(|()| Ok((verb, then(verb, head.rest)?))),
+        };
+        (Some(head.tag), result)
+    }
+
+    pub(super) fn allowed(&self, verb: Verb) -> Result<(), Mistake> {
+        match legality(self.standing, verb) {
+            Legality::Yes => {}
+            other => return Err(Mistake::NotNow(other)),
+        }
+        match verb {
+            Verb::StartTls if self.tls => Err(Mistake::UnderTls),
+            Verb::StartTls if !self.config.starttls => Err(Mistake::NoTls),
+            // RFC 3501 §6.2.3: what LOGINDISABLED says is held to.
+            Verb::Login if !self.config.offers(PLAIN, self.tls) => {
+                Err(self.not_offered(PLAIN, Mistake::NoLogin))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What a client did wrong that wants to log in with a mechanism that is not offered now:
+    /// PRIVACYREQUIRED where it is offered under TLS (RFC 5530 §3).
+    pub(super) fn not_offered(&self, mechanism: &str, otherwise: Mistake) -> Mistake {
+        if self.config.offers(mechanism, true) { Mistake::Privacy } else { otherwise }
+    }
+
+    pub(super) fn broken<'b>(&mut self, broken: Broken, out: &mut Outbox) -> Option<Event<'b>> {
+        let mistake = match broken {
+            Broken::TooLong => Mistake::TooLong,
+            Broken::BareLf => Mistake::BareLf,
+            Broken::Lost => Mistake::Lost,
+        };
+        let line = self.framer.take();
+        if self.pending().is_some() {
+            return self.abandon(&mistake, out);
+        }
+        self.mistake(grammar::tag(&line), &mistake, out);
+        None
+    }
+}
