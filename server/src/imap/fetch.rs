@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use pillarbox_core::imap::Enabled;
 use pillarbox_core::imap::command::{BodyItem, FetchItem, MessageSet};
 use pillarbox_core::imap::flags::FlagBits;
-use pillarbox_core::imap::grammar::{Field, SectionText};
+use pillarbox_core::imap::grammar::{FetchModifiers, Field, SectionText};
 use pillarbox_core::imap::response::Fetch;
 use pillarbox_core::imap::section::{self, Layout, Needs};
 use pillarbox_core::mime::{Parser, Structure};
@@ -14,6 +15,7 @@ use pillarbox_store::{
 };
 
 use super::commands::{Answer, PAGE, no_such_message};
+use super::modseqs;
 use super::open::{GATHERED_MAX, Open, Tools, ranges};
 use crate::job;
 
@@ -32,9 +34,13 @@ pub(super) async fn fetch(
     open: &mut Open,
     set: &MessageSet,
     items: &[FetchItem],
+    modifiers: &FetchModifiers,
 ) -> Result<(Answer, Option<u64>), StoreError> {
     let Ok(stretches) = open.view.resolve(set) else { return Ok((no_such_message(), None)) };
-    let uids = ranges(&stretches);
+    let mut uids = ranges(&stretches);
+    if let Some(since) = modifiers.changed_since {
+        uids = modseqs::changed_since(tools, open, since, &uids).await?;
+    }
     let sets_seen = items.iter().any(|item| matches!(item, FetchItem::Body(b) if b.sets_seen()));
     let seen = if sets_seen && !open.read_only && !uids.is_empty() {
         set_seen(tools, open, uids.clone()).await?
@@ -80,6 +86,7 @@ async fn set_seen(
         by: tools.account,
         mailbox: open.id,
         uids,
+        unchanged_since: None,
         change: Change::Add,
         flags: Flags::SEEN,
         keywords: Vec::new(),
@@ -114,6 +121,7 @@ async fn one(
                 Field::Uid => fetch.uid(facts.uid, out),
                 Field::InternalDate => fetch.internal_date(facts.internaldate, out),
                 Field::Size => fetch.size(facts.size, out),
+                Field::ModSeq => fetch.modseq(facts.modseq, out),
             }),
             FetchItem::Envelope => {
                 let header = known.header(message.text.as_deref());
@@ -135,8 +143,22 @@ async fn one(
     }
     // RFC 3501 §6.4.5: if `\Seen` was set by this, FLAGS belong to the response.
     let newly_seen = seen == Some(facts.modseq);
-    if newly_seen && !items.contains(&FetchItem::Field(Field::Flags)) {
-        tools.pen.write(|out| fetch.flags(flags, recent, &open.keywords, out));
+    // RFC 7162 §3.2.4: and so does what tells a change, to those that know MODSEQs.
+    let aware = tools.enabled.has(Enabled::CONDSTORE);
+    let asked = |field| items.contains(&FetchItem::Field(field));
+    tools.pen.write(|out| {
+        if newly_seen && !asked(Field::Flags) {
+            fetch.flags(flags, recent, &open.keywords, out);
+        }
+        if newly_seen && aware && !asked(Field::Uid) {
+            fetch.uid(facts.uid, out);
+        }
+        if newly_seen && aware && !asked(Field::ModSeq) {
+            fetch.modseq(facts.modseq, out);
+        }
+    });
+    if asked(Field::ModSeq) || newly_seen && aware {
+        open.tells_modseq(facts.modseq);
     }
     let gathered = tools.pen.write(|out| {
         fetch.end(out);

@@ -5,11 +5,12 @@ use crate::Outbox;
 use crate::imap::response;
 
 /// What is served in every state.
-const SERVED: [&str; 17] = [
+const SERVED: [&str; 18] = [
     "IMAP4rev1",
     "LITERAL+",
     "ID",
     "ENABLE",
+    "CONDSTORE",
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
