@@ -10,6 +10,7 @@
 )]
 
 mod alpn;
+mod backup;
 mod bindings;
 mod clients;
 mod commands;
