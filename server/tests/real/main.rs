@@ -11,6 +11,7 @@
 
 mod alpn;
 mod backup;
+mod binary;
 mod bindings;
 mod clients;
 mod commands;
