@@ -16,6 +16,7 @@
 )]
 
 pub mod calls;
+pub mod deflate;
 pub mod hello;
 pub mod http;
 pub mod imap;
@@ -28,7 +29,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -37,6 +38,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("calls", calls::target),
     ("reencode", reencode::target),
     ("http", http::target),
+    ("deflate", deflate::target),
 ];
 
 /// Bytes of a fuzzer, read from the front. Once there are none left, all that is read is zero.

@@ -130,6 +130,11 @@ fn http() {
 }
 
 #[test]
+fn deflate() {
+    bounded("deflate", 1_000, 60);
+}
+
+#[test]
 fn every_target_has_a_corpus_and_a_wrapper() {
     for (name, _) in TARGETS {
         corpus(name);
@@ -158,4 +163,5 @@ under_bolero! {
     bolero_calls: fuzz::calls::target;
     bolero_reencode: fuzz::reencode::target;
     bolero_http: fuzz::http::target;
+    bolero_deflate: fuzz::deflate::target;
 }

@@ -25,6 +25,8 @@ const SERVED: [&str; 17] = [
     "SPECIAL-USE",
 ];
 
+const COMPRESS: &str = "COMPRESS=DEFLATE";
+
 impl Server {
     /// What is offered in this state: after login nothing about logging in. Each has a space in
     /// front of it, but for the first.
@@ -41,6 +43,10 @@ impl Server {
         }
         if self.standing == Standing::NotAuthenticated {
             self.login_capabilities(out);
+        } else if !self.compressed && !self.hides(COMPRESS) {
+            // RFC 4978 §5: a command of those who have logged in.
+            out.push(b" ");
+            out.push(COMPRESS.as_bytes());
         }
     }
 
