@@ -17,3 +17,4 @@ pub mod sockets;
 pub mod stress;
 pub mod transcript;
 pub mod world;
+pub mod zip;

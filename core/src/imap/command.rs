@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    Day, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request, SearchReturn, Section,
-    SectionText, StatusItem, StoreMode, Text, Which,
+    Day, FetchModifiers, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request,
+    SearchReturn, Section, SectionText, SelectParams, StatusItem, StoreMode, Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError};
 use crate::UnixSeconds;
@@ -24,6 +24,8 @@ pub enum Command {
     Noop,
     /// Finish with OK, then begin TLS.
     StartTls,
+    /// Finish with OK, then compress all that follows (RFC 4978).
+    Compress,
     /// Log in with a password.
     Login {
         /// The user's name.
@@ -79,6 +81,8 @@ pub enum Command {
         mailbox: MailboxName,
         /// Whether nothing may be changed in it: EXAMINE.
         read_only: bool,
+        /// What else is wanted.
+        params: SelectParams,
     },
     /// Tell changes as they come, until the client has enough.
     Idle,
@@ -123,11 +127,17 @@ pub enum Command {
         set: MessageSet,
         /// What of each. `UID FETCH` always has [`Field::Uid`] among it (RFC 3501 §6.4.8).
         items: Vec<FetchItem>,
+        /// Which of them only. With a CHANGEDSINCE [`Field::ModSeq`] is among the items
+        /// (RFC 7162 §3.1.4.1).
+        modifiers: FetchModifiers,
     },
     /// Change flags of messages.
     Store {
         /// Which messages.
         set: MessageSet,
+        /// Those that have a higher MODSEQ stay as they are, and are told by
+        /// [`Code::Modified`](super::response::Code::Modified) (RFC 7162 §3.1.3).
+        unchanged_since: Option<u64>,
         /// What to do with the flags.
         mode: StoreMode,
         /// Whether the client does not want to be told the outcome.
@@ -146,7 +156,7 @@ impl Command {
     pub fn from_request(request: Request<'_>) -> Result<Option<Self>, Refusal> {
         Ok(Some(match request {
             Request::Plain(verb) => return Ok(Self::plain(verb)),
-            Request::Append { .. } => return Ok(None),
+            Request::Append { .. } | Request::Enable(_) => return Ok(None),
             Request::Login(user, password) => {
                 Self::Login { user: utf8(user)?, password: Password(utf8(password)?) }
             }
@@ -173,11 +183,8 @@ impl Command {
             Request::Status(mailbox, items) => {
                 Self::Status { mailbox: MailboxName::read(&mailbox)?, items }
             }
-            Request::Select(mailbox) => {
-                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only: false }
-            }
-            Request::Examine(mailbox) => {
-                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only: true }
+            Request::Select { mailbox, read_only, params } => {
+                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only, params }
             }
             Request::Copy { uid, set, mailbox } => Self::Copy {
                 set: MessageSet { uid, numbers: set },
@@ -195,11 +202,13 @@ impl Command {
                 };
                 Self::Search { uid, returns, key }
             }
-            Request::Fetch { uid, set, items } => {
-                Self::Fetch { set: MessageSet { uid, numbers: set }, items: own_items(items, uid) }
+            Request::Fetch { uid, set, items, modifiers } => {
+                let items = own_items(items, uid, modifiers.changed_since.is_some());
+                Self::Fetch { set: MessageSet { uid, numbers: set }, items, modifiers }
             }
-            Request::Store { uid, set, mode, silent, flags } => Self::Store {
+            Request::Store { uid, set, unchanged_since, mode, silent, flags } => Self::Store {
                 set: MessageSet { uid, numbers: set },
+                unchanged_since,
                 mode,
                 silent,
                 flags: own_flags(flags),
@@ -207,11 +216,28 @@ impl Command {
         }))
     }
 
+    /// Whether it says that the client knows MODSEQs: a "CONDSTORE enabling command"
+    /// (RFC 7162 §3.1).
+    #[must_use]
+    pub fn knows_modseqs(&self) -> bool {
+        let status = |items: &[StatusItem]| items.contains(&StatusItem::HighestModSeq);
+        match self {
+            Self::Select { params, .. } => params.condstore,
+            Self::Status { items, .. } => status(items),
+            Self::List { options: Some(options), .. } => status(&options.status),
+            Self::Fetch { items, .. } => items.contains(&FetchItem::Field(Field::ModSeq)),
+            Self::Search { key: Ok(key), .. } => key.asks_modseq(),
+            Self::Store { unchanged_since, .. } => unchanged_since.is_some(),
+            _ => false,
+        }
+    }
+
     const fn plain(verb: Verb) -> Option<Self> {
         match verb {
             Verb::Noop | Verb::Check => Some(Self::Noop),
             Verb::StartTls => Some(Self::StartTls),
             Verb::Idle => Some(Self::Idle),
+            Verb::Compress => Some(Self::Compress),
             Verb::Close => Some(Self::Close),
             Verb::Unselect => Some(Self::Unselect),
             Verb::Expunge => Some(Self::Expunge),
@@ -231,6 +257,8 @@ pub struct Append {
     pub date: Option<UnixSeconds>,
     /// How many bytes it will have.
     pub size: u64,
+    /// Whether NUL may be among them (RFC 3516 §4.4).
+    pub binary: bool,
 }
 
 impl Append {
@@ -240,11 +268,11 @@ impl Append {
     /// # Errors
     /// A mailbox name that cannot be.
     pub fn from_request(request: Request<'_>) -> Result<Option<(Self, bool)>, Refusal> {
-        let Request::Append { mailbox, flags, date, size, waits } = request else {
+        let Request::Append { mailbox, flags, date, size, waits, binary } = request else {
             return Ok(None);
         };
         let mailbox = MailboxName::read(&mailbox)?;
-        Ok(Some((Self { mailbox, flags: own_flags(flags), date, size }, waits)))
+        Ok(Some((Self { mailbox, flags: own_flags(flags), date, size, binary }, waits)))
     }
 }
 
@@ -313,6 +341,10 @@ pub enum FetchItem {
     Field(Field),
     /// Bytes of the message.
     Body(BodyItem),
+    /// Bytes of a part, decoded.
+    Binary(BinaryItem),
+    /// How many bytes there are of this part once it is decoded.
+    BinarySize(Vec<u32>),
     /// What its header says of it.
     Envelope,
     /// Of which parts it consists.
@@ -320,6 +352,29 @@ pub enum FetchItem {
         /// Whether to tell what `BODYSTRUCTURE` has and `BODY` has not.
         extended: bool,
     },
+}
+
+impl FetchItem {
+    /// Whether telling it sets `\Seen` (RFC 3501 §6.4.5, RFC 3516 §4.2).
+    #[must_use]
+    pub const fn sets_seen(&self) -> bool {
+        match self {
+            Self::Body(item) => item.sets_seen(),
+            Self::Binary(item) => !item.peek,
+            Self::Field(_) | Self::BinarySize(_) | Self::Envelope | Self::Structure { .. } => false,
+        }
+    }
+}
+
+/// Bytes of a part, decoded (RFC 3516 §4.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BinaryItem {
+    /// Whether `\Seen` is not set.
+    pub peek: bool,
+    /// The numbers of the part; none for the message itself, which is not encoded.
+    pub part: Vec<u32>,
+    /// Which piece of what is decoded.
+    pub partial: Option<Partial>,
 }
 
 /// Bytes of a message that are asked for.
@@ -390,6 +445,8 @@ pub enum SearchKey {
     Larger(u64),
     /// To have fewer bytes than this.
     Smaller(u64),
+    /// To have this MODSEQ or a higher one.
+    ModSeq(u64),
     /// Not to satisfy the key.
     Not(Box<Self>),
     /// To satisfy at least one of the two.
@@ -399,6 +456,19 @@ pub enum SearchKey {
 }
 
 impl SearchKey {
+    /// Whether a MODSEQ is among what is asked: then the highest one of what is found is told with
+    /// it (RFC 7162 §3.1.5). Recursion is as deep as the grammar lets keys nest.
+    #[must_use]
+    pub fn asks_modseq(&self) -> bool {
+        match self {
+            Self::ModSeq(_) => true,
+            Self::Not(key) => key.asks_modseq(),
+            Self::Or(one, other) => one.asks_modseq() || other.asks_modseq(),
+            Self::And(keys) => keys.iter().any(Self::asks_modseq),
+            _ => false,
+        }
+    }
+
     /// Recursion is as deep as the grammar lets keys nest.
     fn own(key: Key<'_>) -> Result<Self, UnknownCharset> {
         // RFC 3501 §6.4.4: without CHARSET strings are US-ASCII, which is UTF-8 too.
@@ -426,6 +496,7 @@ impl SearchKey {
             Key::Text(value) => Self::Text(text(value)?),
             Key::Larger(size) => Self::Larger(size),
             Key::Smaller(size) => Self::Smaller(size),
+            Key::ModSeq(modseq) => Self::ModSeq(modseq),
             Key::Not(key) => Self::Not(Box::new(Self::own(*key)?)),
             Key::Or(one, other) => {
                 Self::Or(Box::new(Self::own(*one)?), Box::new(Self::own(*other)?))
@@ -444,11 +515,15 @@ fn known_charset(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"UTF-8") || name.eq_ignore_ascii_case(b"US-ASCII")
 }
 
-fn own_items(items: Vec<Item<'_>>, uid: bool) -> Vec<FetchItem> {
+fn own_items(items: Vec<Item<'_>>, uid: bool, modseq: bool) -> Vec<FetchItem> {
     let mut owned: Vec<_> = items.into_iter().map(own_item).collect();
     let told = FetchItem::Field(Field::Uid);
     if uid && !owned.contains(&told) {
         owned.insert(0, told);
+    }
+    let told = FetchItem::Field(Field::ModSeq);
+    if modseq && !owned.contains(&told) {
+        owned.push(told);
     }
     owned
 }
@@ -461,6 +536,10 @@ fn own_item(item: Item<'_>) -> FetchItem {
         Item::Body { which, section, partial } => {
             FetchItem::Body(BodyItem { which, section: own_section(section), partial })
         }
+        Item::Binary { peek, part, partial } => {
+            FetchItem::Binary(BinaryItem { peek, part, partial })
+        }
+        Item::BinarySize(part) => FetchItem::BinarySize(part),
     }
 }
 

@@ -10,6 +10,8 @@
 )]
 
 mod alpn;
+mod backup;
+mod binary;
 mod bindings;
 mod clients;
 mod commands;

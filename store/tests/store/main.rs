@@ -7,6 +7,8 @@ mod aliases;
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod each;

@@ -7,6 +7,8 @@ use crate::UnixSeconds;
 use crate::imap::command::Verb;
 use crate::imap::flags::{DELETED, SEEN};
 
+mod modifiers;
+
 fn read(line: &str) -> Request<'_> {
     match command(line.as_bytes()) {
         Ok((_, request)) => request,
@@ -23,6 +25,10 @@ fn miss(line: &[u8]) -> (usize, &'static str) {
 
 fn text(text: &str) -> Text<'_> {
     Cow::Borrowed(text.as_bytes())
+}
+
+fn select(mailbox: &str, read_only: bool) -> Request<'_> {
+    Request::Select { mailbox: text(mailbox), read_only, params: SelectParams::default() }
 }
 
 fn plain_list<'a>(reference: &'a str, pattern: &'a str) -> Request<'a> {
@@ -67,7 +73,7 @@ fn strings_of_every_kind() {
 #[test]
 fn sets_and_items() {
     // RFC 3501 §6.4.5
-    let Request::Fetch { uid: false, set, items } =
+    let Request::Fetch { uid: false, set, items, .. } =
         read("A654 FETCH 2:4 (FLAGS BODY[HEADER.FIELDS (DATE FROM)])")
     else {
         panic!()
@@ -89,7 +95,12 @@ fn sets_and_items() {
         let items = vec![Item::Field(Field::Uid)];
         assert_eq!(
             read(&line),
-            Request::Fetch { uid: true, set: Numbers::Ranges(ranges.to_vec()), items }
+            Request::Fetch {
+                uid: true,
+                set: Numbers::Ranges(ranges.to_vec()),
+                items,
+                modifiers: FetchModifiers::default(),
+            }
         );
     }
 }
@@ -101,6 +112,7 @@ fn fetch_items() {
         Item::Body { which, section, partial }
     };
     let body = |which, text, partial| part(which, &[], text, partial);
+    let binary = |peek, part: &[u32], partial| Item::Binary { peek, part: part.to_vec(), partial };
     let partial = |origin, count| Some(Partial { origin: Origin(origin), count });
     for (word, item) in [
         ("flags", Item::Field(Field::Flags)),
@@ -124,6 +136,10 @@ fn fetch_items() {
         ("BODYSTRUCTURE", Item::Structure { extended: true }),
         ("BODY", Item::Structure { extended: false }),
         ("BODY[1]", part(Which::Body, &[1], SectionText::Whole, None)),
+        ("BINARY[]", binary(false, &[], None)),
+        ("binary.peek[4.2.2.1]<5.7>", binary(true, &[4, 2, 2, 1], partial(5, 7))),
+        ("BINARY.SIZE[]", Item::BinarySize(vec![])),
+        ("BINARY.SIZE[1.2]", Item::BinarySize(vec![1, 2])),
         ("BODY.PEEK[1.2.mime]<0.1>", part(Which::Peek, &[1, 2], SectionText::Mime, partial(0, 1))),
         ("BODY[3.TEXT]", part(Which::Body, &[3], SectionText::Text, None)),
         (
@@ -161,7 +177,6 @@ fn commands_beyond_the_first_ones() {
         ("a023 ID NIL", Request::Plain(Verb::Id)),
         ("a ID ()", Request::Plain(Verb::Id)),
         ("a id (\"name\" \"sodr\" \"os\" NIL {1}\r\nx {2}\r\nyz)", Request::Plain(Verb::Id)),
-        ("t1 ENABLE CONDSTORE X-GOOD", Request::Plain(Verb::Enable)),
         ("a NAMESPACE", Request::Plain(Verb::Namespace)),
         ("FXXZ CHECK", Request::Plain(Verb::Check)),
         ("a UNSELECT", Request::Plain(Verb::Unselect)),
@@ -228,33 +243,14 @@ fn the_other_commands() {
             "a STATUS x (messages size)",
             Request::Status(text("x"), vec![StatusItem::Messages, StatusItem::Size]),
         ),
-        ("A142 SELECT INBOX", Request::Select(text("INBOX"))),
-        ("A932 EXAMINE blurdybloop", Request::Examine(text("blurdybloop"))),
-        (
-            "A003 APPEND saved-messages (\\Seen) {310}\r\n",
-            Request::Append {
-                mailbox: text("saved-messages"),
-                flags: vec![FlagRef::System(SEEN)],
-                date: None,
-                size: 310,
-                waits: true,
-            },
-        ),
-        (
-            "a APPEND {1}\r\nx () \" 7-Feb-1994 21:52:25 -0800\" {9999999999+}\r\n",
-            Request::Append {
-                mailbox: text("x"),
-                flags: vec![],
-                date: Some(UnixSeconds(760_686_745)),
-                size: 9_999_999_999,
-                waits: false,
-            },
-        ),
+        ("A142 SELECT INBOX", select("INBOX", false)),
+        ("A932 EXAMINE blurdybloop", select("blurdybloop", true)),
         (
             "A003 STORE 2:4 +FLAGS (\\Deleted)",
             Request::Store {
                 uid: false,
                 set: Numbers::Ranges(vec![SetRange(Some(2), Some(4))]),
+                unchanged_since: None,
                 mode: StoreMode::Add,
                 silent: false,
                 flags: vec![FlagRef::System(DELETED)],
@@ -265,19 +261,51 @@ fn the_other_commands() {
             Request::Store {
                 uid: true,
                 set: Numbers::Ranges(vec![SetRange(ONE, ONE)]),
+                unchanged_since: None,
                 mode: StoreMode::Remove,
                 silent: true,
                 flags: vec![FlagRef::System(SEEN), FlagRef::Keyword("$Junk")],
             },
         ),
+    ] {
+        assert_eq!(read(line), request, "{line}");
+    }
+}
+
+#[test]
+fn appends() {
+    for (line, request) in [
         (
-            "a STORE 1 FLAGS ()",
-            Request::Store {
-                uid: false,
-                set: Numbers::Ranges(vec![SetRange(ONE, ONE)]),
-                mode: StoreMode::Replace,
-                silent: false,
+            "A003 APPEND saved-messages (\\Seen) {310}\r\n",
+            Request::Append {
+                mailbox: text("saved-messages"),
+                flags: vec![FlagRef::System(SEEN)],
+                date: None,
+                size: 310,
+                waits: true,
+                binary: false,
+            },
+        ),
+        (
+            "a APPEND {1}\r\nx () \" 7-Feb-1994 21:52:25 -0800\" {9999999999+}\r\n",
+            Request::Append {
+                mailbox: text("x"),
                 flags: vec![],
+                date: Some(UnixSeconds(760_686_745)),
+                size: 9_999_999_999,
+                waits: false,
+                binary: false,
+            },
+        ),
+        (
+            "a APPEND x ~{3+}\r\n",
+            Request::Append {
+                mailbox: text("x"),
+                flags: vec![],
+                date: None,
+                size: 3,
+                waits: false,
+                binary: true,
             },
         ),
     ] {
@@ -342,6 +370,9 @@ fn search_keys() {
         ("SENTSINCE 1-Feb-1994", Key::SentSince(Day(8_797))),
         ("OLDER 1", Key::Older(1)),
         ("younger 4294967295", Key::Younger(u32::MAX)),
+        ("MODSEQ 620162338", Key::ModSeq(620_162_338)),
+        // RFC 7162 §3.1.5
+        ("modseq \"/flags/\\\\draft\" all 0", Key::ModSeq(0)),
         ("RECENT", Key::Recent),
         ("OLD", Key::Not(Box::new(Key::Recent))),
         ("new", Key::And(vec![Key::Recent, Key::System(SEEN, false)])),
@@ -464,6 +495,11 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a FETCH 1 BODY[HEADER.FIELDS ()]", 30, "a string"),
         (b"a FETCH 1 BODY[HEADER.FIELDS (\"a:b\")]", 30, "a header field name"),
         (b"a FETCH 1 BODY.PEEK", 19, "["),
+        (b"a FETCH 1 BINARY", 16, "["),
+        (b"a FETCH 1 BINARY[1.MIME]", 18, "]"),
+        (b"a FETCH 1 BINARY[TEXT]", 17, "a number from 1 to 4294967295"),
+        (b"a FETCH 1 BINARY[1]<0.0>", 22, "a count above 0"),
+        (b"a APPEND x ~(", 12, "a literal"),
         (b"a STORE 1 FLAGS (\\Recent)", 17, "a flag that clients may set"),
         (b"a STORE 1 FLAG x", 10, "FLAGS"),
         (b"a SEARCH", 8, "a space"),
@@ -558,7 +594,11 @@ proptest! {
         let mut line = b"a SELECT ".to_vec();
         crate::imap::response::string(text.as_bytes(), &mut line);
         let (_, request) = command(&line).unwrap();
-        prop_assert_eq!(request, Request::Select(Cow::Owned(text.into_bytes())));
+        prop_assert_eq!(request, Request::Select {
+            mailbox: Cow::Owned(text.into_bytes()),
+            read_only: false,
+            params: SelectParams::default(),
+        });
     }
 
     #[test]

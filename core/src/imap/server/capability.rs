@@ -5,11 +5,12 @@ use crate::Outbox;
 use crate::imap::response;
 
 /// What is served in every state.
-const SERVED: [&str; 17] = [
+pub(super) const SERVED: &[&str] = &[
     "IMAP4rev1",
     "LITERAL+",
     "ID",
     "ENABLE",
+    "CONDSTORE",
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -23,14 +24,17 @@ const SERVED: [&str; 17] = [
     "LIST-EXTENDED",
     "LIST-STATUS",
     "SPECIAL-USE",
+    "BINARY",
 ];
+
+const COMPRESS: &str = "COMPRESS=DEFLATE";
 
 impl Server {
     /// What is offered in this state: after login nothing about logging in. Each has a space in
     /// front of it, but for the first.
     pub(super) fn capabilities(&self, out: &mut Outbox) {
-        for name in SERVED.into_iter().filter(|name| !self.hides(name)) {
-            if name != "IMAP4rev1" {
+        for name in SERVED.iter().filter(|name| !self.hides(name)) {
+            if *name != "IMAP4rev1" {
                 out.push(b" ");
             }
             out.push(name.as_bytes());
@@ -41,6 +45,10 @@ impl Server {
         }
         if self.standing == Standing::NotAuthenticated {
             self.login_capabilities(out);
+        } else if !self.compressed && !self.hides(COMPRESS) {
+            // RFC 4978 §5: a command of those who have logged in.
+            out.push(b" ");
+            out.push(COMPRESS.as_bytes());
         }
     }
 
