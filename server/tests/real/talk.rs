@@ -156,8 +156,14 @@ impl Imap {
         let line = format!("a APPEND {mailbox} {mark}{{{}+}}\r\n", text.len());
         self.talk.send(line.as_bytes()).unwrap();
         self.talk.send(&[text, b"\r\n"].concat()).unwrap();
-        let line = self.talk.line().unwrap();
-        line.strip_prefix("a ").unwrap_or_else(|| panic!("{line}")).to_owned()
+        loop {
+            let line = self.talk.line().unwrap();
+            if let Some(answer) = line.strip_prefix("a ") {
+                return answer.to_owned();
+            }
+            // News of a mailbox that is open.
+            assert!(line.starts_with("* "), "{line}");
+        }
     }
 
     /// All messages of INBOX, whole.
