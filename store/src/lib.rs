@@ -23,6 +23,7 @@ mod attempts;
 mod body;
 mod changes;
 mod deliver;
+mod digest;
 mod directory;
 mod error;
 mod expunge;
@@ -49,6 +50,7 @@ pub use account_key::{AccountKey, KeyHolder, NewKey};
 pub use addressee::{Address, Addressee, Holder, Routing};
 pub use alias::{AliasChange, AliasInfo, AliasSettings, NewAlias};
 pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
+pub use digest::Filler;
 pub use error::{OpenError, StoreError};
 pub use quota::Quota;
 pub use read::{

@@ -320,6 +320,11 @@ pub enum FetchItem {
         /// Whether to tell what `BODYSTRUCTURE` has and `BODY` has not.
         extended: bool,
     },
+    /// Its first words (RFC 8970).
+    Preview {
+        /// Only if nothing has to be read for it.
+        lazy: bool,
+    },
 }
 
 /// Bytes of a message that are asked for.
@@ -458,6 +463,7 @@ fn own_item(item: Item<'_>) -> FetchItem {
         Item::Field(field) => FetchItem::Field(field),
         Item::Envelope => FetchItem::Envelope,
         Item::Structure { extended } => FetchItem::Structure { extended },
+        Item::Preview { lazy } => FetchItem::Preview { lazy },
         Item::Body { which, section, partial } => {
             FetchItem::Body(BodyItem { which, section: own_section(section), partial })
         }

@@ -9,6 +9,8 @@ mod attempts;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod digests;
+#[cfg(test)]
 mod each;
 #[cfg(test)]
 mod faults;
