@@ -5,7 +5,7 @@ use crate::Outbox;
 use crate::imap::response;
 
 /// What is served in every state.
-const SERVED: [&str; 18] = [
+const SERVED: [&str; 19] = [
     "IMAP4rev1",
     "LITERAL+",
     "ID",
@@ -23,6 +23,7 @@ const SERVED: [&str; 18] = [
     "LIST-EXTENDED",
     "LIST-STATUS",
     "SPECIAL-USE",
+    "BINARY",
     "PREVIEW",
 ];
 
