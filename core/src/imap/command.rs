@@ -352,6 +352,11 @@ pub enum FetchItem {
         /// Whether to tell what `BODYSTRUCTURE` has and `BODY` has not.
         extended: bool,
     },
+    /// Its first words (RFC 8970).
+    Preview {
+        /// Only if nothing has to be read for it.
+        lazy: bool,
+    },
 }
 
 impl FetchItem {
@@ -361,7 +366,11 @@ impl FetchItem {
         match self {
             Self::Body(item) => item.sets_seen(),
             Self::Binary(item) => !item.peek,
-            Self::Field(_) | Self::BinarySize(_) | Self::Envelope | Self::Structure { .. } => false,
+            Self::Field(_)
+            | Self::BinarySize(_)
+            | Self::Envelope
+            | Self::Structure { .. }
+            | Self::Preview { .. } => false,
         }
     }
 }
@@ -533,6 +542,7 @@ fn own_item(item: Item<'_>) -> FetchItem {
         Item::Field(field) => FetchItem::Field(field),
         Item::Envelope => FetchItem::Envelope,
         Item::Structure { extended } => FetchItem::Structure { extended },
+        Item::Preview { lazy } => FetchItem::Preview { lazy },
         Item::Body { which, section, partial } => {
             FetchItem::Body(BodyItem { which, section: own_section(section), partial })
         }

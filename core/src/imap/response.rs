@@ -14,6 +14,8 @@ use crate::mime::Structure;
 use crate::wire::date::ImapDate;
 use crate::{Outbox, UnixSeconds};
 
+#[cfg(test)]
+mod digest;
 mod envelope;
 mod structure;
 
@@ -457,6 +459,12 @@ impl Fetch {
     pub fn structure(&mut self, structure: &Structure, extended: bool, out: &mut impl Sink) {
         self.name(if extended { b"BODYSTRUCTURE " } else { b"BODY " }, out);
         structure::write(structure, structure.root(), extended, out);
+    }
+
+    /// `PREVIEW text`, or `NIL` where it is not at hand and was asked for lazily (RFC 8970 §4.1).
+    pub fn preview(&mut self, text: Option<&str>, out: &mut impl Sink) {
+        self.name(b"PREVIEW ", out);
+        nstring(text.map(str::as_bytes), out);
     }
 
     /// A section whose bytes are at hand: those of the piece asked for, if one was.

@@ -1,5 +1,6 @@
-//! SEARCH and UID SEARCH: facts first; of messages that these do not decide the header; and of
-//! those that are still in doubt the text, in pages and pieces like FETCH.
+//! SEARCH and UID SEARCH: facts first; of messages that these do not decide what is kept at hand of
+//! them; then the header; and of those that are still in doubt the text, in pages and pieces like
+//! FETCH.
 
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::command::{SearchKey, UnknownCharset};
@@ -12,7 +13,7 @@ use pillarbox_core::mime::TextReader;
 use pillarbox_store::{self as store, Found, Message, Read, StoreError, UidRange, What};
 
 use super::commands::{Answer, PAGE};
-use super::fetch::{PIECE, WHOLE_MAX, bytes, parse};
+use super::fetch::{PIECE, WHOLE_MAX, bytes, digest, parse};
 use super::modseqs;
 use super::open::{Open, Tools};
 use crate::job;
@@ -98,11 +99,55 @@ async fn find(tools: &Tools, open: &Open, search: &Search) -> Result<Vec<u32>, S
                 None => undecided.push(facts.uid),
             }
         }
+        if search.asks_digests() {
+            undecided = by_digest(tools, open, search, &undecided, &mut found).await?;
+        }
         by_text(tools, open, search, &undecided, &mut found).await?;
         after = page.more;
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// Adds those of the messages, whose UIDs ascend, that are found by what is kept at hand of them;
+/// gives back those that this does not decide.
+async fn by_digest(
+    tools: &Tools,
+    open: &Open,
+    search: &Search,
+    undecided: &[u32],
+    found: &mut Vec<u32>,
+) -> Result<Vec<u32>, StoreError> {
+    let mut left = Vec::new();
+    let mut after = (!undecided.is_empty()).then_some(0);
+    while let Some(start) = after {
+        let question = Read::Messages {
+            by: tools.account,
+            mailbox: open.id,
+            uids: runs(undecided),
+            after: start,
+            count_max: PAGE,
+            what: What::Digest,
+            also_expunged: true,
+        };
+        let Found::Messages(page) = tools.read("search digests", question).await? else {
+            return Err(job::astray("search digests"));
+        };
+        for message in &page.messages {
+            let Some(facts) = facts(open, &message.facts) else { continue };
+            let mut matching = search.matching(facts);
+            if let Some(digest) = digest(message) {
+                matching.digest(&digest);
+            }
+            match matching.verdict() {
+                Some(true) => found.push(facts.uid),
+                Some(false) => {}
+                None => left.push(facts.uid),
+            }
+        }
+        after = page.more;
+    }
+    Ok(left)
 }
 
 /// Adds those of the messages, whose UIDs ascend, that are found by what stands in them.
