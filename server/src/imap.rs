@@ -11,9 +11,11 @@ mod copy;
 mod fetch;
 mod mailboxes;
 mod open;
+mod outlines;
 pub(crate) mod pins;
 pub(crate) mod recents;
 mod search;
 mod session;
+mod sort;
 
 pub use session::{ImapDoor, ImapSession};

@@ -5,6 +5,7 @@ use std::sync::mpsc::SyncSender;
 
 use pillarbox_core::effect::{Fault, FaultKind, Hands, Job as IsJob, Lane};
 use pillarbox_core::flow::Desk;
+use pillarbox_core::imap::sort::Sorter;
 use pillarbox_core::sasl::Secret;
 use pillarbox_store::{Found, Read, Reader, StoreError, Write, Writer, Written};
 
@@ -26,6 +27,8 @@ pub enum Job {
         /// What is stored; `None` for an account that does not exist.
         argon2id: Option<String>,
     },
+    /// Bring messages into an order.
+    Sort(Sorter),
     /// Wait for the next command from outside.
     Listen(Arc<Inlet>),
     /// Tell the service manager that the server lives.
@@ -41,6 +44,8 @@ pub enum Answer {
     Found(Result<Found, StoreError>),
     /// To [`Job::Check`].
     Checked(bool),
+    /// To [`Job::Sort`].
+    Sorted(Vec<u32>),
     /// To [`Job::Listen`]; `None` once nobody listens any more.
     Heard(Option<Asked>),
     /// To [`Job::Report`].
@@ -54,7 +59,7 @@ impl IsJob for Job {
         match self {
             Self::Write(_) => Lane::Write,
             Self::Read(_) | Self::Report(_) => Lane::Read,
-            Self::Check { .. } | Self::Listen(_) => Lane::Work,
+            Self::Check { .. } | Self::Sort(_) | Self::Listen(_) => Lane::Work,
         }
     }
 }
@@ -103,6 +108,18 @@ pub async fn check(
     }
 }
 
+/// The numbers of messages in their order.
+///
+/// # Errors
+/// Where the hands themselves failed.
+pub async fn sort(desk: &Desk<Job>, sorter: Sorter) -> Result<Vec<u32>, StoreError> {
+    match desk.job("sort", Job::Sort(sorter)).await {
+        Ok(Answer::Sorted(numbers)) => Ok(numbers),
+        Ok(_) => Err(astray("sort")),
+        Err(fault) => Err(StoreError::Fault(fault)),
+    }
+}
+
 /// A store that answers another question than the one asked: our own mistake, and the end of this
 /// one flow only.
 pub(crate) fn astray(label: &str) -> StoreError {
@@ -138,7 +155,7 @@ impl Hands<Job> for Worker {
                     pulse.report();
                     Answer::Reported
                 }
-                Job::Write(_) | Job::Check { .. } | Job::Listen(_) => {
+                Job::Write(_) | Job::Check { .. } | Job::Sort(_) | Job::Listen(_) => {
                     Answer::Found(Err(astray("read lane")))
                 }
             })),
@@ -146,6 +163,7 @@ impl Hands<Job> for Worker {
                 Job::Check { password, argon2id } => {
                     Answer::Checked(secrets::verify(&password, argon2id.as_deref()))
                 }
+                Job::Sort(sorter) => Answer::Sorted(sorter.sorted()),
                 Job::Listen(inlet) => Answer::Heard(inlet.wait()),
                 Job::Write(_) | Job::Read(_) | Job::Report(_) => {
                     Answer::Found(Err(astray("work lane")))
@@ -162,7 +180,7 @@ fn write_all(writer: &mut Writer, jobs: Vec<Job>, answers: &mut Vec<Answer>) {
         .into_iter()
         .filter_map(|job| match job {
             Job::Write(write) => Some(write),
-            Job::Read(_) | Job::Check { .. } | Job::Listen(_) | Job::Report(_) => None,
+            _ => None,
         })
         .collect();
     if writes.len() == count {

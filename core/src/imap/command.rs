@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    Day, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request, SearchReturn, Section,
-    SectionText, StatusItem, StoreMode, Text, Which,
+    Criterion, Day, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request,
+    SearchReturn, Section, SectionText, StatusItem, StoreMode, Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError};
 use crate::UnixSeconds;
@@ -117,6 +117,18 @@ pub enum Command {
         /// (RFC 5182 §2.1).
         key: Result<SearchKey, UnknownCharset>,
     },
+    /// Tell which messages satisfy the key, in an order.
+    Sort {
+        /// Whether UIDs are to be told.
+        uid: bool,
+        /// As of [`Search`](Self::Search); `None` for a plain
+        /// [`sort`](super::response::sort).
+        returns: Option<Vec<SearchReturn>>,
+        /// By what they are sorted, each key once, the first first; at least one.
+        criteria: Vec<Criterion>,
+        /// As of [`Search`](Self::Search).
+        key: Result<SearchKey, UnknownCharset>,
+    },
     /// Tell something of messages.
     Fetch {
         /// Which messages.
@@ -189,11 +201,10 @@ impl Command {
             },
             Request::UidExpunge(set) => Self::UidExpunge(MessageSet { uid: true, numbers: set }),
             Request::Search { uid, returns, charset, key } => {
-                let key = match charset {
-                    Some(name) if !known_charset(&name) => Err(UnknownCharset),
-                    _ => SearchKey::own(key),
-                };
-                Self::Search { uid, returns, key }
+                Self::Search { uid, returns, key: SearchKey::read(charset.as_deref(), key) }
+            }
+            Request::Sort { uid, returns, criteria, charset, key } => {
+                Self::Sort { uid, returns, criteria, key: SearchKey::read(Some(&charset), key) }
             }
             Request::Fetch { uid, set, items } => {
                 Self::Fetch { set: MessageSet { uid, numbers: set }, items: own_items(items, uid) }
@@ -399,6 +410,13 @@ pub enum SearchKey {
 }
 
 impl SearchKey {
+    fn read(charset: Option<&[u8]>, key: Key<'_>) -> Result<Self, UnknownCharset> {
+        match charset {
+            Some(name) if !known_charset(name) => Err(UnknownCharset),
+            _ => Self::own(key),
+        }
+    }
+
     /// Recursion is as deep as the grammar lets keys nest.
     fn own(key: Key<'_>) -> Result<Self, UnknownCharset> {
         // RFC 3501 §6.4.4: without CHARSET strings are US-ASCII, which is UTF-8 too.

@@ -1,7 +1,7 @@
 //! The names of commands.
 
 /// The commands that we know (RFC 3501 §6; ID: RFC 2971, ENABLE: RFC 5161, NAMESPACE: RFC 2342,
-/// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315).
+/// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315, SORT: RFC 5256).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFCs")]
 pub enum Verb {
@@ -31,12 +31,14 @@ pub enum Verb {
     Unselect,
     Expunge,
     Search,
+    Sort,
     Fetch,
     Store,
     Copy,
     Move,
     UidExpunge,
     UidSearch,
+    UidSort,
     UidFetch,
     UidStore,
     UidCopy,
@@ -45,7 +47,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, in the order of the legality table.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -72,12 +74,14 @@ impl Verb {
         Self::Unselect,
         Self::Expunge,
         Self::Search,
+        Self::Sort,
         Self::Fetch,
         Self::Store,
         Self::Copy,
         Self::Move,
         Self::UidExpunge,
         Self::UidSearch,
+        Self::UidSort,
         Self::UidFetch,
         Self::UidStore,
         Self::UidCopy,
@@ -118,6 +122,7 @@ impl Verb {
             b"UNSELECT" => Self::Unselect,
             b"EXPUNGE" => Self::Expunge,
             b"SEARCH" => Self::Search,
+            b"SORT" => Self::Sort,
             b"FETCH" => Self::Fetch,
             b"STORE" => Self::Store,
             b"COPY" => Self::Copy,
@@ -132,6 +137,7 @@ impl Verb {
         match Self::named(word)? {
             Self::Expunge => Some(Self::UidExpunge),
             Self::Search => Some(Self::UidSearch),
+            Self::Sort => Some(Self::UidSort),
             Self::Fetch => Some(Self::UidFetch),
             Self::Store => Some(Self::UidStore),
             Self::Copy => Some(Self::UidCopy),
@@ -170,12 +176,14 @@ impl Verb {
             Self::Unselect => "UNSELECT",
             Self::Expunge => "EXPUNGE",
             Self::Search => "SEARCH",
+            Self::Sort => "SORT",
             Self::Fetch => "FETCH",
             Self::Store => "STORE",
             Self::Copy => "COPY",
             Self::Move => "MOVE",
             Self::UidExpunge => "UID EXPUNGE",
             Self::UidSearch => "UID SEARCH",
+            Self::UidSort => "UID SORT",
             Self::UidFetch => "UID FETCH",
             Self::UidStore => "UID STORE",
             Self::UidCopy => "UID COPY",
@@ -183,12 +191,12 @@ impl Verb {
         }
     }
 
-    /// Whether EXPUNGE may be told while this command is answered: not with FETCH, STORE and
-    /// SEARCH, whose numbers must go on meaning what they meant (RFC 3501 §7.4.1); with their UID
-    /// forms it may.
+    /// Whether EXPUNGE may be told while this command is answered: not with FETCH, STORE, SEARCH
+    /// and SORT, whose numbers must go on meaning what they meant (RFC 3501 §7.4.1, RFC 5256 §3);
+    /// with their UID forms it may.
     #[must_use]
     pub const fn lets_expunge(self) -> bool {
-        !matches!(self, Self::Fetch | Self::Store | Self::Search)
+        !matches!(self, Self::Fetch | Self::Store | Self::Search | Self::Sort)
     }
 }
 

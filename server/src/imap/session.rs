@@ -20,7 +20,7 @@ use pillarbox_store::StoreError;
 use super::append::{self, Filing};
 use super::commands::{self, Answer, answered};
 use super::open::{Open, Tools};
-use super::{copy, fetch, mailboxes, search};
+use super::{copy, fetch, mailboxes, search, sort};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{Claim, User, Verdict, Who};
@@ -489,6 +489,12 @@ async fn run(
             let found = search::search(&tools, &mut open, uid, returns, key, now).await;
             let found = found.map(|answer| (answer, None));
             wrap_up(tools, open, changed, expunges(uid), found).await
+        }
+        (Command::Sort { uid, returns, criteria, key }, Some(mut open)) => {
+            let returns = returns.as_deref();
+            let sorted = sort::sort(&tools, &mut open, uid, returns, criteria, key, now).await;
+            let sorted = sorted.map(|answer| (answer, None));
+            wrap_up(tools, open, changed, expunges(uid), sorted).await
         }
         (Command::Fetch { set, items }, Some(mut open)) => {
             let fetched = fetch::fetch(&tools, &mut open, &set, &items).await;

@@ -14,6 +14,7 @@ mod primitive;
 mod request;
 mod search;
 mod sequence;
+mod sort;
 
 use std::fmt;
 
@@ -30,6 +31,7 @@ pub use request::{
 };
 pub use search::{DEPTH_MAX, KEYS_MAX, Key, SearchReturn};
 pub use sequence::{Numbers, RANGES_MAX, SetRange};
+pub use sort::{Criterion, SortKey};
 
 pub(crate) use primitive::{atom_char, write_number};
 

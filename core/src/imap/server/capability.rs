@@ -5,7 +5,7 @@ use crate::Outbox;
 use crate::imap::response;
 
 /// What is served in every state.
-const SERVED: [&str; 17] = [
+const SERVED: [&str; 20] = [
     "IMAP4rev1",
     "LITERAL+",
     "ID",
@@ -18,6 +18,9 @@ const SERVED: [&str; 17] = [
     "MOVE",
     "ESEARCH",
     "SEARCHRES",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
     "WITHIN",
     "STATUS=SIZE",
     "LIST-EXTENDED",
