@@ -152,7 +152,8 @@ pub(super) async fn select(
     let view = View::new(selected.uids.iter().flat_map(|r| r.first..=r.last), modseq)
         .with_recent_above(claimed);
     let keywords = keywords(&selected.keywords);
-    let open = Open { id, read_only, view, keywords, watch, pin, claims, parsed: None };
+    let open =
+        Open { id, read_only, view, keywords, watch, pin, claims, parsed: None, decoding: None };
     open.store_claims(tools);
     tools.pen.write(|out| {
         response::flags(&open.keywords, out);

@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use pillarbox_core::imap::command::{BodyItem, FetchItem, MessageSet};
+use pillarbox_core::imap::command::{BinaryItem, BodyItem, FetchItem, MessageSet};
 use pillarbox_core::imap::flags::FlagBits;
 use pillarbox_core::imap::grammar::{Field, SectionText};
-use pillarbox_core::imap::response::Fetch;
+use pillarbox_core::imap::response::{Code, Fetch};
 use pillarbox_core::imap::section::{self, Layout, Needs};
 use pillarbox_core::mime::{Parser, Structure};
 use pillarbox_store::{
@@ -16,6 +16,8 @@ use pillarbox_store::{
 use super::commands::{Answer, PAGE, no_such_message};
 use super::open::{GATHERED_MAX, Open, Tools, ranges};
 use crate::job;
+
+pub(super) mod binary;
 
 /// A larger message is sent in pieces instead of being held whole.
 pub(super) const WHOLE_MAX: u64 = 256 << 10;
@@ -35,7 +37,7 @@ pub(super) async fn fetch(
 ) -> Result<(Answer, Option<u64>), StoreError> {
     let Ok(stretches) = open.view.resolve(set) else { return Ok((no_such_message(), None)) };
     let uids = ranges(&stretches);
-    let sets_seen = items.iter().any(|item| matches!(item, FetchItem::Body(b) if b.sets_seen()));
+    let sets_seen = items.iter().any(FetchItem::sets_seen);
     let seen = if sets_seen && !open.read_only && !uids.is_empty() {
         set_seen(tools, open, uids.clone()).await?
     } else {
@@ -47,7 +49,7 @@ pub(super) async fn fetch(
     } else {
         What::Facts
     };
-    let mut after = Some(0);
+    let (mut after, mut all_told) = (Some(0), true);
     while let Some(start) = after.filter(|_| !uids.is_empty()) {
         let question = Read::Messages {
             by: tools.account,
@@ -63,9 +65,15 @@ pub(super) async fn fetch(
             return Err(job::astray("fetch"));
         };
         for message in &page.messages {
-            one(tools, open, message, items, needs, seen).await?;
+            all_told &= one(tools, open, message, items, needs, seen).await?;
         }
         after = page.more;
+    }
+    // RFC 3516 §4.3.
+    if !all_told {
+        let text = "a part is encoded in a way that is not known here";
+        // What was set in messages that have no response will be told as news.
+        return Ok((Answer::no(Some(Code::UnknownCte), text), None));
     }
     Ok((Answer::ok("done"), seen))
 }
@@ -93,7 +101,7 @@ async fn set_seen(
     Ok(flagged.modseq)
 }
 
-/// One message's response.
+/// One message's response. Tells whether there is one; there is none where a part cannot be decoded.
 async fn one(
     tools: &Tools,
     open: &mut Open,
@@ -101,10 +109,14 @@ async fn one(
     items: &[FetchItem],
     needs: Option<Needs>,
     seen: Option<u64>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let facts = &message.facts;
-    let Some(sequence) = open.view.sequence_of(facts.uid) else { return Ok(()) };
+    let Some(sequence) = open.view.sequence_of(facts.uid) else { return Ok(true) };
     let known = Known::of(tools, open, message, needs.unwrap_or(Needs::Nothing)).await?;
+    if binary::cannot_decode(items, &known) {
+        return Ok(false);
+    }
+    let source = binary::Source { uid: facts.uid, text: message.text.as_deref() };
     let (flags, recent) = (FlagBits(facts.flags.0), open.view.is_recent(facts.uid));
     let mut fetch = tools.pen.write(|out| Fetch::begin(sequence, out));
     for item in items {
@@ -131,6 +143,15 @@ async fn one(
                     None => in_pieces(tools, open, &mut fetch, item, facts.uid, place).await?,
                 }
             }
+            FetchItem::Binary(item) => {
+                let encoded = known.layout().encoded(&item.part);
+                binary::content(tools, open, &mut fetch, item, source, encoded).await?;
+            }
+            FetchItem::BinarySize(part) => {
+                let encoded = known.layout().encoded(part);
+                let size = binary::size(tools, open, part, source, &encoded).await?;
+                tools.pen.write(|out| fetch.binary_size(part, size, out));
+            }
         }
     }
     // RFC 3501 §6.4.5: if `\Seen` was set by this, FLAGS belong to the response.
@@ -145,7 +166,7 @@ async fn one(
     if gathered > GATHERED_MAX {
         tools.pen.room().await;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// What must be known of a message to tell an item; `None` if its bytes are not.
@@ -155,6 +176,9 @@ fn needs(item: &FetchItem) -> Option<Needs> {
         FetchItem::Envelope => Some(Needs::Header),
         FetchItem::Structure { .. } => Some(Needs::Structure),
         FetchItem::Body(item) => Some(Needs::of(&item.section)),
+        FetchItem::Binary(BinaryItem { part, .. }) | FetchItem::BinarySize(part) => {
+            Some(Needs::of_part(part))
+        }
     }
 }
 

@@ -116,7 +116,7 @@ fn transcript(config: Config, lines: &str) {
 /// What is offered at any time; `IMAP4rev1 ...` in a transcript.
 const OFFERED: &str = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE \
      ESEARCH SEARCHRES SORT SORT=DISPLAY ESORT WITHIN STATUS=SIZE LIST-EXTENDED LIST-STATUS \
-     SPECIAL-USE APPENDLIMIT=1000";
+     SPECIAL-USE BINARY APPENDLIMIT=1000";
 const GREETING: &str = "S: * OK [CAPABILITY IMAP4rev1 ... STARTTLS SASL-IR AUTH=PLAIN] hello\n";
 const LOGIN: &str = "C: l LOGIN u secret\nS: l OK [CAPABILITY IMAP4rev1 ...] done\n";
 
@@ -594,6 +594,7 @@ const WORDS: &[&[u8]] = &[
     b"\n",
     b"\r",
     b"APPEND x ",
+    b"~",
     b"{3}\r\n",
     b"{5+}\r\n",
     b"{0+}\r\n",
