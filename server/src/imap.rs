@@ -17,5 +17,6 @@ pub(crate) mod recents;
 mod search;
 mod session;
 mod sort;
+mod thread;
 
 pub use session::{ImapDoor, ImapSession};

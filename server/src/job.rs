@@ -6,6 +6,7 @@ use std::sync::mpsc::SyncSender;
 use pillarbox_core::effect::{Fault, FaultKind, Hands, Job as IsJob, Lane};
 use pillarbox_core::flow::Desk;
 use pillarbox_core::imap::sort::Sorter;
+use pillarbox_core::imap::thread::{Threader, Threads};
 use pillarbox_core::sasl::Secret;
 use pillarbox_store::{Found, Read, Reader, StoreError, Write, Writer, Written};
 
@@ -29,6 +30,8 @@ pub enum Job {
     },
     /// Bring messages into an order.
     Sort(Sorter),
+    /// Make messages into threads.
+    Thread(Box<Threader>),
     /// Wait for the next command from outside.
     Listen(Arc<Inlet>),
     /// Tell the service manager that the server lives.
@@ -46,6 +49,8 @@ pub enum Answer {
     Checked(bool),
     /// To [`Job::Sort`].
     Sorted(Vec<u32>),
+    /// To [`Job::Thread`].
+    Threaded(Threads),
     /// To [`Job::Listen`]; `None` once nobody listens any more.
     Heard(Option<Asked>),
     /// To [`Job::Report`].
@@ -59,7 +64,7 @@ impl IsJob for Job {
         match self {
             Self::Write(_) => Lane::Write,
             Self::Read(_) | Self::Report(_) => Lane::Read,
-            Self::Check { .. } | Self::Sort(_) | Self::Listen(_) => Lane::Work,
+            Self::Check { .. } | Self::Sort(_) | Self::Thread(_) | Self::Listen(_) => Lane::Work,
         }
     }
 }
@@ -120,6 +125,18 @@ pub async fn sort(desk: &Desk<Job>, sorter: Sorter) -> Result<Vec<u32>, StoreErr
     }
 }
 
+/// Messages as threads.
+///
+/// # Errors
+/// Where the hands themselves failed.
+pub async fn thread(desk: &Desk<Job>, threader: Box<Threader>) -> Result<Threads, StoreError> {
+    match desk.job("thread", Job::Thread(threader)).await {
+        Ok(Answer::Threaded(threads)) => Ok(threads),
+        Ok(_) => Err(astray("thread")),
+        Err(fault) => Err(StoreError::Fault(fault)),
+    }
+}
+
 /// A store that answers another question than the one asked: our own mistake, and the end of this
 /// one flow only.
 pub(crate) fn astray(label: &str) -> StoreError {
@@ -155,15 +172,18 @@ impl Hands<Job> for Worker {
                     pulse.report();
                     Answer::Reported
                 }
-                Job::Write(_) | Job::Check { .. } | Job::Sort(_) | Job::Listen(_) => {
-                    Answer::Found(Err(astray("read lane")))
-                }
+                Job::Write(_)
+                | Job::Check { .. }
+                | Job::Sort(_)
+                | Job::Thread(_)
+                | Job::Listen(_) => Answer::Found(Err(astray("read lane"))),
             })),
             Self::Checker => answers.extend(jobs.into_iter().map(|job| match job {
                 Job::Check { password, argon2id } => {
                     Answer::Checked(secrets::verify(&password, argon2id.as_deref()))
                 }
                 Job::Sort(sorter) => Answer::Sorted(sorter.sorted()),
+                Job::Thread(threader) => Answer::Threaded(threader.threads()),
                 Job::Listen(inlet) => Answer::Heard(inlet.wait()),
                 Job::Write(_) | Job::Read(_) | Job::Report(_) => {
                     Answer::Found(Err(astray("work lane")))

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    Criterion, Day, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request,
+    Algorithm, Criterion, Day, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request,
     SearchReturn, Section, SectionText, StatusItem, StoreMode, Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError};
@@ -129,6 +129,15 @@ pub enum Command {
         /// As of [`Search`](Self::Search).
         key: Result<SearchKey, UnknownCharset>,
     },
+    /// Tell which messages satisfy the key, as threads.
+    Thread {
+        /// Whether UIDs are to be told.
+        uid: bool,
+        /// How messages become threads.
+        algorithm: Algorithm,
+        /// As of [`Search`](Self::Search).
+        key: Result<SearchKey, UnknownCharset>,
+    },
     /// Tell something of messages.
     Fetch {
         /// Which messages.
@@ -205,6 +214,9 @@ impl Command {
             }
             Request::Sort { uid, returns, criteria, charset, key } => {
                 Self::Sort { uid, returns, criteria, key: SearchKey::read(Some(&charset), key) }
+            }
+            Request::Thread { uid, algorithm, charset, key } => {
+                Self::Thread { uid, algorithm, key: SearchKey::read(Some(&charset), key) }
             }
             Request::Fetch { uid, set, items } => {
                 Self::Fetch { set: MessageSet { uid, numbers: set }, items: own_items(items, uid) }

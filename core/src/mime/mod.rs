@@ -20,6 +20,7 @@ pub mod date;
 pub mod header;
 mod lexer;
 pub mod media;
+mod msgid;
 mod parser;
 mod reencode;
 mod structure;
@@ -27,6 +28,7 @@ mod text;
 pub mod transfer;
 pub mod words;
 
+pub use msgid::MessageIds;
 pub use parser::{
     BOUNDARY_BYTES_MAX, DEPTH_MAX, HEADER_BYTES_MAX, HEADERS_BYTES_MAX, PARTS_MAX, Parser,
 };

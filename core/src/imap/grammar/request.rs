@@ -9,6 +9,7 @@ use super::primitive::{
 use super::search::{Key, Program, SearchReturn, program};
 use super::sequence::{Numbers, sequence_set};
 use super::sort::{Criterion, sort};
+use super::thread::{Algorithm, thread};
 use super::{At, Miss, Read};
 use crate::UnixSeconds;
 use crate::imap::command::Verb;
@@ -94,6 +95,17 @@ pub enum Request<'a> {
         returns: Option<Vec<SearchReturn>>,
         /// By what, each key once, the first first; at least one.
         criteria: Vec<Criterion>,
+        /// The charset of the key's strings.
+        charset: Text<'a>,
+        /// What must hold of the messages.
+        key: Key<'a>,
+    },
+    /// `THREAD` and `UID THREAD` (RFC 5256 §3).
+    Thread {
+        /// Whether UIDs are to be told instead of sequence numbers.
+        uid: bool,
+        /// How.
+        algorithm: Algorithm,
         /// The charset of the key's strings.
         charset: Text<'a>,
         /// What must hold of the messages.
@@ -294,6 +306,11 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
             let charset = charset.unwrap_or_default();
             let uid = verb == Verb::UidSort;
             Ok((rest, Request::Sort { uid, returns, criteria, charset, key }))
+        }
+        Verb::Thread | Verb::UidThread => {
+            let (rest, (algorithm, Program { charset, key, .. })) = spaced(input, thread)?;
+            let charset = charset.unwrap_or_default();
+            Ok((rest, Request::Thread { uid: verb == Verb::UidThread, algorithm, charset, key }))
         }
         Verb::Fetch | Verb::UidFetch => {
             let (rest, set) = spaced(input, sequence_set)?;
