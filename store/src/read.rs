@@ -208,6 +208,13 @@ pub enum What {
         /// message is always given.
         all_max: u64,
     },
+    /// Facts, and the first bytes of each message: mostly all of its header.
+    Start {
+        /// How many bytes, where the message has as many.
+        bytes_max: u64,
+        /// As of [`Text`](Self::Text).
+        all_max: u64,
+    },
 }
 
 /// The answer to a [`Read`].

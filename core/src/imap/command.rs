@@ -7,8 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    Day, FetchModifiers, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request,
-    SearchReturn, Section, SectionText, SelectParams, StatusItem, StoreMode, Text, Which,
+    Algorithm, Criterion, Day, FetchModifiers, Field, FlagRef, Item, Key, ListOptions, Numbers,
+    Partial, Request, SearchReturn, Section, SectionText, SelectParams, StatusItem, StoreMode,
+    Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError};
 use crate::UnixSeconds;
@@ -121,6 +122,27 @@ pub enum Command {
         /// (RFC 5182 §2.1).
         key: Result<SearchKey, UnknownCharset>,
     },
+    /// Tell which messages satisfy the key, in an order.
+    Sort {
+        /// Whether UIDs are to be told.
+        uid: bool,
+        /// As of [`Search`](Self::Search); `None` for a plain
+        /// [`sort`](super::response::sort).
+        returns: Option<Vec<SearchReturn>>,
+        /// By what they are sorted, each key once, the first first; at least one.
+        criteria: Vec<Criterion>,
+        /// As of [`Search`](Self::Search).
+        key: Result<SearchKey, UnknownCharset>,
+    },
+    /// Tell which messages satisfy the key, as threads.
+    Thread {
+        /// Whether UIDs are to be told.
+        uid: bool,
+        /// How messages become threads.
+        algorithm: Algorithm,
+        /// As of [`Search`](Self::Search).
+        key: Result<SearchKey, UnknownCharset>,
+    },
     /// Tell something of messages.
     Fetch {
         /// Which messages.
@@ -196,11 +218,13 @@ impl Command {
             },
             Request::UidExpunge(set) => Self::UidExpunge(MessageSet { uid: true, numbers: set }),
             Request::Search { uid, returns, charset, key } => {
-                let key = match charset {
-                    Some(name) if !known_charset(&name) => Err(UnknownCharset),
-                    _ => SearchKey::own(key),
-                };
-                Self::Search { uid, returns, key }
+                Self::Search { uid, returns, key: SearchKey::read(charset.as_deref(), key) }
+            }
+            Request::Sort { uid, returns, criteria, charset, key } => {
+                Self::Sort { uid, returns, criteria, key: SearchKey::read(Some(&charset), key) }
+            }
+            Request::Thread { uid, algorithm, charset, key } => {
+                Self::Thread { uid, algorithm, key: SearchKey::read(Some(&charset), key) }
             }
             Request::Fetch { uid, set, items, modifiers } => {
                 let items = own_items(items, uid, modifiers.changed_since.is_some());
@@ -475,6 +499,13 @@ impl SearchKey {
             Self::Or(one, other) => one.asks_modseq() || other.asks_modseq(),
             Self::And(keys) => keys.iter().any(Self::asks_modseq),
             _ => false,
+        }
+    }
+
+    fn read(charset: Option<&[u8]>, key: Key<'_>) -> Result<Self, UnknownCharset> {
+        match charset {
+            Some(name) if !known_charset(name) => Err(UnknownCharset),
+            _ => Self::own(key),
         }
     }
 

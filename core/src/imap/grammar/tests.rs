@@ -420,6 +420,40 @@ fn what_an_extended_search_is_to_tell() {
 }
 
 #[test]
+fn sort_programs() {
+    use SortKey::{Arrival, Cc, Date, DisplayFrom, DisplayTo, From, Size, Subject, To};
+    for (line, uid, expected) in [
+        (
+            "a SORT (arrival Cc DATE) us-ascii ALL",
+            false,
+            &[(Arrival, false), (Cc, false), (Date, false)][..],
+        ),
+        ("a UID SORT (FROM REVERSE SIZE) us-ascii ALL", true, &[(From, false), (Size, true)]),
+        (
+            "a SORT (reverse subject to SUBJECT) us-ascii ALL",
+            false,
+            &[(Subject, true), (To, false)],
+        ),
+        (
+            "a SORT (DISPLAYFROM DISPLAYTO) us-ascii ALL",
+            false,
+            &[(DisplayFrom, false), (DisplayTo, false)],
+        ),
+    ] {
+        let criteria = expected
+            .iter()
+            .map(|(key, reverse)| Criterion { key: *key, reverse: *reverse })
+            .collect();
+        let (returns, charset, key) = (None, text("us-ascii"), Key::All);
+        assert_eq!(read(line), Request::Sort { uid, returns, criteria, charset, key });
+    }
+    for line in ["a SORT RETURN () (SIZE) x ALL", "a SORT return (all) (SIZE) \"x\" ALL"] {
+        let Request::Sort { returns, charset, .. } = read(line) else { panic!("{line}") };
+        assert_eq!((returns, charset), (Some(vec![SearchReturn::All]), text("x")));
+    }
+}
+
+#[test]
 fn an_extended_list() {
     use ListSelect::{RecursiveMatch, SpecialUse, Subscribed};
     let mut all = ListOptions::default();
