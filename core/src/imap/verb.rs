@@ -1,7 +1,8 @@
 //! The names of commands.
 
 /// The commands that we know (RFC 3501 §6; ID: RFC 2971, ENABLE: RFC 5161, NAMESPACE: RFC 2342,
-/// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315).
+/// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315,
+/// REPLACE: RFC 8508).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFCs")]
 pub enum Verb {
@@ -35,17 +36,19 @@ pub enum Verb {
     Store,
     Copy,
     Move,
+    Replace,
     UidExpunge,
     UidSearch,
     UidFetch,
     UidStore,
     UidCopy,
     UidMove,
+    UidReplace,
 }
 
 impl Verb {
     /// All of them, in the order of the legality table.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -76,12 +79,14 @@ impl Verb {
         Self::Store,
         Self::Copy,
         Self::Move,
+        Self::Replace,
         Self::UidExpunge,
         Self::UidSearch,
         Self::UidFetch,
         Self::UidStore,
         Self::UidCopy,
         Self::UidMove,
+        Self::UidReplace,
     ];
 
     /// The command of this name, in any case; not those that follow `UID`.
@@ -122,6 +127,7 @@ impl Verb {
             b"STORE" => Self::Store,
             b"COPY" => Self::Copy,
             b"MOVE" => Self::Move,
+            b"REPLACE" => Self::Replace,
             _ => return None,
         })
     }
@@ -136,6 +142,7 @@ impl Verb {
             Self::Store => Some(Self::UidStore),
             Self::Copy => Some(Self::UidCopy),
             Self::Move => Some(Self::UidMove),
+            Self::Replace => Some(Self::UidReplace),
             _ => None,
         }
     }
@@ -174,12 +181,14 @@ impl Verb {
             Self::Store => "STORE",
             Self::Copy => "COPY",
             Self::Move => "MOVE",
+            Self::Replace => "REPLACE",
             Self::UidExpunge => "UID EXPUNGE",
             Self::UidSearch => "UID SEARCH",
             Self::UidFetch => "UID FETCH",
             Self::UidStore => "UID STORE",
             Self::UidCopy => "UID COPY",
             Self::UidMove => "UID MOVE",
+            Self::UidReplace => "UID REPLACE",
         }
     }
 

@@ -10,6 +10,7 @@
 )]
 
 mod alpn;
+mod appends;
 mod binary;
 mod bindings;
 mod clients;

@@ -5,7 +5,7 @@ use crate::Outbox;
 use crate::imap::response;
 
 /// What is served in every state.
-const SERVED: [&str; 18] = [
+const SERVED: [&str; 20] = [
     "IMAP4rev1",
     "LITERAL+",
     "ID",
@@ -24,6 +24,8 @@ const SERVED: [&str; 18] = [
     "LIST-STATUS",
     "SPECIAL-USE",
     "BINARY",
+    "MULTIAPPEND",
+    "REPLACE",
 ];
 
 impl Server {
