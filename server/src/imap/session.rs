@@ -8,7 +8,7 @@ use pillarbox_core::compression::Compresses;
 use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
-use pillarbox_core::imap::command::{Append, Command, Verb};
+use pillarbox_core::imap::command::{Append, AppendMessage, Command, Verb};
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
@@ -19,7 +19,7 @@ use pillarbox_core::{
 };
 use pillarbox_store::StoreError;
 
-use super::append::{self, Filing};
+use super::append::{self, Filing, Refusal};
 use super::commands::{self, Answer, answered};
 use super::open::{Open, Tools};
 use super::{copy, fetch, mailboxes};
@@ -89,7 +89,7 @@ enum Outcome {
     /// The selected mailbox was deleted meanwhile; and what the command has come to, if one was
     /// under way.
     Deleted(Option<Answer>),
-    AppendBegun(Result<Filing, Answer>),
+    AppendBegun(Result<Filing, Refusal>),
     Spooled(Spool, Result<(), Fault>),
     Login(Verdict, Who),
 }
@@ -229,6 +229,7 @@ impl ImapSession {
                     filing.push(bytes);
                 }
             }
+            Event::AppendNext(message) => self.on_append_next(message),
             Event::AppendEnd => self.on_append_end(now.wall),
             Event::AuthResponse(response) => match self.exchange.take() {
                 Some(exchange) => self.on_sasl(exchange.answer(&response), out),
@@ -332,8 +333,24 @@ impl ImapSession {
             self.finish(&Answer::bad("log in first"), out);
             return;
         };
+        // What the number means is settled now: nothing is told before the command ends.
+        let named = append.replaces.as_ref().zip(self.open.as_ref());
+        let replaces = match named.map(|(set, open)| open.only(set)) {
+            None => None,
+            Some(Ok(Some(replaced))) => Some(replaced),
+            Some(Ok(None)) => return self.finish(&append::gone(), out),
+            Some(Err(_)) => return self.finish(&commands::no_such_message(), out),
+        };
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            Outcome::AppendBegun(append::begin(&tools, append).await)
+            Outcome::AppendBegun(append::begin(&tools, append, replaces).await)
+        }));
+    }
+
+    fn on_append_next(&mut self, message: AppendMessage) {
+        let (Some(tools), Some(filing)) = (self.tools(), self.filing.take()) else { return };
+        let mut random = self.context.random();
+        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
+            Outcome::AppendBegun(append::next(&tools, random.as_mut(), filing, message).await)
         }));
     }
 
@@ -387,7 +404,11 @@ impl ImapSession {
                     log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
                 }
             }
-            Outcome::AppendBegun(Err(answer)) => self.finish(&answer, out),
+            Outcome::AppendBegun(Err(refusal)) => {
+                let (answer, error) = refusal.told();
+                self.log_failure(error.as_ref());
+                self.finish(&answer, out);
+            }
             Outcome::Spooled(spool, result) => match (&mut self.filing, result) {
                 (Some(filing), Ok(())) => filing.spool = spool,
                 (_, Err(fault)) => {
@@ -429,7 +450,7 @@ impl ImapSession {
 
     fn drop_filing(&mut self) {
         if let Some(filing) = self.filing.take() {
-            filing.spool.discard(&self.desk);
+            filing.discard(&self.desk);
         }
     }
 

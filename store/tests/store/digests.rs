@@ -2,7 +2,7 @@
 
 use pillarbox_core::mime::Digest;
 use pillarbox_store::{
-    Change, Flags, Found, MailboxId, Message, Place, Read, Store, UidRange, What, Write,
+    Change, Flags, Found, MailboxId, Message, NewMessage, Place, Read, Store, UidRange, What, Write,
 };
 
 use crate::fixture::{Fixture, NOW, deliver, inline, options, recipient};
@@ -98,11 +98,14 @@ fn an_old_store_gets_its_digests() {
     fixture.done(Write::Append {
         by,
         mailbox,
-        flags: Flags::NONE,
-        keywords: vec![],
-        internaldate: NOW,
+        messages: vec![NewMessage {
+            flags: Flags::NONE,
+            keywords: vec![],
+            internaldate: NOW,
+            body: inline(LETTER),
+        }],
+        replaces: None,
         now: NOW,
-        body: inline(LETTER),
     });
     let before: Vec<_> = digests(&mut fixture, mailbox, What::Digest);
     let Fixture { dir, store, writer, reader, ann, bob } = fixture;

@@ -32,6 +32,8 @@ pub(super) const SERVED: &[&str] = &[
     "SPECIAL-USE",
     "BINARY",
     "PREVIEW",
+    "MULTIAPPEND",
+    "REPLACE",
 ];
 
 const COMPRESS: &str = "COMPRESS=DEFLATE";
