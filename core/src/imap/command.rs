@@ -230,6 +230,16 @@ impl Command {
         }
     }
 
+    /// Whether it may be given only after ENABLE QRESYNC (RFC 7162 §3.2.3).
+    #[must_use]
+    pub const fn needs_qresync(&self) -> bool {
+        match self {
+            Self::Select { params, .. } => params.qresync.is_some(),
+            Self::Fetch { modifiers, .. } => modifiers.vanished,
+            _ => false,
+        }
+    }
+
     const fn plain(verb: Verb) -> Option<Self> {
         match verb {
             Verb::Noop | Verb::Check => Some(Self::Noop),
@@ -424,6 +434,20 @@ pub enum SearchKey {
 }
 
 impl SearchKey {
+    /// Whether messages are named by number: those must not change while the search goes on, though
+    /// its answer be in UIDs (RFC 7162 §3.2.10.2, RFC 9051 §7.5.1). Recursion is as deep as the
+    /// grammar lets keys nest.
+    #[must_use]
+    pub fn has_numbers(&self) -> bool {
+        match self {
+            Self::In(set) => !set.uid && set.numbers != Numbers::Saved,
+            Self::Not(key) => key.has_numbers(),
+            Self::Or(one, other) => one.has_numbers() || other.has_numbers(),
+            Self::And(keys) => keys.iter().any(Self::has_numbers),
+            _ => false,
+        }
+    }
+
     /// Whether a MODSEQ is among what is asked: then the highest one of what is found is told with
     /// it (RFC 7162 §3.1.5). Recursion is as deep as the grammar lets keys nest.
     #[must_use]

@@ -8,6 +8,10 @@ impl Enabled {
     /// MODSEQ is told with every change of a message (RFC 7162 §3.1).
     pub const CONDSTORE: Self = Self(1);
 
+    /// Messages that are gone are told by their UIDs (RFC 7162 §3.2). CONDSTORE is part of it
+    /// (§3.2.3).
+    pub const QRESYNC: Self = Self(1 << 1 | Self::CONDSTORE.0);
+
     /// The extension of this name, in any case; none where it is no extension that is switched on:
     /// such words are passed over (RFC 5161 §3.1).
     #[must_use]
@@ -34,7 +38,8 @@ impl Enabled {
     }
 }
 
-const NAMES: [(&str, Enabled); 1] = [("CONDSTORE", Enabled::CONDSTORE)];
+const NAMES: [(&str, Enabled); 2] =
+    [("CONDSTORE", Enabled::CONDSTORE), ("QRESYNC", Enabled::QRESYNC)];
 
 #[cfg(test)]
 mod tests {
@@ -46,8 +51,11 @@ mod tests {
             assert_eq!(Enabled::named(&name.to_ascii_lowercase()), extension);
             assert!(Enabled::default().with(extension).has(extension));
             assert!(!Enabled::default().has(extension));
-            assert_eq!(extension.names().collect::<Vec<_>>(), [name]);
+            assert!(extension.names().any(|told| told == name));
         }
+        let both: Vec<_> = Enabled::QRESYNC.names().collect();
+        assert_eq!(both, ["CONDSTORE", "QRESYNC"]);
+        assert!(!Enabled::CONDSTORE.has(Enabled::QRESYNC));
         assert_eq!(Enabled::named("IDLE"), Enabled::default());
     }
 }

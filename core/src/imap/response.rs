@@ -194,6 +194,15 @@ pub fn expunge(sequence: u32, out: &mut impl Sink) {
     numbered(sequence, b" EXPUNGE\r\n", out);
 }
 
+/// `* VANISHED …` (RFC 7162 §3.2.10): the messages with these UIDs are gone, in ranges that ascend
+/// and have both ends in them. With `earlier`, they were gone when the mailbox was opened, and no
+/// numbers change.
+pub fn vanished(earlier: bool, uids: impl IntoIterator<Item = (u32, u32)>, out: &mut impl Sink) {
+    out.put(if earlier { b"* VANISHED (EARLIER)" } else { b"* VANISHED" });
+    number_set(uids, out);
+    out.put(b"\r\n");
+}
+
 /// `* FLAGS (…)`: all flags that messages of this mailbox may have.
 pub fn flags(keywords: &Keywords, out: &mut impl Sink) {
     out.put(b"* FLAGS (");

@@ -39,7 +39,8 @@ pub(super) async fn fetch(
     let Ok(stretches) = open.view.resolve(set) else { return Ok((no_such_message(), None)) };
     let mut uids = ranges(&stretches);
     if let Some(since) = modifiers.changed_since {
-        uids = modseqs::changed_since(tools, open, since, &uids).await?;
+        let vanished = modifiers.vanished.then_some(set);
+        uids = modseqs::changed_since(tools, open, since, vanished, &uids).await?;
     }
     let sets_seen = items.iter().any(|item| matches!(item, FetchItem::Body(b) if b.sets_seen()));
     let seen = if sets_seen && !open.read_only && !uids.is_empty() {

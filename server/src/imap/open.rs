@@ -51,6 +51,8 @@ pub(super) struct Open {
     pub(super) aware: bool,
     /// The highest MODSEQ that it was told of a message.
     pub(super) told_modseq: u64,
+    /// It was told that it does not know all up to there.
+    pub(super) behind: bool,
     /// The parts of the large message that was looked into last, by UID: clients ask for such a
     /// message in many small pieces.
     pub(super) parsed: Option<(u32, Rc<Structure>)>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
-use pillarbox_core::imap::command::{Append, Command, Verb};
+use pillarbox_core::imap::command::{Append, Command, SearchKey, Verb};
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
@@ -312,7 +312,10 @@ impl ImapSession {
                     open.close(&tools);
                     Outcome::Deleted(None)
                 }
-                told => Outcome::Told(Some(open), told.err()),
+                told => {
+                    open.confine(&tools);
+                    Outcome::Told(Some(open), told.err())
+                }
             }
         }));
     }
@@ -449,13 +452,13 @@ async fn run(
             let status = commands::status(&tools, &mailbox, &items).await;
             settle(tools, open, changed, status).await
         }
-        (Command::Select { mailbox, read_only, .. }, open) => {
+        (Command::Select { mailbox, read_only, params }, open) => {
             if let Some(open) = open {
                 open.close(&tools);
                 // RFC 7162 §3.2.11: the border between what is told of the one and of the other.
                 tools.pen.write(|out| response::ok(Code::Closed, "closed", out));
             }
-            match commands::select(&tools, &mailbox, read_only).await {
+            match commands::select(&tools, &mailbox, read_only, &params).await {
                 Ok((open, answer)) => Outcome::Done(Some(open), answer, None),
                 Err(error) => Outcome::Done(None, Answer::failed(&error), Some(error)),
             }
@@ -493,9 +496,10 @@ async fn run(
         }
         (Command::Search { uid, returns, key }, Some(mut open)) => {
             let returns = returns.as_deref();
+            let by_uid = uid && !key.as_ref().is_ok_and(SearchKey::has_numbers);
             let found = search::search(&tools, &mut open, uid, returns, key, now).await;
             let found = found.map(|answer| (answer, None));
-            wrap_up(tools, open, changed, expunges(uid), found).await
+            wrap_up(tools, open, changed, expunges(by_uid), found).await
         }
         (Command::Fetch { set, items, modifiers }, Some(mut open)) => {
             let fetched = fetch::fetch(&tools, &mut open, &set, &items, &modifiers).await;
@@ -569,7 +573,7 @@ async fn wrap_up(
     expunges: Expunges,
     result: Result<(Answer, Option<u64>), StoreError>,
 ) -> Outcome {
-    let (answer, own, error) = match result {
+    let (mut answer, own, error) = match result {
         Ok((answer, own)) => (answer, own, None),
         Err(error) => (Answer::failed(&error), None, Some(error)),
     };
@@ -590,7 +594,16 @@ async fn wrap_up(
             open.close(&tools);
             Outcome::Deleted(Some(answer))
         }
-        late => Outcome::Done(Some(open), answer, error.or_else(|| late.err())),
+        late => {
+            // RFC 7162 §3.2.7, RFC 6851 §4.4; not at CLOSE (§3.2.8), after which nothing is told.
+            if answer.took_out && open.aware && late.is_ok() {
+                open.behind = false;
+                answer.code = Some(Code::HighestModSeq(open.pin.at()));
+            } else {
+                open.confine(&tools);
+            }
+            Outcome::Done(Some(open), answer, error.or_else(|| late.err()))
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub use fetch::{
     Which,
 };
 pub use list::{ListOptions, ListReturn, ListSelect, PATTERNS_MAX};
-pub use modifier::{FetchModifiers, SelectParams};
+pub use modifier::{FetchModifiers, Resync, Sample, SelectParams};
 pub use primitive::{Day, Text};
 pub use request::{
     FlagRef, Head, Request, StatusItem, StoreMode, append, arguments, command, head, tag,

@@ -5,12 +5,13 @@ use crate::Outbox;
 use crate::imap::response;
 
 /// What is served in every state.
-const SERVED: [&str; 18] = [
+const SERVED: [&str; 19] = [
     "IMAP4rev1",
     "LITERAL+",
     "ID",
     "ENABLE",
     "CONDSTORE",
+    "QRESYNC",
     "IDLE",
     "NAMESPACE",
     "CHILDREN",

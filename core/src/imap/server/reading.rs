@@ -67,6 +67,9 @@ impl Server {
                 {
                     Err(Mistake::TooLong)
                 }
+                Some(command) if command.needs_qresync() && !self.enabled.has(Enabled::QRESYNC) => {
+                    Err(Mistake::NoQresync)
+                }
                 command => Ok(command),
             }
         });

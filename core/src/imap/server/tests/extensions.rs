@@ -33,6 +33,31 @@ fn what_the_machine_answers_alone_after_login() {
     );
 }
 
+/// RFC 7162 §3.2.3.
+#[test]
+fn qresync_is_switched_on_before_it_is_used() {
+    logged_in(
+        "C: a SELECT INBOX (QRESYNC (67890007 20050715194045000 41,43:211,214:541))
+        S: a BAD ENABLE QRESYNC first (id7)
+        C: b ENABLE CONDSTORE
+        S: * ENABLED CONDSTORE
+        S: b OK ENABLE completed
+        C: c SELECT INBOX (QRESYNC (67890007 20050715194045000))
+        S: c BAD ENABLE QRESYNC first (id7)
+        C: d SELECT INBOX
+        S: d OK [READ-WRITE] done
+        C: e UID FETCH 1:* FLAGS (CHANGEDSINCE 1 VANISHED)
+        S: e BAD ENABLE QRESYNC first (id7)
+        C: f ENABLE QRESYNC
+        S: * ENABLED CONDSTORE QRESYNC
+        S: f OK ENABLE completed
+        C: g UID FETCH 1:* FLAGS (CHANGEDSINCE 1 VANISHED)
+        S: g OK done
+        C: h SELECT INBOX (QRESYNC (67890007 20050715194045000))
+        S: h OK [READ-WRITE] done",
+    );
+}
+
 /// RFC 7162 §3.1: the commands that say that a client knows MODSEQs.
 #[test]
 fn some_commands_switch_modseqs_on() {
