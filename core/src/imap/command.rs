@@ -264,6 +264,8 @@ pub struct Append {
     pub date: Option<UnixSeconds>,
     /// How many bytes it will have.
     pub size: u64,
+    /// Whether NUL may be among them (RFC 3516 §4.4).
+    pub binary: bool,
 }
 
 impl Append {
@@ -273,11 +275,11 @@ impl Append {
     /// # Errors
     /// A mailbox name that cannot be.
     pub fn from_request(request: Request<'_>) -> Result<Option<(Self, bool)>, Refusal> {
-        let Request::Append { mailbox, flags, date, size, waits } = request else {
+        let Request::Append { mailbox, flags, date, size, waits, binary } = request else {
             return Ok(None);
         };
         let mailbox = MailboxName::read(&mailbox)?;
-        Ok(Some((Self { mailbox, flags: own_flags(flags), date, size }, waits)))
+        Ok(Some((Self { mailbox, flags: own_flags(flags), date, size, binary }, waits)))
     }
 }
 
@@ -346,6 +348,10 @@ pub enum FetchItem {
     Field(Field),
     /// Bytes of the message.
     Body(BodyItem),
+    /// Bytes of a part, decoded.
+    Binary(BinaryItem),
+    /// How many bytes there are of this part once it is decoded.
+    BinarySize(Vec<u32>),
     /// What its header says of it.
     Envelope,
     /// Of which parts it consists.
@@ -353,6 +359,29 @@ pub enum FetchItem {
         /// Whether to tell what `BODYSTRUCTURE` has and `BODY` has not.
         extended: bool,
     },
+}
+
+impl FetchItem {
+    /// Whether telling it sets `\Seen` (RFC 3501 §6.4.5, RFC 3516 §4.2).
+    #[must_use]
+    pub const fn sets_seen(&self) -> bool {
+        match self {
+            Self::Body(item) => item.sets_seen(),
+            Self::Binary(item) => !item.peek,
+            Self::Field(_) | Self::BinarySize(_) | Self::Envelope | Self::Structure { .. } => false,
+        }
+    }
+}
+
+/// Bytes of a part, decoded (RFC 3516 §4.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BinaryItem {
+    /// Whether `\Seen` is not set.
+    pub peek: bool,
+    /// The numbers of the part; none for the message itself, which is not encoded.
+    pub part: Vec<u32>,
+    /// Which piece of what is decoded.
+    pub partial: Option<Partial>,
 }
 
 /// Bytes of a message that are asked for.
@@ -528,6 +557,10 @@ fn own_item(item: Item<'_>) -> FetchItem {
         Item::Body { which, section, partial } => {
             FetchItem::Body(BodyItem { which, section: own_section(section), partial })
         }
+        Item::Binary { peek, part, partial } => {
+            FetchItem::Binary(BinaryItem { peek, part, partial })
+        }
+        Item::BinarySize(part) => FetchItem::BinarySize(part),
     }
 }
 

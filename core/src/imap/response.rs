@@ -3,11 +3,11 @@
 //! Nothing is allocated. Each function writes a whole line, except [`Fetch`], which is written item
 //! by item, so that large contents can follow in pieces.
 
-use super::command::BodyItem;
+use super::command::{BinaryItem, BodyItem};
 use super::enabled::Enabled;
 use super::flags::{FlagBits, Keywords, SYSTEM};
 use super::grammar::{
-    Fields, Origin, SearchReturn, SectionText, StatusItem, Which, atom_char, write_number,
+    Fields, Origin, Partial, SearchReturn, SectionText, StatusItem, Which, atom_char, write_number,
 };
 use super::name::MailboxName;
 use crate::mime::Structure;
@@ -92,6 +92,9 @@ pub enum Code<'a> {
     UidValidity(u32),
     /// `UNAVAILABLE`: it may work later.
     Unavailable,
+    /// `UNKNOWN-CTE` (RFC 3516 §4.3, §4.4): what is said of how the content is encoded cannot be
+    /// followed.
+    UnknownCte,
     /// `UNSEEN`: the number of the first message without `\Seen`.
     Unseen(u32),
 }
@@ -138,6 +141,7 @@ impl Code<'_> {
             Self::UidNext(number) => ("UIDNEXT", Some(number.into())),
             Self::UidValidity(number) => ("UIDVALIDITY", Some(number.into())),
             Self::Unavailable => ("UNAVAILABLE", None),
+            Self::UnknownCte => ("UNKNOWN-CTE", None),
             Self::Unseen(number) => ("UNSEEN", Some(number.into())),
         };
         out.put(b"[");
@@ -477,6 +481,27 @@ impl Fetch {
         out.put(b"}\r\n");
     }
 
+    /// A decoded part of which exactly `length` bytes will be appended by the caller before
+    /// anything else; `nul` says that there is one among them, which only a `literal8` can hold
+    /// (RFC 3516 §4.3).
+    pub fn binary_head(&mut self, item: &BinaryItem, length: u64, nul: bool, out: &mut impl Sink) {
+        self.name(b"BINARY[", out);
+        part_name(&item.part, out);
+        out.put(b"]");
+        origin(item.partial, out);
+        out.put(if nul { b" ~{" } else { b" {" });
+        decimal(length, out);
+        out.put(b"}\r\n");
+    }
+
+    /// `BINARY.SIZE[…] n`: how many bytes a part has once it is decoded.
+    pub fn binary_size(&mut self, part: &[u32], bytes: u64, out: &mut impl Sink) {
+        self.name(b"BINARY.SIZE[", out);
+        part_name(part, out);
+        out.put(b"] ");
+        decimal(bytes, out);
+    }
+
     /// Ends the response.
     pub fn end(self, out: &mut impl Sink) {
         out.put(b")\r\n");
@@ -542,12 +567,7 @@ fn section_name(item: &BodyItem, out: &mut impl Sink) {
         // RFC 3501 §6.4.5: the answer to BODY.PEEK is named BODY.
         Which::Body | Which::Peek => {
             out.put(b"BODY[");
-            for (index, number) in item.section.part.iter().enumerate() {
-                if index > 0 {
-                    out.put(b".");
-                }
-                decimal((*number).into(), out);
-            }
+            part_name(&item.section.part, out);
             if !item.section.part.is_empty() && item.section.text != SectionText::Whole {
                 out.put(b".");
             }
@@ -571,14 +591,27 @@ fn section_name(item: &BodyItem, out: &mut impl Sink) {
                 }
             }
             out.put(b"]");
-            // The answer names where the piece begins, but not how long it was to be.
-            if let Some(partial) = item.partial {
-                let Origin(origin) = partial.origin;
-                out.put(b"<");
-                decimal(origin, out);
-                out.put(b">");
-            }
+            origin(item.partial, out);
         }
+    }
+}
+
+fn part_name(part: &[u32], out: &mut impl Sink) {
+    for (index, number) in part.iter().enumerate() {
+        if index > 0 {
+            out.put(b".");
+        }
+        decimal((*number).into(), out);
+    }
+}
+
+/// The answer names where the piece begins, but not how long it was to be.
+fn origin(partial: Option<Partial>, out: &mut impl Sink) {
+    if let Some(partial) = partial {
+        let Origin(origin) = partial.origin;
+        out.put(b"<");
+        decimal(origin, out);
+        out.put(b">");
     }
 }
 

@@ -6,6 +6,7 @@ use memchr::memchr;
 
 use super::command::BodySection;
 use super::grammar::{Fields, Origin, Partial, SectionText};
+use crate::mime::media::Encoding;
 use crate::mime::{Content, PartId, Structure};
 
 /// Where the header of a message ends and its text begins: behind the first empty line. A message
@@ -75,6 +76,41 @@ impl Layout<'_> {
     }
 }
 
+/// A part as it lies in its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// Where its bytes lie.
+    pub place: Range<u64>,
+    /// How they are encoded; `None` if that is not known.
+    pub encoding: Option<Encoding>,
+}
+
+impl Layout<'_> {
+    /// Where the bytes of a part lie, and how they are encoded (RFC 3516 §3). The message itself,
+    /// with its header, is not encoded; its body is the part 1 of a message without parts. A part
+    /// that there is not is empty, as it is for [`place`](Self::place).
+    #[must_use]
+    pub fn encoded(&self, numbers: &[u32]) -> Encoded {
+        let identity = |place| Encoded { place, encoding: Some(Encoding::Identity) };
+        let structure = match self {
+            Self::Header { size, .. } if numbers.is_empty() => return identity(0..*size),
+            Self::Header { .. } => return identity(0..0),
+            Self::Structure(structure) if numbers.is_empty() => {
+                return identity(0..structure.root().body.end);
+            }
+            Self::Structure(structure) => structure,
+        };
+        let Some(id) = part(structure, numbers) else { return identity(0..0) };
+        let part = structure.part(id);
+        // RFC 2045 §6.1: what does not say how it is encoded is not.
+        let encoding = match structure.field(part, b"Content-Transfer-Encoding") {
+            Some(field) => Encoding::known(field.value),
+            None => Some(Encoding::Identity),
+        };
+        Encoded { place: part.body.clone(), encoding }
+    }
+}
+
 /// What must be known of a message; each takes in those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Needs {
@@ -95,6 +131,12 @@ impl Needs {
             (true, _) => Self::Header,
             (false, _) => Self::Structure,
         }
+    }
+
+    /// What must be known to decode a part.
+    #[must_use]
+    pub const fn of_part(numbers: &[u32]) -> Self {
+        if numbers.is_empty() { Self::Nothing } else { Self::Structure }
     }
 }
 
@@ -307,6 +349,47 @@ mod tests {
         assert_eq!(found(message, &[1, 1], Whole).unwrap(), "inner");
         assert_eq!(found(message, &[1, 1], Mime).unwrap(), "Subject: b\r\n\r\n");
         assert_eq!(found(message, &[1, 1, 1], Whole), None);
+    }
+
+    #[test]
+    fn parts_and_how_they_are_encoded() {
+        let part = |encoding: &str| format!("--a\r\n{encoding}\r\ntext\r\n");
+        let cte = "Content-Transfer-Encoding:";
+        let message = format!(
+            "{cte} 8bit\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n{}{}{}{}{}{}--a--",
+            part(""),
+            part(&format!("{cte} BASE64\r\n")),
+            part(&format!("{cte} (a) quoted-printable; x\r\n")),
+            part(&format!("{cte} x-uuencode\r\n")),
+            part(&format!("{cte}\r\n")),
+            part(&format!("{cte} Binary\r\n")),
+        );
+        let structure = Structure::of(message.as_bytes());
+        let take = |numbers: &[u32]| {
+            let Encoded { place, encoding } = Layout::Structure(&structure).encoded(numbers);
+            (&message[place.start as usize..place.end as usize], encoding)
+        };
+        let identity = Some(Encoding::Identity);
+        for (number, encoding) in [
+            (1, identity),
+            (2, Some(Encoding::Base64)),
+            (3, Some(Encoding::QuotedPrintable)),
+            (4, None),
+            (5, identity),
+            (6, identity),
+        ] {
+            assert_eq!(take(&[number]), ("text", encoding), "{number}");
+        }
+        assert_eq!(take(&[]), (&message[..], identity));
+        assert_eq!(take(&[7]), ("", identity));
+        let header = Layout::Header { end: 5, size: 9 };
+        assert_eq!(header.encoded(&[]).place, 0..9);
+        // The only part of a message without parts is encoded as its header says.
+        let message = format!("{cte} base64\r\n\r\ndGV4dA==");
+        let structure = Structure::of(message.as_bytes());
+        let encoded = Layout::Structure(&structure).encoded(&[1]);
+        assert_eq!(encoded.encoding, Some(Encoding::Base64));
+        assert_eq!(&message[encoded.place.start as usize..], "dGV4dA==");
     }
 
     #[test]

@@ -175,10 +175,23 @@ impl Encoding {
     /// Reads a Content-Transfer-Encoding.
     #[must_use]
     pub fn read(value: &[u8]) -> Self {
-        match word(value) {
-            Some(word) if word.eq_ignore_ascii_case(b"base64") => Self::Base64,
-            Some(word) if word.eq_ignore_ascii_case(b"quoted-printable") => Self::QuotedPrintable,
-            _ => Self::Identity,
+        Self::known(value).unwrap_or_default()
+    }
+
+    /// Reads a Content-Transfer-Encoding; `None` if it is not one of RFC 2045 §6.1. An empty one
+    /// says nothing, and is as good as none.
+    #[must_use]
+    pub fn known(value: &[u8]) -> Option<Self> {
+        let Some(word) = word(value) else { return Some(Self::Identity) };
+        let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+        if is(b"base64") {
+            Some(Self::Base64)
+        } else if is(b"quoted-printable") {
+            Some(Self::QuotedPrintable)
+        } else if is(b"7bit") || is(b"8bit") || is(b"binary") {
+            Some(Self::Identity)
+        } else {
+            None
         }
     }
 }

@@ -12,25 +12,27 @@ use super::open::Tools;
 use crate::job;
 use crate::smtp::spool::{Body, Spool};
 
+mod binary;
+
 /// A message being appended.
 #[derive(Debug)]
 pub(super) struct Filing {
     pub(super) mailbox: MailboxId,
     pub(super) append: Append,
     pub(super) spool: Spool,
-    /// Where in it a NUL stands: it is refused at its end, and what follows is not kept.
+    /// Where in it the first NUL stands. Where none may, it is refused at its end, and what follows
+    /// is not kept.
     nul: Option<u64>,
 }
 
 impl Filing {
     /// Takes the next bytes of the message.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        if self.nul.is_some() {
-            return;
+        if self.nul.is_none() {
+            self.nul = memchr(0, bytes).map(|at| self.spool.size() + at as u64);
         }
-        match memchr(0, bytes) {
-            None => self.spool.push(bytes),
-            Some(at) => self.nul = Some(self.spool.size() + at as u64),
+        if self.nul.is_none() || self.append.binary {
+            self.spool.push(bytes);
         }
     }
 }
@@ -55,14 +57,20 @@ pub(super) async fn end(
     now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
     let Filing { mailbox, append, spool, nul } = filing;
-    if let Some(at) = nul {
-        spool.discard(&tools.desk);
-        // RFC 3501 §9: a literal is made of CHAR8. With RFC 3516 there would be literals of any
-        // bytes.
-        return Ok(Answer::bad(format!(
-            "the message has a NUL at byte {at}: no literal holds one"
-        )));
-    }
+    let spool = match nul {
+        None => spool,
+        Some(_) if append.binary => match binary::lines(tools, random, spool).await? {
+            Ok(spool) => spool,
+            Err(refused) => return Ok(refused),
+        },
+        Some(at) => {
+            spool.discard(&tools.desk);
+            // RFC 3501 §9: a literal is made of CHAR8. Any bytes come in a literal8 (RFC 3516 §4.4).
+            return Ok(Answer::bad(format!(
+                "the message has a NUL at byte {at}: only a literal8 holds one"
+            )));
+        }
+    };
     let (file, body) = spool.finish(tools.desk.clone(), random).await;
     // Where nobody knows whether it was stored, a row may name the file: the next start sweeps it
     // if none does. Where the store was not asked, none does.

@@ -184,6 +184,7 @@ pub(super) async fn select(
         told_modseq: modseq,
         behind: false,
         parsed: None,
+        decoding: None,
     };
     open.store_claims(tools);
     tools.pen.write(|out| {

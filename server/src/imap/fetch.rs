@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use pillarbox_core::imap::Enabled;
-use pillarbox_core::imap::command::{BodyItem, FetchItem, MessageSet};
+use pillarbox_core::imap::command::{BinaryItem, BodyItem, FetchItem, MessageSet};
 use pillarbox_core::imap::flags::FlagBits;
 use pillarbox_core::imap::grammar::{FetchModifiers, Field, SectionText};
-use pillarbox_core::imap::response::Fetch;
+use pillarbox_core::imap::response::{Code, Fetch};
 use pillarbox_core::imap::section::{self, Layout, Needs};
 use pillarbox_core::mime::{Parser, Structure};
 use pillarbox_store::{
@@ -18,6 +18,8 @@ use super::commands::{Answer, PAGE, no_such_message};
 use super::modseqs;
 use super::open::{GATHERED_MAX, Open, Tools, ranges};
 use crate::job;
+
+pub(super) mod binary;
 
 /// A larger message is sent in pieces instead of being held whole.
 pub(super) const WHOLE_MAX: u64 = 256 << 10;
@@ -42,7 +44,7 @@ pub(super) async fn fetch(
         let vanished = modifiers.vanished.then_some(set);
         uids = modseqs::changed_since(tools, open, since, vanished, &uids).await?;
     }
-    let sets_seen = items.iter().any(|item| matches!(item, FetchItem::Body(b) if b.sets_seen()));
+    let sets_seen = items.iter().any(FetchItem::sets_seen);
     let seen = if sets_seen && !open.read_only && !uids.is_empty() {
         set_seen(tools, open, uids.clone()).await?
     } else {
@@ -54,7 +56,7 @@ pub(super) async fn fetch(
     } else {
         What::Facts
     };
-    let mut after = Some(0);
+    let (mut after, mut all_told) = (Some(0), true);
     while let Some(start) = after.filter(|_| !uids.is_empty()) {
         let question = Read::Messages {
             by: tools.account,
@@ -70,9 +72,15 @@ pub(super) async fn fetch(
             return Err(job::astray("fetch"));
         };
         for message in &page.messages {
-            one(tools, open, message, items, needs, seen).await?;
+            all_told &= one(tools, open, message, items, needs, seen).await?;
         }
         after = page.more;
+    }
+    // RFC 3516 §4.3.
+    if !all_told {
+        let text = "a part is encoded in a way that is not known here";
+        // What was set in messages that have no response will be told as news.
+        return Ok((Answer::no(Some(Code::UnknownCte), text), None));
     }
     Ok((Answer::ok("done"), seen))
 }
@@ -101,7 +109,7 @@ async fn set_seen(
     Ok(flagged.modseq)
 }
 
-/// One message's response.
+/// One message's response. Tells whether there is one; there is none where a part cannot be decoded.
 async fn one(
     tools: &Tools,
     open: &mut Open,
@@ -109,10 +117,14 @@ async fn one(
     items: &[FetchItem],
     needs: Option<Needs>,
     seen: Option<u64>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let facts = &message.facts;
-    let Some(sequence) = open.view.sequence_of(facts.uid) else { return Ok(()) };
+    let Some(sequence) = open.view.sequence_of(facts.uid) else { return Ok(true) };
     let known = Known::of(tools, open, message, needs.unwrap_or(Needs::Nothing)).await?;
+    if binary::cannot_decode(items, &known) {
+        return Ok(false);
+    }
+    let source = binary::Source { uid: facts.uid, text: message.text.as_deref() };
     let (flags, recent) = (FlagBits(facts.flags.0), open.view.is_recent(facts.uid));
     let mut fetch = tools.pen.write(|out| Fetch::begin(sequence, out));
     for item in items {
@@ -140,27 +152,19 @@ async fn one(
                     None => in_pieces(tools, open, &mut fetch, item, facts.uid, place).await?,
                 }
             }
+            FetchItem::Binary(item) => {
+                let encoded = known.layout().encoded(&item.part);
+                binary::content(tools, open, &mut fetch, item, source, encoded).await?;
+            }
+            FetchItem::BinarySize(part) => {
+                let encoded = known.layout().encoded(part);
+                let size = binary::size(tools, open, part, source, &encoded).await?;
+                tools.pen.write(|out| fetch.binary_size(part, size, out));
+            }
         }
     }
-    // RFC 3501 §6.4.5: if `\Seen` was set by this, FLAGS belong to the response.
     let newly_seen = seen == Some(facts.modseq);
-    // RFC 7162 §3.2.4: and so does what tells a change, to those that know MODSEQs.
-    let aware = tools.enabled.has(Enabled::CONDSTORE);
-    let asked = |field| items.contains(&FetchItem::Field(field));
-    tools.pen.write(|out| {
-        if newly_seen && !asked(Field::Flags) {
-            fetch.flags(flags, recent, &open.keywords, out);
-        }
-        if newly_seen && aware && !asked(Field::Uid) {
-            fetch.uid(facts.uid, out);
-        }
-        if newly_seen && aware && !asked(Field::ModSeq) {
-            fetch.modseq(facts.modseq, out);
-        }
-    });
-    if asked(Field::ModSeq) || newly_seen && aware {
-        open.tells_modseq(facts.modseq);
-    }
+    tell_change(tools, open, &mut fetch, items, facts, newly_seen);
     let gathered = tools.pen.write(|out| {
         fetch.end(out);
         out.len()
@@ -168,7 +172,39 @@ async fn one(
     if gathered > GATHERED_MAX {
         tools.pen.room().await;
     }
-    Ok(())
+    Ok(true)
+}
+
+/// What belongs to a response without having been asked for.
+fn tell_change(
+    tools: &Tools,
+    open: &mut Open,
+    fetch: &mut Fetch,
+    items: &[FetchItem],
+    facts: &Facts,
+    newly_seen: bool,
+) {
+    let asked = |field| items.contains(&FetchItem::Field(field));
+    // RFC 7162 §3.2.4: what tells a change, to those that know MODSEQs.
+    let aware = tools.enabled.has(Enabled::CONDSTORE);
+    if newly_seen {
+        let (flags, recent) = (FlagBits(facts.flags.0), open.view.is_recent(facts.uid));
+        tools.pen.write(|out| {
+            // RFC 3501 §6.4.5: if `\Seen` was set by this, FLAGS belong to the response.
+            if !asked(Field::Flags) {
+                fetch.flags(flags, recent, &open.keywords, out);
+            }
+            if aware && !asked(Field::Uid) {
+                fetch.uid(facts.uid, out);
+            }
+            if aware && !asked(Field::ModSeq) {
+                fetch.modseq(facts.modseq, out);
+            }
+        });
+    }
+    if asked(Field::ModSeq) || newly_seen && aware {
+        open.tells_modseq(facts.modseq);
+    }
 }
 
 /// What must be known of a message to tell an item; `None` if its bytes are not.
@@ -178,6 +214,9 @@ fn needs(item: &FetchItem) -> Option<Needs> {
         FetchItem::Envelope => Some(Needs::Header),
         FetchItem::Structure { .. } => Some(Needs::Structure),
         FetchItem::Body(item) => Some(Needs::of(&item.section)),
+        FetchItem::Binary(BinaryItem { part, .. }) | FetchItem::BinarySize(part) => {
+            Some(Needs::of_part(part))
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use pillarbox_core::imap::view::{Changes, Expunges, Stretch, View};
 use pillarbox_core::mime::Structure;
 use pillarbox_store::{AccountId, Found, Keyword, MailboxId, Read, StoreError, UidRange, Write};
 
+use super::fetch::binary::Decoding;
 use super::pins::{Pin, Pins};
 use super::recents::{Claims, Recents};
 use crate::job::{self, Job};
@@ -56,6 +57,8 @@ pub(super) struct Open {
     /// The parts of the large message that was looked into last, by UID: clients ask for such a
     /// message in many small pieces.
     pub(super) parsed: Option<(u32, Rc<Structure>)>,
+    /// Where decoding was left off: clients ask for large parts, too, in many pieces.
+    pub(super) decoding: Option<Decoding>,
 }
 
 impl Tools {

@@ -76,6 +76,21 @@ impl Spool {
         (self, result.map(drop))
     }
 
+    /// Some of what is in it, from a place on; nothing at its end.
+    pub(crate) async fn piece(&self, desk: &Desk<Job>, offset: u64) -> Result<Vec<u8>, Fault> {
+        match self.file {
+            Some(handle) if offset < self.written => {
+                desk.file("body look", handle, FileWork::Read { offset, count: PIECE }).await
+            }
+            _ => {
+                let begin =
+                    usize::try_from(offset - self.written.min(offset)).unwrap_or(usize::MAX);
+                let rest = self.memory.get(begin..).unwrap_or_default();
+                Ok(rest.get(..PIECE).unwrap_or(rest).to_vec())
+            }
+        }
+    }
+
     /// Makes the body ready for the store: a file is synced with its folder, so that the row that
     /// will name it never outlives it.
     pub(crate) async fn finish(

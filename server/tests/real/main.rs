@@ -10,6 +10,7 @@
 )]
 
 mod alpn;
+mod binary;
 mod bindings;
 mod clients;
 mod commands;

@@ -144,7 +144,17 @@ impl Imap {
 
     /// Files a message; the answer, without its tag.
     pub(crate) fn append(&mut self, mailbox: &str, text: &[u8]) -> String {
-        self.talk.send(format!("a APPEND {mailbox} {{{}+}}\r\n", text.len()).as_bytes()).unwrap();
+        self.append_as(mailbox, "", text)
+    }
+
+    /// The same in a literal8, which may hold any bytes.
+    pub(crate) fn append_binary(&mut self, mailbox: &str, text: &[u8]) -> String {
+        self.append_as(mailbox, "~", text)
+    }
+
+    fn append_as(&mut self, mailbox: &str, mark: &str, text: &[u8]) -> String {
+        let line = format!("a APPEND {mailbox} {mark}{{{}+}}\r\n", text.len());
+        self.talk.send(line.as_bytes()).unwrap();
         self.talk.send(&[text, b"\r\n"].concat()).unwrap();
         let line = self.talk.line().unwrap();
         line.strip_prefix("a ").unwrap_or_else(|| panic!("{line}")).to_owned()

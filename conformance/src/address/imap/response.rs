@@ -162,6 +162,10 @@ impl Reader<'_> {
                     values.push(Value::List(self.values(Some(b')'), depth + 1)?));
                 }
                 b'"' => values.push(Value::Text(self.quoted()?)),
+                b'~' if rest.first() == Some(&b'{') => {
+                    self.left = rest;
+                    values.push(Value::Text(self.literal()?));
+                }
                 b'{' => values.push(Value::Text(self.literal()?)),
                 b')' => return Err("`)` without `(`".into()),
                 _ => values.push(Value::Atom(self.atom(end))),
@@ -243,7 +247,8 @@ mod tests {
 
     #[test]
     fn fetch_is_read_with_sections_strings_and_literals() {
-        let text = "* 3 FETCH (UID 9 BODY[HEADER.FIELDS (TO CC)] {5}\r\na)\"(b X \"q\\\"\" Y NIL)";
+        let text = "* 3 FETCH (UID 9 BODY[HEADER.FIELDS (TO CC)] {5}\r\na)\"(b X \"q\\\"\" Y NIL \
+                    BINARY[1] ~{2}\r\n\0))";
         let Response::Data { number, name, values } = parse(text) else { panic!() };
         assert_eq!((number, name.as_str()), (Some(3), "FETCH"));
         let items = values[0].list();
@@ -251,6 +256,7 @@ mod tests {
         assert_eq!(items[3], Value::Text(b"a)\"(b".to_vec()));
         assert_eq!(items[5], Value::Text(b"q\"".to_vec()));
         assert_eq!(items[7], Value::Atom("NIL".into()));
+        assert_eq!(items[9], Value::Text(b"\0)".to_vec()));
     }
 
     #[test]

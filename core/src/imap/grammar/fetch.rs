@@ -1,4 +1,4 @@
-//! What FETCH can be asked for (RFC 3501 §6.4.5).
+//! What FETCH can be asked for (RFC 3501 §6.4.5, RFC 3516 §4.2).
 
 use super::primitive::{Text, astring, atom_char, byte, number, nz_number, space};
 use super::{Miss, Read};
@@ -24,6 +24,17 @@ pub enum Item<'a> {
         /// Which piece of them.
         partial: Option<Partial>,
     },
+    /// `BINARY[…]`, `BINARY.PEEK[…]`: the bytes of a part, decoded (RFC 3516 §4.2).
+    Binary {
+        /// Whether `\Seen` is not set.
+        peek: bool,
+        /// The numbers of a part. None for the message itself.
+        part: Vec<u32>,
+        /// Which piece of what is decoded.
+        partial: Option<Partial>,
+    },
+    /// `BINARY.SIZE[…]`: how many bytes there are of this part once it is decoded.
+    BinarySize(Vec<u32>),
     /// `ENVELOPE`.
     Envelope,
     /// `BODYSTRUCTURE`, or `BODY`, which is the same without what can be added to it.
@@ -141,6 +152,14 @@ fn item(input: &[u8]) -> Read<'_, Item<'_>> {
     let item = match found {
         Some(Word::Field(field)) => Item::Field(field),
         Some(Word::Body(which)) if rest.first() == Some(&b'[') => return section(rest, which),
+        Some(Word::Binary { peek }) => {
+            let (rest, part) = binary_section(rest)?;
+            let (rest, partial) = optional_partial(rest)?;
+            return Ok((rest, Item::Binary { peek, part, partial }));
+        }
+        Some(Word::BinarySize) => {
+            return binary_section(rest).map(|(rest, part)| (rest, Item::BinarySize(part)));
+        }
         Some(Word::Body(Which::Body)) => Item::Structure { extended: false },
         Some(Word::Rfc822) => whole(Which::Rfc822, SectionText::Whole),
         Some(Word::Header) => whole(Which::Header, SectionText::Header),
@@ -164,27 +183,27 @@ fn section(input: &[u8], which: Which) -> Read<'_, Item<'_>> {
         }
     };
     let (rest, ()) = byte(rest, b']', "]")?;
-    let (rest, partial) = match rest.first() {
-        Some(b'<') => partial(rest).map(|(rest, partial)| (rest, Some(partial)))?,
-        _ => (rest, None),
-    };
+    let (rest, partial) = optional_partial(rest)?;
     Ok((rest, Item::Body { which, section, partial }))
 }
 
-/// `section-part ["." section-text]` (RFC 3501 §9).
-fn part(input: &[u8]) -> Read<'_, Section<'_>> {
+/// `section-binary` (RFC 3516 §7): the numbers of a part, or none.
+fn binary_section(input: &[u8]) -> Read<'_, Vec<u32>> {
+    let (rest, ()) = byte(input, b'[', "[")?;
+    let (rest, part) = match rest.first() {
+        Some(b']') => (rest, Vec::new()),
+        _ => numbers(rest)?,
+    };
+    byte(rest, b']', "]").map(|(rest, ())| (rest, part))
+}
+
+/// `section-part` (RFC 3501 §9).
+fn numbers(input: &[u8]) -> Read<'_, Vec<u32>> {
     let (mut rest, first) = nz_number(input)?;
     let mut part = vec![first];
-    while let Some((b'.', after)) = rest.split_first() {
-        if !after.first().is_some_and(u8::is_ascii_digit) {
-            let (rest, text) = match after.split_at_checked(4) {
-                Some((name, rest)) if name.eq_ignore_ascii_case(b"MIME") => {
-                    (rest, SectionText::Mime)
-                }
-                _ => named_section(after)?,
-            };
-            return Ok((rest, Section { part, text }));
-        }
+    while let Some((b'.', after)) = rest.split_first()
+        && after.first().is_some_and(u8::is_ascii_digit)
+    {
         let (after, number) = nz_number(after)?;
         if part.len() == NUMBERS_MAX {
             return Err(Miss::error(rest, "at most 64 part numbers"));
@@ -192,7 +211,20 @@ fn part(input: &[u8]) -> Read<'_, Section<'_>> {
         part.push(number);
         rest = after;
     }
-    Ok((rest, Section { part, text: SectionText::Whole }))
+    Ok((rest, part))
+}
+
+/// `section-part ["." section-text]` (RFC 3501 §9).
+fn part(input: &[u8]) -> Read<'_, Section<'_>> {
+    let (rest, part) = numbers(input)?;
+    let Some((b'.', after)) = rest.split_first() else {
+        return Ok((rest, Section { part, text: SectionText::Whole }));
+    };
+    let (rest, text) = match after.split_at_checked(4) {
+        Some((name, rest)) if name.eq_ignore_ascii_case(b"MIME") => (rest, SectionText::Mime),
+        _ => named_section(after)?,
+    };
+    Ok((rest, Section { part, text }))
 }
 
 fn named_section(input: &[u8]) -> Read<'_, SectionText<Text<'_>>> {
@@ -238,6 +270,13 @@ fn field_names(input: &[u8]) -> Read<'_, Vec<Text<'_>>> {
     }
 }
 
+fn optional_partial(input: &[u8]) -> Read<'_, Option<Partial>> {
+    match input.first() {
+        Some(b'<') => partial(input).map(|(rest, partial)| (rest, Some(partial))),
+        _ => Ok((input, None)),
+    }
+}
+
 fn partial(input: &[u8]) -> Read<'_, Partial> {
     let (rest, ()) = byte(input, b'<', "<")?;
     let (rest, origin) = number(rest)?;
@@ -253,6 +292,8 @@ fn partial(input: &[u8]) -> Read<'_, Partial> {
 enum Word {
     Field(Field),
     Body(Which),
+    Binary { peek: bool },
+    BinarySize,
     Rfc822,
     Header,
     Text,
@@ -276,6 +317,9 @@ fn take_word(input: &[u8]) -> (&[u8], Option<Word>) {
         b"MODSEQ" => Word::Field(Field::ModSeq),
         b"BODY" => Word::Body(Which::Body),
         b"BODY.PEEK" => Word::Body(Which::Peek),
+        b"BINARY" => Word::Binary { peek: false },
+        b"BINARY.PEEK" => Word::Binary { peek: true },
+        b"BINARY.SIZE" => Word::BinarySize,
         b"RFC822" => Word::Rfc822,
         b"RFC822.HEADER" => Word::Header,
         b"RFC822.TEXT" => Word::Text,

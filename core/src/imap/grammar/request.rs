@@ -82,6 +82,8 @@ pub enum Request<'a> {
         size: u64,
         /// Whether the client waits for a `+` before it sends them.
         waits: bool,
+        /// Whether NUL may be among them: `~{size}` (RFC 3516 §4.4).
+        binary: bool,
     },
     /// `SEARCH` and `UID SEARCH`.
     Search {
@@ -441,8 +443,13 @@ fn read_append(input: &[u8]) -> Read<'_, Request<'_>> {
         }
         _ => (rest, None),
     };
+    // `literal8` (RFC 4466 §6), which may be non-synchronizing as others may.
+    let (rest, binary) = match rest.split_first() {
+        Some((b'~', rest)) => (rest, true),
+        _ => (rest, false),
+    };
     let (rest, (size, waits)) = announced(rest)?;
-    Ok((rest, Request::Append { mailbox, flags, date, size, waits }))
+    Ok((rest, Request::Append { mailbox, flags, date, size, waits, binary }))
 }
 
 fn store(input: &[u8], uid: bool) -> Read<'_, Request<'_>> {

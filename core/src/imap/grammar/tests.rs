@@ -112,6 +112,7 @@ fn fetch_items() {
         Item::Body { which, section, partial }
     };
     let body = |which, text, partial| part(which, &[], text, partial);
+    let binary = |peek, part: &[u32], partial| Item::Binary { peek, part: part.to_vec(), partial };
     let partial = |origin, count| Some(Partial { origin: Origin(origin), count });
     for (word, item) in [
         ("flags", Item::Field(Field::Flags)),
@@ -135,6 +136,10 @@ fn fetch_items() {
         ("BODYSTRUCTURE", Item::Structure { extended: true }),
         ("BODY", Item::Structure { extended: false }),
         ("BODY[1]", part(Which::Body, &[1], SectionText::Whole, None)),
+        ("BINARY[]", binary(false, &[], None)),
+        ("binary.peek[4.2.2.1]<5.7>", binary(true, &[4, 2, 2, 1], partial(5, 7))),
+        ("BINARY.SIZE[]", Item::BinarySize(vec![])),
+        ("BINARY.SIZE[1.2]", Item::BinarySize(vec![1, 2])),
         ("BODY.PEEK[1.2.mime]<0.1>", part(Which::Peek, &[1, 2], SectionText::Mime, partial(0, 1))),
         ("BODY[3.TEXT]", part(Which::Body, &[3], SectionText::Text, None)),
         (
@@ -241,26 +246,6 @@ fn the_other_commands() {
         ("A142 SELECT INBOX", select("INBOX", false)),
         ("A932 EXAMINE blurdybloop", select("blurdybloop", true)),
         (
-            "A003 APPEND saved-messages (\\Seen) {310}\r\n",
-            Request::Append {
-                mailbox: text("saved-messages"),
-                flags: vec![FlagRef::System(SEEN)],
-                date: None,
-                size: 310,
-                waits: true,
-            },
-        ),
-        (
-            "a APPEND {1}\r\nx () \" 7-Feb-1994 21:52:25 -0800\" {9999999999+}\r\n",
-            Request::Append {
-                mailbox: text("x"),
-                flags: vec![],
-                date: Some(UnixSeconds(760_686_745)),
-                size: 9_999_999_999,
-                waits: false,
-            },
-        ),
-        (
             "A003 STORE 2:4 +FLAGS (\\Deleted)",
             Request::Store {
                 uid: false,
@@ -280,6 +265,47 @@ fn the_other_commands() {
                 mode: StoreMode::Remove,
                 silent: true,
                 flags: vec![FlagRef::System(SEEN), FlagRef::Keyword("$Junk")],
+            },
+        ),
+    ] {
+        assert_eq!(read(line), request, "{line}");
+    }
+}
+
+#[test]
+fn appends() {
+    for (line, request) in [
+        (
+            "A003 APPEND saved-messages (\\Seen) {310}\r\n",
+            Request::Append {
+                mailbox: text("saved-messages"),
+                flags: vec![FlagRef::System(SEEN)],
+                date: None,
+                size: 310,
+                waits: true,
+                binary: false,
+            },
+        ),
+        (
+            "a APPEND {1}\r\nx () \" 7-Feb-1994 21:52:25 -0800\" {9999999999+}\r\n",
+            Request::Append {
+                mailbox: text("x"),
+                flags: vec![],
+                date: Some(UnixSeconds(760_686_745)),
+                size: 9_999_999_999,
+                waits: false,
+                binary: false,
+            },
+        ),
+        (
+            "a APPEND x ~{3+}\r\n",
+            Request::Append {
+                mailbox: text("x"),
+                flags: vec![],
+                date: None,
+                size: 3,
+                waits: false,
+                binary: true,
             },
         ),
     ] {
@@ -469,6 +495,11 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a FETCH 1 BODY[HEADER.FIELDS ()]", 30, "a string"),
         (b"a FETCH 1 BODY[HEADER.FIELDS (\"a:b\")]", 30, "a header field name"),
         (b"a FETCH 1 BODY.PEEK", 19, "["),
+        (b"a FETCH 1 BINARY", 16, "["),
+        (b"a FETCH 1 BINARY[1.MIME]", 18, "]"),
+        (b"a FETCH 1 BINARY[TEXT]", 17, "a number from 1 to 4294967295"),
+        (b"a FETCH 1 BINARY[1]<0.0>", 22, "a count above 0"),
+        (b"a APPEND x ~(", 12, "a literal"),
         (b"a STORE 1 FLAGS (\\Recent)", 17, "a flag that clients may set"),
         (b"a STORE 1 FLAG x", 10, "FLAGS"),
         (b"a SEARCH", 8, "a space"),

@@ -126,6 +126,30 @@ fn items_of_fetch() {
 }
 
 #[test]
+fn decoded_parts_are_named_by_their_numbers_and_origin() {
+    let part = |part: &[u32], origin: Option<u64>| BinaryItem {
+        peek: true,
+        part: part.to_vec(),
+        partial: origin.map(|origin| Partial { origin: Origin(origin), count: 9 }),
+    };
+    let text = written(|out| {
+        let mut fetch = Fetch::begin(1, out);
+        fetch.binary_head(&part(&[], None), 2, false, out);
+        out.put(b"xy");
+        fetch.binary_head(&part(&[4, 12], Some(7)), 2, true, out);
+        out.put(b"\0y");
+        fetch.binary_size(&[], 5, out);
+        fetch.binary_size(&[1, 2], 3, out);
+        fetch.end(out);
+    });
+    assert_eq!(
+        text,
+        "* 1 FETCH (BINARY[] {2}\r\nxy BINARY[4.12]<7> ~{2}\r\n\0y BINARY.SIZE[] 5 \
+         BINARY.SIZE[1.2] 3)\r\n"
+    );
+}
+
+#[test]
 fn sections_are_named_as_they_were_asked_for() {
     let fields = |which| SectionText::Fields(which, vec!["DATE".into(), "x(y".into()]);
     let part = |part: &[u32], text| BodyItem {
