@@ -30,6 +30,8 @@ pub const WORDS: &[&str] = &[
     "\r\n",
     "d NOOP\r\n",
     "v ENABLE QRESYNC\r\n",
+    "v ENABLE IMAP4rev2\r\n",
+    "v CREATE \"B\u{fc}cher/A&B\"\r\n",
     "w SELECT INBOX (QRESYNC (7 9 1:5,3 (1,3:4 2,5:9)) CONDSTORE)\r\n",
     "x UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5 VANISHED)\r\n",
     "y STORE 1 (UNCHANGEDSINCE 5) FLAGS ()\r\n",

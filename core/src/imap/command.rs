@@ -10,7 +10,7 @@ use super::grammar::{
     Day, FetchModifiers, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request,
     SearchReturn, Section, SectionText, SelectParams, StatusItem, StoreMode, Text, Which,
 };
-use super::name::{ListPattern, MailboxName, NameError};
+use super::name::{ListPattern, MailboxName, NameError, Spelling};
 use crate::UnixSeconds;
 
 pub use super::verb::Verb;
@@ -146,12 +146,13 @@ pub enum Command {
 }
 
 impl Command {
-    /// The owned form of what was read. What the machine answers alone, and APPEND, have none:
-    /// `None`.
+    /// The owned form of what was read, with names of mailboxes in this spelling. What the machine
+    /// answers alone, and APPEND, have none: `None`.
     ///
     /// # Errors
     /// What cannot be done with a command that is well formed.
-    pub fn from_request(request: Request<'_>) -> Result<Option<Self>, Refusal> {
+    pub fn from_request(request: Request<'_>, spelling: Spelling) -> Result<Option<Self>, Refusal> {
+        let mailbox_name = |sent: &Text<'_>| MailboxName::read(sent, spelling);
         Ok(Some(match request {
             Request::Plain(verb) => return Ok(Self::plain(verb)),
             Request::Append { .. } | Request::Enable(_) => return Ok(None),
@@ -163,34 +164,33 @@ impl Command {
                 initial: initial.map(Initial::read).transpose()?,
             },
             Request::List { reference, patterns, options } => {
-                let read = |pattern: &Text<'_>| ListPattern::read(&reference, pattern);
+                let read = |pattern: &Text<'_>| ListPattern::read(&reference, pattern, spelling);
                 let patterns = patterns.iter().map(read).collect::<Result<_, _>>()?;
                 Self::List { patterns, options }
             }
             Request::Lsub(reference, pattern) => {
-                Self::Lsub(ListPattern::read(&reference, &pattern)?)
+                Self::Lsub(ListPattern::read(&reference, &pattern, spelling)?)
             }
-            Request::Create(name) => Self::Create(MailboxName::read_new(&name)?),
-            Request::Delete(name) => Self::Delete(MailboxName::read(&name)?),
-            Request::Rename(from, to) => {
-                Self::Rename { from: MailboxName::read(&from)?, to: MailboxName::read_new(&to)? }
-            }
-            Request::Subscribe(name, on) => {
-                Self::Subscribe { mailbox: MailboxName::read(&name)?, on }
-            }
+            Request::Create(name) => Self::Create(MailboxName::read_new(&name, spelling)?),
+            Request::Delete(name) => Self::Delete(mailbox_name(&name)?),
+            Request::Rename(from, to) => Self::Rename {
+                from: mailbox_name(&from)?,
+                to: MailboxName::read_new(&to, spelling)?,
+            },
+            Request::Subscribe(name, on) => Self::Subscribe { mailbox: mailbox_name(&name)?, on },
             Request::Status(mailbox, items) => {
-                Self::Status { mailbox: MailboxName::read(&mailbox)?, items }
+                Self::Status { mailbox: mailbox_name(&mailbox)?, items }
             }
             Request::Select { mailbox, read_only, params } => {
-                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only, params }
+                Self::Select { mailbox: mailbox_name(&mailbox)?, read_only, params }
             }
             Request::Copy { uid, set, mailbox } => Self::Copy {
                 set: MessageSet { uid, numbers: set },
-                mailbox: MailboxName::read(&mailbox)?,
+                mailbox: mailbox_name(&mailbox)?,
             },
             Request::Move { uid, set, mailbox } => Self::Move {
                 set: MessageSet { uid, numbers: set },
-                mailbox: MailboxName::read(&mailbox)?,
+                mailbox: mailbox_name(&mailbox)?,
             },
             Request::UidExpunge(set) => Self::UidExpunge(MessageSet { uid: true, numbers: set }),
             Request::Search { uid, returns, charset, key } => {
@@ -274,11 +274,14 @@ impl Append {
     ///
     /// # Errors
     /// A mailbox name that cannot be.
-    pub fn from_request(request: Request<'_>) -> Result<Option<(Self, bool)>, Refusal> {
+    pub fn from_request(
+        request: Request<'_>,
+        spelling: Spelling,
+    ) -> Result<Option<(Self, bool)>, Refusal> {
         let Request::Append { mailbox, flags, date, size, waits, binary } = request else {
             return Ok(None);
         };
-        let mailbox = MailboxName::read(&mailbox)?;
+        let mailbox = MailboxName::read(&mailbox, spelling)?;
         Ok(Some((Self { mailbox, flags: own_flags(flags), date, size, binary }, waits)))
     }
 }

@@ -9,7 +9,7 @@ use super::flags::{FlagBits, Keywords, SYSTEM};
 use super::grammar::{
     Fields, Origin, Partial, SearchReturn, SectionText, StatusItem, Which, atom_char, write_number,
 };
-use super::name::MailboxName;
+use super::name::{MailboxName, Spelling};
 use crate::mime::Structure;
 use crate::wire::date::ImapDate;
 use crate::{Outbox, UnixSeconds};
@@ -233,8 +233,8 @@ pub fn permanent_flags(keywords: Option<&Keywords>, out: &mut impl Sink) {
 }
 
 /// `* LIST (attributes) "/" name`: a mailbox. Attributes come with their backslash.
-pub fn list(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
-    list_extended(attributes, name, &[], out);
+pub fn list(attributes: &[&str], name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
+    list_extended(attributes, name, &[], spelling, out);
 }
 
 /// The same as an extended LIST is answered: with the options that chose names below this one, if
@@ -243,10 +243,11 @@ pub fn list_extended(
     attributes: &[&str],
     name: &MailboxName,
     child_info: &[&str],
+    spelling: Spelling,
     out: &mut impl Sink,
 ) {
     out.put(b"* LIST (");
-    listed(attributes, name, out);
+    listed(attributes, name, spelling, out);
     for (index, option) in child_info.iter().enumerate() {
         out.put(if index == 0 { &b" (\"CHILDINFO\" ("[..] } else { b" " });
         string(option.as_bytes(), out);
@@ -255,13 +256,13 @@ pub fn list_extended(
 }
 
 /// `* LSUB (attributes) "/" name`: a name subscribed to.
-pub fn lsub(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
+pub fn lsub(attributes: &[&str], name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
     out.put(b"* LSUB (");
-    listed(attributes, name, out);
+    listed(attributes, name, spelling, out);
     out.put(b"\r\n");
 }
 
-fn listed(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
+fn listed(attributes: &[&str], name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
     for (index, attribute) in attributes.iter().enumerate() {
         if index > 0 {
             out.put(b" ");
@@ -269,7 +270,7 @@ fn listed(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
         out.put(attribute.as_bytes());
     }
     out.put(b") \"/\" ");
-    mailbox(name, out);
+    mailbox(name, spelling, out);
 }
 
 /// The answer to LIST with an empty pattern: the hierarchy delimiter (RFC 3501 §6.3.8).
@@ -301,9 +302,14 @@ pub fn enabled(extensions: Enabled, out: &mut impl Sink) {
 }
 
 /// `* STATUS name (…)`.
-pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Sink) {
+pub fn status(
+    name: &MailboxName,
+    items: &[(StatusItem, u64)],
+    spelling: Spelling,
+    out: &mut impl Sink,
+) {
     out.put(b"* STATUS ");
-    mailbox(name, out);
+    mailbox(name, spelling, out);
     out.put(b" (");
     for (index, (item, value)) in items.iter().enumerate() {
         if index > 0 {
@@ -318,6 +324,7 @@ pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Si
             StatusItem::AppendLimit => b"APPENDLIMIT ",
             StatusItem::Size => b"SIZE ",
             StatusItem::HighestModSeq => b"HIGHESTMODSEQ ",
+            StatusItem::Deleted => b"DELETED ",
         });
         decimal(*value, out);
     }
@@ -525,6 +532,11 @@ pub fn string(text: &[u8], out: &mut impl Sink) {
         out.put(text);
         return;
     }
+    quoted(text, out);
+}
+
+/// A string with quotes, of bytes that may stand within them.
+fn quoted(text: &[u8], out: &mut impl Sink) {
     out.put(b"\"");
     let mut rest = text;
     while let Some(place) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
@@ -555,8 +567,14 @@ fn astring(text: &[u8], out: &mut impl Sink) {
     }
 }
 
-fn mailbox(name: &MailboxName, out: &mut impl Sink) {
-    astring(name.to_utf7().as_bytes(), out);
+/// RFC 9051 §9, RFC 6855 §3: UTF-8 may stand in quotes for those who have said that they know it.
+fn mailbox(name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
+    let spelled = name.spelled(spelling);
+    if spelled.is_ascii() {
+        astring(spelled.as_bytes(), out);
+    } else {
+        quoted(spelled.as_bytes(), out);
+    }
 }
 
 fn section_name(item: &BodyItem, out: &mut impl Sink) {

@@ -263,8 +263,10 @@ impl View {
             self.told = self.count();
             response::exists(self.told, out);
         }
-        // RFC 3501 §7.3.2: with the size of the mailbox.
-        if grown || resized {
+        // RFC 3501 §7.3.2: with the size of the mailbox; but RFC 9051 has no recent messages
+        // (appendix E).
+        let recents = !enabled.has(Enabled::IMAP4REV2);
+        if recents && (grown || resized) {
             let recent = self.recent_count();
             if grown || recent != self.told_recent {
                 self.told_recent = recent;
@@ -279,7 +281,7 @@ impl View {
             if let Some(sequence) = self.sequence_of(uid) {
                 let mut fetch = Fetch::begin(sequence, out);
                 fetch.uid(uid, out);
-                fetch.flags(flags, self.is_recent(uid), keywords, out);
+                fetch.flags(flags, recents && self.is_recent(uid), keywords, out);
                 if enabled.has(Enabled::CONDSTORE) {
                     fetch.modseq(modseq, out);
                 }

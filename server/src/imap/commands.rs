@@ -16,6 +16,7 @@ use pillarbox_store::{
 };
 
 use super::copy::{Copied, runs};
+use super::mailboxes;
 use super::modseqs;
 use super::open::{GATHERED_MAX, Open, Tools, keywords, ranges};
 use crate::job;
@@ -133,11 +134,12 @@ pub(super) async fn status(
                 StatusItem::AppendLimit => tools.append_bytes_max.into(),
                 StatusItem::Size => status.bytes,
                 StatusItem::HighestModSeq => status.highestmodseq,
+                StatusItem::Deleted => status.deleted,
             };
             (*item, value)
         })
         .collect();
-    tools.pen.write(|out| response::status(name, &values, out));
+    tools.pen.write(|out| response::status(name, &values, tools.enabled.spelling(), out));
     Ok(Answer::ok("done"))
 }
 
@@ -190,15 +192,23 @@ pub(super) async fn select(
     tools.pen.write(|out| {
         response::flags(&open.keywords, out);
         response::exists(open.view.count(), out);
-        response::recent(open.view.recent_count(), out);
-        if let Some(first) = selected.first_unseen.and_then(|uid| open.view.sequence_of(uid)) {
-            response::ok(Code::Unseen(first), "first unseen", out);
+        if !tools.rev2() {
+            response::recent(open.view.recent_count(), out);
+            if let Some(first) = selected.first_unseen.and_then(|uid| open.view.sequence_of(uid)) {
+                response::ok(Code::Unseen(first), "first unseen", out);
+            }
         }
         response::ok(Code::UidValidity(selected.status.uidvalidity), "valid", out);
         response::ok(Code::UidNext(selected.status.uidnext), "next", out);
         response::ok(Code::HighestModSeq(modseq), "highest", out);
         response::permanent_flags((!read_only).then_some(&open.keywords), out);
     });
+    if tools.rev2()
+        && let Err(error) = mailboxes::tell_one(tools, name).await
+    {
+        open.close(tools);
+        return Err(error);
+    }
     if let (Some(known), Some(changes)) = (known, selected.changes.take()) {
         modseqs::resync(tools, &mut open, known, changes).await;
     }
@@ -280,7 +290,7 @@ pub(super) async fn tell_flags(tools: &Tools, open: &mut Open, state: &FlagState
             fetch.uid(state.uid, out);
         }
         if told.flags {
-            let recent = open.view.is_recent(state.uid);
+            let recent = tools.is_recent(open, state.uid);
             fetch.flags(FlagBits(state.flags.0), recent, &open.keywords, out);
         }
         if told.modseq {

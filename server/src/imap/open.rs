@@ -62,6 +62,16 @@ pub(super) struct Open {
 }
 
 impl Tools {
+    /// Whether the client goes by RFC 9051.
+    pub(super) const fn rev2(&self) -> bool {
+        self.enabled.has(Enabled::IMAP4REV2)
+    }
+
+    /// Whether a message is told as recent: RFC 9051 knows no such messages (appendix E).
+    pub(super) fn is_recent(&self, open: &Open, uid: u32) -> bool {
+        !self.rev2() && open.view.is_recent(uid)
+    }
+
     pub(super) async fn read(&self, label: &'static str, read: Read) -> Result<Found, StoreError> {
         job::read(&self.desk, label, read).await
     }

@@ -8,6 +8,7 @@ use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
 use pillarbox_core::imap::command::{Append, Command, SearchKey, Verb};
+use pillarbox_core::imap::grammar::SearchReturn;
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
@@ -495,6 +496,8 @@ async fn run(
             settle(tools, Some(open), true, moved).await
         }
         (Command::Search { uid, returns, key }, Some(mut open)) => {
+            // RFC 9051 §6.4.4: every search is answered by ESEARCH.
+            let returns = returns.or_else(|| tools.rev2().then(|| vec![SearchReturn::All]));
             let returns = returns.as_deref();
             let by_uid = uid && !key.as_ref().is_ok_and(SearchKey::has_numbers);
             let found = search::search(&tools, &mut open, uid, returns, key, now).await;

@@ -7,6 +7,7 @@ use crate::imap::response;
 /// What is served in every state.
 pub(super) const SERVED: &[&str] = &[
     "IMAP4rev1",
+    "IMAP4rev2",
     "LITERAL+",
     "ID",
     "ENABLE",

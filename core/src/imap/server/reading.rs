@@ -55,7 +55,9 @@ impl Server {
             if let grammar::Request::Enable(words) = request {
                 asked = words;
             }
-            match Command::from_request(request).map_err(Mistake::Refused)? {
+            match Command::from_request(request, self.enabled.spelling())
+                .map_err(Mistake::Refused)?
+            {
                 Some(Command::Authenticate { mechanism, .. })
                     if !self.config.offers(&mechanism, self.tls) =>
                 {
@@ -130,7 +132,11 @@ impl Server {
                 Verb::Append => grammar::append(rest, so_far.len()).map_err(Mistake::Syntax)?,
                 _ => None,
             };
-            match append.map(Append::from_request).transpose().map_err(Mistake::Refused)?.flatten()
+            match append
+                .map(|append| Append::from_request(append, self.enabled.spelling()))
+                .transpose()
+                .map_err(Mistake::Refused)?
+                .flatten()
             {
                 Some((append, _)) if append.size > append_max => Err(Mistake::MessageTooLarge),
                 Some((append, _)) => Ok(Some(append)),

@@ -1,6 +1,7 @@
 //! What came after RFC 3501, and mailboxes that are made and go.
 
 use super::*;
+use crate::imap::name::Spelling;
 
 #[test]
 fn what_the_machine_answers_alone_after_login() {
@@ -97,7 +98,7 @@ fn a_first_message_comes_with_authenticate() {
         let line = format!("a AUTHENTICATE PLAIN {sent}");
         let (_, request) = grammar::command(line.as_bytes()).unwrap();
         let Ok(Some(Command::Authenticate { initial: Some(initial), .. })) =
-            Command::from_request(request)
+            Command::from_request(request, Spelling::Utf7)
         else {
             panic!("{line}")
         };
