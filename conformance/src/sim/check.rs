@@ -164,7 +164,7 @@ fn mailbox(world: &mut World, (account, place): Place) -> Result<Mailbox, String
     let question = Read::MailboxByName { account: by, name };
     let Found::Mailbox(info) = ask(world, question)? else { return Err("no mailbox".into()) };
     let mailbox = info.id;
-    let Found::Selected(selected) = ask(world, Read::Select { by, mailbox })? else {
+    let Found::Selected(selected) = ask(world, Read::Select { by, mailbox, since: None })? else {
         return Err("no keywords".into());
     };
     let Found::Status(status) = ask(world, Read::Status { by, mailbox })? else {

@@ -154,14 +154,22 @@ impl Imap {
 
     fn append_as(&mut self, mailbox: &str, mark: &str, text: &[u8]) -> String {
         let line = format!("a APPEND {mailbox} {mark}{{{}+}}\r\n", text.len());
-        self.talk.send(line.as_bytes()).unwrap();
-        self.talk.send(&[text, b"\r\n"].concat()).unwrap();
+        self.send(&[line.as_bytes(), text, b"\r\n"].concat());
+        self.answer()
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.talk.send(bytes).unwrap();
+    }
+
+    /// The tagged answer that comes next, without its tag; news of an open mailbox are passed over.
+    pub(crate) fn answer(&mut self) -> String {
         loop {
             let line = self.talk.line().unwrap();
-            if let Some(answer) = line.strip_prefix("a ") {
+            if let Some(answer) = line.trim_end().strip_prefix("a ") {
                 return answer.to_owned();
             }
-            // News of a mailbox that is open.
             assert!(line.starts_with("* "), "{line}");
         }
     }

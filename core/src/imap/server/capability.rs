@@ -7,10 +7,12 @@ use crate::imap::response;
 /// What is served in every state.
 pub(super) const SERVED: &[&str] = &[
     "IMAP4rev1",
+    "IMAP4rev2",
     "LITERAL+",
     "ID",
     "ENABLE",
     "CONDSTORE",
+    "QRESYNC",
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -19,12 +21,21 @@ pub(super) const SERVED: &[&str] = &[
     "MOVE",
     "ESEARCH",
     "SEARCHRES",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "THREAD=REFS",
     "WITHIN",
     "STATUS=SIZE",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "SPECIAL-USE",
     "BINARY",
+    "PREVIEW",
+    "MULTIAPPEND",
+    "REPLACE",
 ];
 
 const COMPRESS: &str = "COMPRESS=DEFLATE";
