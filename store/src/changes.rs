@@ -48,11 +48,11 @@ pub(crate) fn of(conn: &Connection, opened: &Mailbox, since: u64) -> Result<Chan
         };
         let was_there = row.get::<_, i64>(3)? <= from;
         match (was_there, row.get::<_, bool>(4)?) {
-            (true, true) => changes.vanished.push(UidRange::one(state.uid)),
+            // Also what came and went: a client may have seen it, and come back with the MODSEQ that it
+            // was told before (RFC 7162 §3.2.5.1: it is taken to know all UIDs).
+            (_, true) => changes.vanished.push(UidRange::one(state.uid)),
             (true, false) => changes.changed.push(state),
             (false, false) => changes.new.push(state),
-            // Came and went: the asker never knew it.
-            (false, true) => {}
         }
     }
     changes.vanished =

@@ -376,7 +376,7 @@ pub struct Changes {
     /// Messages that were there and have other flags now, ascending.
     pub changed: Vec<FlagState>,
     /// Messages that went, ascending. Some may be unknown to the asker, or known to be gone: those
-    /// that came and went since, once they are purged; and all that ever went, where the asker was
+    /// that came and went since; and all that ever went, where the asker was
     /// away for longer than is remembered.
     pub vanished: Vec<UidRange>,
     /// All keywords of the mailbox, by ascending bit: new flags may need new names.

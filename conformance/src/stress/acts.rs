@@ -113,9 +113,20 @@ impl Client<'_> {
         let stays = self.plan.stays(mailbox);
         let (sure, floor) = (self.record.sure(mailbox), self.record.floor(mailbox));
         let highest = self.record.highest(mailbox);
-        self.left = self.view.replace(View::opening(mailbox, read_only)).map(|view| view.mailbox);
+        self.keep();
+        let kept = self.kept.remove(mailbox);
+        let since = kept.as_ref().map(|(validity, modseq, _)| format!("{validity} {modseq}"));
+        let mut view = View::opening(mailbox, read_only);
+        if self.resyncs() {
+            view = view.resyncing(kept.map(|(.., kept)| kept));
+        }
+        self.left = self.view.replace(view).map(|view| view.mailbox);
         let verb = if read_only { "EXAMINE" } else { "SELECT" };
-        let with = if self.counts_changes() { " (CONDSTORE)" } else { "" };
+        let with = match since {
+            Some(since) => format!(" (QRESYNC ({since}))"),
+            None if self.counts_changes() => " (CONDSTORE)".into(),
+            None => String::new(),
+        };
         let answer = self.ask(&format!("{verb} {}{with}", quoted(mailbox)))?;
         if !answer.is_ok() {
             self.view = None;
@@ -180,6 +191,7 @@ impl Client<'_> {
         let command = if unselect { "UNSELECT" } else { "CLOSE" };
         let answer = self.ask(command)?;
         self.must(&answer, command)?;
+        self.keep();
         self.view = None;
         Ok(())
     }
@@ -242,8 +254,8 @@ impl Client<'_> {
         // Whether it can be done nobody knows.
         let done = self.ask(&command)?.is_ok();
         match &mut self.view {
-            // A session whose own mailbox is gone has nothing open, or ends.
-            Some(view) if done && kind == 0 && view.mailbox == one => Err(Stop::Away),
+            // A session whose own mailbox is gone has nothing open, or ends; others may have renamed it.
+            Some(view) if done && kind == 0 && !self.plan.stays(&view.mailbox) => Err(Stop::Away),
             Some(view) if done && kind == 1 && view.mailbox == one => {
                 view.mailbox = other;
                 Ok(())

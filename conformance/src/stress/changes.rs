@@ -118,7 +118,10 @@ impl Client<'_> {
         let flags = [self.keyword()];
         self.store_flags(picked, if adds { "+" } else { "-" }, &flags)?;
         if let Some(mailbox) = &mailbox {
-            self.record.set_own(mailbox, &picked.uids, self.index, Some(adds));
+            // One that is gone meanwhile is passed over (RFC 2180 §4.2), and may still be read.
+            let stays = |uid: &u32| !self.record.may_go(mailbox, *uid);
+            let uids: Vec<u32> = picked.uids.iter().copied().filter(stays).collect();
+            self.record.set_own(mailbox, &uids, self.index, Some(adds));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! One client of the run: its connection, what it sends, and how it takes in what it is told.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::address::imap::Session;
@@ -11,7 +11,7 @@ use crate::sim::prng::Prng;
 use super::Plan;
 use super::letter::Mint;
 use super::record::Record;
-use super::view::{During, News, View, item};
+use super::view::{During, Kept, News, View, item};
 
 /// A client.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(super) struct Client<'a> {
     pub(super) capabilities: BTreeSet<String>,
     /// The mailbox that is open.
     pub(super) view: Option<View>,
+    /// What it knows of mailboxes from last time: UIDVALIDITY, MODSEQ and messages.
+    pub(super) kept: BTreeMap<String, (u32, u64, Kept)>,
     /// The one that was open before.
     pub(super) left: Option<String>,
     session: Session,
@@ -71,6 +73,9 @@ impl<'a> Client<'a> {
         let mut session = keeper::connect(&plan.target)?;
         keeper::login(&mut session, &plan.target.names.user)?;
         let capabilities = keeper::capabilities(&mut session)?;
+        if index % 3 == 2 && capabilities.contains("QRESYNC") {
+            session.ask("e", "ENABLE QRESYNC")?;
+        }
         let index_bits = u64::try_from(index).unwrap_or_default();
         Ok(Self {
             index,
@@ -81,6 +86,7 @@ impl<'a> Client<'a> {
             mood: Mood::Any,
             capabilities,
             view: None,
+            kept: BTreeMap::new(),
             left: None,
             session,
             tag: 0,
@@ -90,6 +96,7 @@ impl<'a> Client<'a> {
 
     /// The same client on a new connection.
     pub(super) fn again(&mut self) -> Result<(), String> {
+        self.keep();
         let fresh = Self::enter(self.plan, self.record, self.index)?;
         self.session = fresh.session;
         (self.view, self.left) = (None, None);
@@ -209,7 +216,7 @@ impl<'a> Client<'a> {
             None => News::Nothing,
         };
         match (news, told) {
-            (News::Gone(uid), _) => self.heard_gone(uid)?,
+            (News::Gone(uids), _) => self.heard_gone(&uids)?,
             (News::Fetched(at), Response::Data { values, .. }) => {
                 let items = values.into_iter().next();
                 let items = items.as_ref().map(Value::list).unwrap_or_default().to_vec();
@@ -223,12 +230,28 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    fn heard_gone(&self, uid: Option<u32>) -> Result<(), Stop> {
-        let Some((view, uid)) = self.view.as_ref().zip(uid) else { return Ok(()) };
-        if self.plan.stays(&view.mailbox) {
-            self.record.gone(&view.mailbox, uid).map_err(Stop::Wrong)?;
+    fn heard_gone(&self, uids: &[u32]) -> Result<(), Stop> {
+        let Some(view) = self.view.as_ref().filter(|view| self.plan.stays(&view.mailbox)) else {
+            return Ok(());
+        };
+        let mut gone = uids.iter().map(|uid| self.record.gone(&view.mailbox, *uid));
+        gone.try_for_each(|one| one.map_err(Stop::Wrong))
+    }
+
+    /// Every third client keeps what it knows of a mailbox for the next time (RFC 7162 §3.2), where
+    /// the server lets it.
+    pub(super) fn resyncs(&self) -> bool {
+        self.index % 3 == 2 && self.announces("QRESYNC")
+    }
+
+    /// Keeps what it knows of the open mailbox.
+    pub(super) fn keep(&mut self) {
+        let Some(view) = self.view.as_ref().filter(|view| self.plan.stays(&view.mailbox)) else {
+            return;
+        };
+        if let (true, Some(modseq), Some(kept)) = (self.resyncs(), view.highest, view.keep()) {
+            self.kept.insert(view.mailbox.clone(), (view.validity, modseq, kept));
         }
-        Ok(())
     }
 
     /// What was told about a message must agree with what only this client can have done, and with

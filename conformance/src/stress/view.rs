@@ -1,8 +1,10 @@
 //! What one client believes about the mailbox that it has open, and what a server may tell it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::imap::response::{Response, Value};
+
+use super::pick::uid_set;
 
 /// Flags, without `\Recent`: what is recent to one session need not be to another (RFC 3501 §2.3.2).
 pub(super) type Flags = BTreeSet<String>;
@@ -28,7 +30,14 @@ pub(super) struct View {
     announced: BTreeSet<String>,
     /// SELECT or EXAMINE is under way.
     opening: bool,
+    /// What the client has kept from last time, by UID; what has changed is told meanwhile.
+    kept: Option<Kept>,
+    /// Messages go by UID (RFC 7162 §3.2.10).
+    vanishing: bool,
 }
+
+/// Messages by UID.
+pub(super) type Kept = BTreeMap<u32, Seen>;
 
 /// What is known of one message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,8 +66,8 @@ pub(super) enum During {
 pub(super) enum News {
     /// Nothing that others would want to know.
     Nothing,
-    /// A message is gone: its UID, if it was known.
-    Gone(Option<u32>),
+    /// Messages are gone: their UIDs, as far as they are known.
+    Gone(Vec<u32>),
     /// Something about the message in this place.
     Fetched(usize),
 }
@@ -76,7 +85,15 @@ impl View {
             first: 0,
             announced: BTreeSet::new(),
             opening: true,
+            kept: None,
+            vanishing: false,
         }
+    }
+
+    /// The same by a client for which messages go by UID, and which may know it from last time.
+    pub(super) fn resyncing(mut self, kept: Option<Kept>) -> Self {
+        (self.kept, self.vanishing) = (kept, true);
+        self
     }
 
     /// It is open now.
@@ -92,7 +109,36 @@ impl View {
                 self.mailbox
             ));
         }
+        if let Some(kept) = self.kept.take() {
+            self.resync(kept)?;
+        }
         Ok(())
+    }
+
+    /// RFC 7162 §3.2.5.2: what was kept, with what was told to be gone, new or changed, is all there is.
+    fn resync(&mut self, mut kept: Kept) -> Result<(), String> {
+        for seen in &self.seen {
+            if let Some(uid) = seen.uid {
+                kept.insert(uid, seen.clone());
+            }
+        }
+        let (knows, is) = (kept.len(), self.seen.len());
+        if knows != is {
+            return Err(format!("after the resynchronization it knows {knows} messages of {is}"));
+        }
+        for (seen, (uid, known)) in self.seen.iter_mut().zip(kept) {
+            if seen.uid.is_some_and(|told| told != uid) {
+                return Err(format!("UID {:?} was told in the place of UID {uid}", seen.uid));
+            }
+            *seen = known;
+        }
+        Ok(())
+    }
+
+    /// What is to be kept for the next time: all messages, if they are known.
+    pub(super) fn keep(&self) -> Option<Kept> {
+        let whole = |seen: &Seen| Some((seen.uid?, seen.flags.is_some().then(|| seen.clone())?));
+        self.seen.iter().map(whole).collect()
     }
 
     /// Takes in what a server tells.
@@ -119,6 +165,9 @@ impl View {
                     flags.iter().map(|flag| flag.text().to_ascii_lowercase()).collect();
                 Ok(News::Nothing)
             }
+            Response::Data { number: None, name, values } if name == "VANISHED" => {
+                self.vanished(values, during)
+            }
             Response::Data { number: Some(number), name, values } => {
                 let number = usize::try_from(*number).unwrap_or(usize::MAX);
                 match name.as_str() {
@@ -142,12 +191,40 @@ impl View {
     }
 
     fn expunge(&mut self, number: usize, during: During) -> Result<News, String> {
-        if during != During::Command || self.opening {
+        if during != During::Command || self.opening || self.vanishing {
             return Err(format!("EXPUNGE {number} during {during:?} (RFC 3501 §7.4.1)"));
         }
         let at = self.place(number, "EXPUNGE")?;
         self.first -= usize::from(at < self.first);
-        Ok(News::Gone(self.seen.remove(at).uid))
+        Ok(News::Gone(self.seen.remove(at).uid.into_iter().collect()))
+    }
+
+    /// VANISHED (RFC 7162 §3.2.10): as EXPUNGE, or of earlier times.
+    fn vanished(&mut self, values: &[Value], during: During) -> Result<News, String> {
+        let set = values.last().map(Value::text).unwrap_or_default();
+        let uids = uid_set(&set).ok_or_else(|| format!("VANISHED {set}"))?;
+        if values.len() > 1 {
+            if let Some(kept) = &mut self.kept {
+                kept.retain(|uid, _| !uids.contains(uid));
+            }
+            return Ok(News::Nothing);
+        }
+        if during != During::Command || self.opening || !self.vanishing {
+            return Err(format!("VANISHED {set} during {during:?} (RFC 7162 §3.2.10)"));
+        }
+        for uid in &uids {
+            let below = self.seen.iter().rposition(|seen| seen.uid.is_some_and(|one| one < *uid));
+            let next = below.map_or(0, |at| at + 1);
+            // One whose UID was not told yet is as good as any other there.
+            let may_be = |seen: &Seen| seen.uid.is_none_or(|one| one == *uid);
+            if !self.seen.get(next).is_some_and(may_be) {
+                return Err(format!("VANISHED {uid}, which is not there"));
+            }
+            let at = self.place_of(*uid).unwrap_or(next);
+            self.first -= usize::from(at < self.first);
+            self.seen.remove(at);
+        }
+        Ok(News::Gone(uids))
     }
 
     fn fetch(&mut self, number: usize, values: &[Value]) -> Result<News, String> {
@@ -300,7 +377,7 @@ mod tests {
     fn numbers_move_when_something_goes() {
         let mut view = view(&["* 1 FETCH (UID 2)", "* 2 FETCH (UID 4)", "* 3 FETCH (UID 8)"]);
         let gone = told(&mut view, "* 2 EXPUNGE", During::Command);
-        assert_eq!(gone, Ok(News::Gone(Some(4))));
+        assert_eq!(gone, Ok(News::Gone(vec![4])));
         assert_eq!(view.place_of(8), Some(1));
         assert!(
             told(&mut view, "* 2 FETCH (UID 8 FLAGS (\\Seen \\Recent))", During::Nothing).is_ok()
