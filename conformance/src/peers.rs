@@ -320,6 +320,12 @@ service imap-login {
     ssl = yes
   }
 }
+# Clients that have failed would be answered late.
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
 service lmtp {
   unix_listener DIR/lmtp {
     mode = 0666

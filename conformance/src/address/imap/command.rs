@@ -153,8 +153,8 @@ impl Unit {
 }
 
 /// Commands that a server serves only where it says so, by the same name.
-const EXTENSIONS: [&str; 8] =
-    ["STARTTLS", "IDLE", "NAMESPACE", "ID", "ENABLE", "UNSELECT", "MOVE", "COMPRESS"];
+const EXTENSIONS: [&str; 9] =
+    ["STARTTLS", "IDLE", "NAMESPACE", "ID", "ENABLE", "UNSELECT", "MOVE", "COMPRESS", "REPLACE"];
 
 fn verb(line: &str) -> String {
     let mut words = line.split(' ').skip(1).map(str::to_ascii_uppercase);
