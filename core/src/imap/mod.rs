@@ -10,10 +10,11 @@
 //! - [`resync`] says what a client that comes back must hear.
 //! - [`name`], [`listing`], [`flags`], [`section`] and [`search`] answer questions about mailbox
 //!   names, which of them LIST tells, flags, the bytes of a message, and which messages a search
-//!   finds.
+//!   finds; [`sort`] brings these into an order, [`thread`] under each other.
 //!
 //! Nothing here knows a store. What IMAP has beyond the commands of [`command::Verb`] is refused.
 
+mod collation;
 pub mod command;
 pub mod enabled;
 pub mod flags;
@@ -28,6 +29,9 @@ pub mod resync;
 pub mod search;
 pub mod section;
 pub mod server;
+pub mod sort;
+mod subject;
+pub mod thread;
 mod verb;
 pub mod view;
 

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillarbox_core::compression::Compresses;
 use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
-use pillarbox_core::imap::command::{Append, Command, SearchKey, Verb};
-use pillarbox_core::imap::grammar::SearchReturn;
+use pillarbox_core::imap::command::{Append, Command, Verb};
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
@@ -22,7 +22,7 @@ use pillarbox_store::StoreError;
 use super::append::{self, Filing};
 use super::commands::{self, Answer, answered};
 use super::open::{Open, Tools};
-use super::{copy, fetch, mailboxes, search};
+use super::{copy, fetch, mailboxes};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{Claim, User, Verdict, Who};
@@ -31,6 +31,7 @@ use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 use crate::smtp::spool::Spool;
 
 mod auth;
+mod finding;
 
 /// RFC 3501 §5.4: at least thirty minutes once somebody has logged in.
 const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
@@ -73,6 +74,7 @@ pub struct ImapSession {
     deadline: Moment,
     ending: Ending,
     takes_tls: bool,
+    takes_compression: bool,
     /// What a login can be bound to.
     bindings: Bindings,
 }
@@ -118,6 +120,7 @@ impl ImapSession {
             deadline: Moment::START + LOGIN_MAX,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
+            takes_compression: false,
             bindings: Bindings::default(),
         }
     }
@@ -244,6 +247,12 @@ impl ImapSession {
             Command::StartTls => {
                 self.takes_tls = true;
                 self.finish(&Answer::ok("begin TLS now"), out);
+            }
+            Command::Compress => {
+                self.finish(&Answer::ok("DEFLATE active"), out);
+                // The layer around the session does it from the end of this step on, and nothing
+                // behind the answer is said before.
+                self.takes_compression = true;
             }
             Command::Login { user, password } => {
                 self.mechanism = "LOGIN";
@@ -495,15 +504,10 @@ async fn run(
             let moved = copy::relocate(&tools, &open, &set, &mailbox, now).await;
             settle(tools, Some(open), true, moved).await
         }
-        (Command::Search { uid, returns, key }, Some(mut open)) => {
-            // RFC 9051 §6.4.4: every search is answered by ESEARCH.
-            let returns = returns.or_else(|| tools.rev2().then(|| vec![SearchReturn::All]));
-            let returns = returns.as_deref();
-            let by_uid = uid && !key.as_ref().is_ok_and(SearchKey::has_numbers);
-            let found = search::search(&tools, &mut open, uid, returns, key, now).await;
-            let found = found.map(|answer| (answer, None));
-            wrap_up(tools, open, changed, expunges(by_uid), found).await
-        }
+        (
+            command @ (Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. }),
+            Some(open),
+        ) => finding::run(tools, open, command, changed, now).await,
         (Command::Fetch { set, items, modifiers }, Some(mut open)) => {
             let fetched = fetch::fetch(&tools, &mut open, &set, &items, &modifiers).await;
             wrap_up(tools, open, changed, expunges(set.uid), fetched).await
@@ -654,6 +658,20 @@ impl Machine for ImapSession {
         let want = self.advance(now, io);
         self.desk.take_effects(io.effects);
         want
+    }
+}
+
+impl Compresses for ImapSession {
+    fn takes_compression(&mut self) -> bool {
+        let takes = std::mem::take(&mut self.takes_compression);
+        if takes && let Err(misuse) = self.imap.compression_started() {
+            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
+        }
+        takes
+    }
+
+    fn compression_failed(&mut self) {
+        log::info!(cid = self.id.as_str(), peer:% = self.peer; "what came is not compressed data");
     }
 }
 

@@ -21,13 +21,22 @@ pub(super) const SERVED: &[&str] = &[
     "MOVE",
     "ESEARCH",
     "SEARCHRES",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "THREAD=REFS",
     "WITHIN",
     "STATUS=SIZE",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "SPECIAL-USE",
     "BINARY",
+    "PREVIEW",
 ];
+
+const COMPRESS: &str = "COMPRESS=DEFLATE";
 
 impl Server {
     /// What is offered in this state: after login nothing about logging in. Each has a space in
@@ -45,6 +54,10 @@ impl Server {
         }
         if self.standing == Standing::NotAuthenticated {
             self.login_capabilities(out);
+        } else if !self.compressed && !self.hides(COMPRESS) {
+            // RFC 4978 §5: a command of those who have logged in.
+            out.push(b" ");
+            out.push(COMPRESS.as_bytes());
         }
     }
 
