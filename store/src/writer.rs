@@ -6,13 +6,13 @@ use pillarbox_core::effect::{Fault, FaultKind, Handle};
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME};
 
-use crate::deliver::{self, Appending};
+use crate::append::{self, Appending};
 use crate::flags::{self, Flagging};
 use crate::names::Names;
 use crate::store::Shared;
 use crate::{
     MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts, changes,
-    directory, expunge, hold, mailbox, quota, removal, sql,
+    deliver, directory, expunge, hold, mailbox, quota, removal, sql,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -125,15 +125,9 @@ impl Writer {
                 deliver::deliver_each(conn, &self.shared, recipients, body, *received)
                     .map(Written::DeliveredEach)
             }
-            Write::Append { by, mailbox, flags, keywords, internaldate, now, body } => {
-                let what = Appending {
-                    flags: *flags,
-                    keywords,
-                    internaldate: *internaldate,
-                    now: *now,
-                    body,
-                };
-                deliver::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
+            Write::Append { by, mailbox, messages, replaces, now } => {
+                let what = Appending { messages, replaces: *replaces, now: *now };
+                append::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
             }
             Write::Copy { by, from, uids, to, now } => {
                 deliver::copy(conn, &self.shared, *by, *from, uids, *to, *now)

@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    Algorithm, Criterion, Day, FetchModifiers, Field, FlagRef, Item, Key, ListOptions, Numbers,
-    Partial, Request, SearchReturn, Section, SectionText, SelectParams, StatusItem, StoreMode,
-    Text, Which,
+    self, Algorithm, Criterion, Day, FetchModifiers, Field, FlagRef, Item, Key, ListOptions,
+    Numbers, Partial, Request, SearchReturn, Section, SectionText, SelectParams, StatusItem,
+    StoreMode, Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError, Spelling};
 use crate::UnixSeconds;
@@ -282,36 +282,51 @@ impl Command {
     }
 }
 
-/// The beginning of an APPEND: all but the message.
+/// The beginning of an APPEND, or of a REPLACE: all but the messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Append {
+    /// The one message of the open mailbox that goes when the new one comes (RFC 8508 §3.4).
+    pub replaces: Option<MessageSet>,
     /// Where to.
     pub mailbox: MailboxName,
-    /// Flags of the new message.
+    /// What is said of the first message. Only APPEND can have others (RFC 3502, RFC 8508 §4.7).
+    pub message: AppendMessage,
+}
+
+/// What is said of one message of an APPEND.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendMessage {
+    /// Its flags.
     pub flags: FlagNames,
     /// Its internal date, if not the present.
     pub date: Option<UnixSeconds>,
-    /// How many bytes it will have.
+    /// How many bytes it will have; never 0.
     pub size: u64,
     /// Whether NUL may be among them (RFC 3516 §4.4).
     pub binary: bool,
 }
 
 impl Append {
-    /// The owned form of what was read, and whether the client waits for a `+`; `None` if it is
-    /// another command.
+    /// The owned form of what was read; `None` if it is another command.
     ///
     /// # Errors
     /// A mailbox name that cannot be.
-    pub fn from_request(
-        request: Request<'_>,
-        spelling: Spelling,
-    ) -> Result<Option<(Self, bool)>, Refusal> {
-        let Request::Append { mailbox, flags, date, size, waits, binary } = request else {
+    pub fn from_request(request: Request<'_>, spelling: Spelling) -> Result<Option<Self>, Refusal> {
+        let Request::Append { uid, replaces, mailbox, message } = request else {
             return Ok(None);
         };
-        let mailbox = MailboxName::read(&mailbox, spelling)?;
-        Ok(Some((Self { mailbox, flags: own_flags(flags), date, size, binary }, waits)))
+        Ok(Some(Self {
+            replaces: replaces.map(|numbers| MessageSet { uid, numbers }),
+            mailbox: MailboxName::read(&mailbox, spelling)?,
+            message: message.into(),
+        }))
+    }
+}
+
+impl From<grammar::AppendMessage<'_>> for AppendMessage {
+    fn from(read: grammar::AppendMessage<'_>) -> Self {
+        let grammar::AppendMessage { flags, date, size, binary } = read;
+        Self { flags: own_flags(flags), date, size, binary }
     }
 }
 

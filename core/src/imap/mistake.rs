@@ -40,8 +40,12 @@ pub(super) enum Mistake {
     BareLf,
     /// A literal whose end cannot be found.
     Lost,
-    /// Something between the message of APPEND and the line end.
+    /// Something behind a message of APPEND that is neither the line end nor another message.
     AfterMessage,
+    /// A message of no bytes.
+    EmptyMessage,
+    /// More messages in one APPEND than its limit lets be told of.
+    TooManyMessages,
     /// Not base64.
     Base64,
     /// AUTHENTICATE was given up.
@@ -82,6 +86,11 @@ impl Mistake {
             Self::BareLf => Done::bad("lines end with CRLF, not with LF alone"),
             Self::Lost => Done::bad("the literal has no size that can be counted"),
             Self::AfterMessage => Done::bad("expected the end of the command after the message"),
+            // RFC 3502 §6.3.11: so a client takes back what it has begun.
+            Self::EmptyMessage => Done::no("a message has no bytes: nothing is appended"),
+            Self::TooManyMessages => {
+                Done::no("these are too many messages for one command").with(Code::Limit)
+            }
             Self::Base64 | Self::Refused(Refusal::Base64) => Done::bad("expected base64"),
             Self::Cancelled => Done::bad("authentication cancelled"),
             Self::NotDone => Done::bad("expected DONE"),

@@ -7,11 +7,14 @@ use pillarbox_core::EffectId;
 use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::{Desk, Pen};
 use pillarbox_core::imap::Enabled;
+use pillarbox_core::imap::command::MessageSet;
 use pillarbox_core::imap::flags::{FlagBits, Keywords};
 use pillarbox_core::imap::response;
-use pillarbox_core::imap::view::{Changes, Expunges, Stretch, View};
+use pillarbox_core::imap::view::{Changes, Expunges, NoSuchMessage, Stretch, View};
 use pillarbox_core::mime::Structure;
-use pillarbox_store::{AccountId, Found, Keyword, MailboxId, Read, StoreError, UidRange, Write};
+use pillarbox_store::{
+    AccountId, Found, Keyword, MailboxId, Read, Replaced, StoreError, UidRange, Write,
+};
 
 use super::fetch::binary::Decoding;
 use super::pins::{Pin, Pins};
@@ -146,6 +149,13 @@ impl Open {
             self.keywords = keywords(known);
             pen.write(|out| response::flags(&self.keywords, out));
         }
+    }
+
+    /// The one message that a set names (RFC 8508 §5): none by a UID that there is not, or no more.
+    pub(super) fn only(&self, set: &MessageSet) -> Result<Option<Replaced>, NoSuchMessage> {
+        let stretches = self.view.resolve(set)?;
+        let first = stretches.first().map(|stretch| stretch.uids().0);
+        Ok(first.map(|uid| Replaced { mailbox: self.id, uid }))
     }
 
     /// Has the store keep what was claimed as recent; nobody waits for it.

@@ -4,22 +4,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_core::compression::Compresses;
-use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
-use pillarbox_core::imap::command::{Append, Command, Verb};
+use pillarbox_core::imap::command::{Append, AppendMessage, Command, Verb};
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
 use pillarbox_core::sasl::{Bindings, Exchange, Login, Secret};
-use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{
     EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want,
 };
 use pillarbox_store::StoreError;
 
-use super::append::{self, Filing};
+use super::append::{self, Filing, Refusal};
 use super::commands::{self, Answer, answered};
 use super::open::{Open, Tools};
 use super::{copy, fetch, mailboxes};
@@ -32,6 +29,7 @@ use crate::smtp::spool::Spool;
 
 mod auth;
 mod finding;
+mod layers;
 
 /// RFC 3501 §5.4: at least thirty minutes once somebody has logged in.
 const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
@@ -89,7 +87,7 @@ enum Outcome {
     /// The selected mailbox was deleted meanwhile; and what the command has come to, if one was
     /// under way.
     Deleted(Option<Answer>),
-    AppendBegun(Result<Filing, Answer>),
+    AppendBegun(Result<Filing, Refusal>),
     Spooled(Spool, Result<(), Fault>),
     Login(Verdict, Who),
 }
@@ -229,6 +227,7 @@ impl ImapSession {
                     filing.push(bytes);
                 }
             }
+            Event::AppendNext(message) => self.on_append_next(message),
             Event::AppendEnd => self.on_append_end(now.wall),
             Event::AuthResponse(response) => match self.exchange.take() {
                 Some(exchange) => self.on_sasl(exchange.answer(&response), out),
@@ -335,8 +334,24 @@ impl ImapSession {
             self.finish(&Answer::bad("log in first"), out);
             return;
         };
+        // What the number means is settled now: nothing is told before the command ends.
+        let named = append.replaces.as_ref().zip(self.open.as_ref());
+        let replaces = match named.map(|(set, open)| open.only(set)) {
+            None => None,
+            Some(Ok(Some(replaced))) => Some(replaced),
+            Some(Ok(None)) => return self.finish(&append::gone(), out),
+            Some(Err(_)) => return self.finish(&commands::no_such_message(), out),
+        };
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            Outcome::AppendBegun(append::begin(&tools, append).await)
+            Outcome::AppendBegun(append::begin(&tools, append, replaces).await)
+        }));
+    }
+
+    fn on_append_next(&mut self, message: AppendMessage) {
+        let (Some(tools), Some(filing)) = (self.tools(), self.filing.take()) else { return };
+        let mut random = self.context.random();
+        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
+            Outcome::AppendBegun(append::next(&tools, random.as_mut(), filing, message).await)
         }));
     }
 
@@ -390,7 +405,11 @@ impl ImapSession {
                     log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
                 }
             }
-            Outcome::AppendBegun(Err(answer)) => self.finish(&answer, out),
+            Outcome::AppendBegun(Err(refusal)) => {
+                let (answer, error) = refusal.told();
+                self.log_failure(error.as_ref());
+                self.finish(&answer, out);
+            }
             Outcome::Spooled(spool, result) => match (&mut self.filing, result) {
                 (Some(filing), Ok(())) => filing.spool = spool,
                 (_, Err(fault)) => {
@@ -432,7 +451,7 @@ impl ImapSession {
 
     fn drop_filing(&mut self) {
         if let Some(filing) = self.filing.take() {
-            filing.spool.discard(&self.desk);
+            filing.discard(&self.desk);
         }
     }
 
@@ -658,40 +677,5 @@ impl Machine for ImapSession {
         let want = self.advance(now, io);
         self.desk.take_effects(io.effects);
         want
-    }
-}
-
-impl Compresses for ImapSession {
-    fn takes_compression(&mut self) -> bool {
-        let takes = std::mem::take(&mut self.takes_compression);
-        if takes && let Err(misuse) = self.imap.compression_started() {
-            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
-        }
-        takes
-    }
-
-    fn compression_failed(&mut self) {
-        log::info!(cid = self.id.as_str(), peer:% = self.peer; "what came is not compressed data");
-    }
-}
-
-impl Session for ImapSession {
-    fn takes_tls(&mut self) -> bool {
-        std::mem::take(&mut self.takes_tls)
-    }
-
-    fn secured(&mut self, agreed: Agreed) {
-        self.context.counters.tls_handshakes.count();
-        self.tls = true;
-        log::debug!(cid = self.id.as_str(), version = agreed.version; "tls");
-        self.bindings = agreed.bindings;
-        if let Err(misuse) = self.imap.tls_started() {
-            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
-        }
-    }
-
-    fn tls_failed(&mut self, error: &TlsError) {
-        self.context.counters.tls_failures.count();
-        log::info!(cid = self.id.as_str(), peer:% = self.peer, why:% = error; "tls failed");
     }
 }

@@ -3,8 +3,8 @@
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
 use pillarbox_store::{
-    Change, FlagState, Flags, Found, MailboxId, Messages, NewBody, Options, Place, Read, Recipient,
-    Special, StoreError, UidRange, What, Write, Written,
+    Change, FlagState, Flags, Found, MailboxId, Messages, NewBody, NewMessage, Options, Place,
+    Read, Recipient, Special, StoreError, UidRange, What, Write, Written,
 };
 
 use crate::fixture::{Fixture, NOW, deliver, inline, options, range, recipient};
@@ -15,11 +15,14 @@ fn append(fixture: &mut Fixture, mailbox: MailboxId, body: NewBody, keywords: &[
     fixture.done(Write::Append {
         by: fixture.ann,
         mailbox,
-        flags: Flags::SEEN | Flags::FLAGGED | Flags(1 << 40),
-        keywords: keywords.iter().map(|&name| name.into()).collect(),
-        internaldate: UnixSeconds(-5),
+        messages: vec![NewMessage {
+            flags: Flags::SEEN | Flags::FLAGGED | Flags(1 << 40),
+            keywords: keywords.iter().map(|&name| name.into()).collect(),
+            internaldate: UnixSeconds(-5),
+            body,
+        }],
+        replaces: None,
         now: NOW,
-        body,
     })
 }
 
@@ -131,7 +134,10 @@ fn appended_flags_and_keywords_are_kept() {
     let appended = append(&mut fixture, inbox, inline("two"), &["BLUE"]);
     let selected = fixture.select(inbox);
     let Written::Appended(appended) = appended else { panic!() };
-    assert_eq!((appended.uidvalidity, appended.uid), (selected.status.uidvalidity, 2));
+    assert_eq!(
+        (appended.uidvalidity, appended.uids),
+        (selected.status.uidvalidity, UidRange::one(2))
+    );
     let names: Vec<_> = selected.keywords.iter().map(|k| (k.bit, k.name.as_str())).collect();
     assert_eq!(names, [(5, "$Forwarded"), (6, "Blue")]);
     let messages = fixture.messages(inbox, false);

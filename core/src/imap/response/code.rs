@@ -10,8 +10,9 @@ pub enum Code<'a> {
     Alert,
     /// `ALREADYEXISTS`: there is such a mailbox.
     AlreadyExists,
-    /// `APPENDUID` (RFC 4315 §3): the mailbox's UIDVALIDITY and the UID of the new message.
-    AppendUid(u32, u32),
+    /// `APPENDUID` (RFC 4315 §3, RFC 3502): the mailbox's UIDVALIDITY and the UIDs of the new
+    /// messages, the first and the last.
+    AppendUid(u32, u32, u32),
     /// `AUTHENTICATIONFAILED`.
     AuthenticationFailed,
     /// `BADCHARSET`, with those that are known.
@@ -86,7 +87,7 @@ impl Code<'_> {
         let (name, number) = match self {
             Self::Alert => ("ALERT", None),
             Self::AlreadyExists => ("ALREADYEXISTS", None),
-            Self::AppendUid(uidvalidity, _) => ("APPENDUID", Some(uidvalidity.into())),
+            Self::AppendUid(uidvalidity, ..) => ("APPENDUID", Some(uidvalidity.into())),
             Self::AuthenticationFailed => ("AUTHENTICATIONFAILED", None),
             Self::BadCharset => ("BADCHARSET (US-ASCII UTF-8)", None),
             Self::Cannot => ("CANNOT", None),
@@ -121,7 +122,7 @@ impl Code<'_> {
             decimal(number, out);
         }
         match self {
-            Self::AppendUid(_, uid) => number_set([(uid, uid)], out),
+            Self::AppendUid(_, first, last) => number_set([(first, last)], out),
             Self::CopyUid(copied) => {
                 number_set(copied.from.iter().copied(), out);
                 number_set(copied.to.iter().copied(), out);

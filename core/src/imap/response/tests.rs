@@ -101,10 +101,12 @@ fn uids_of_what_was_copied_and_appended() {
         "[COPYUID 38505 304,319:320 3956:3958] "
     );
     assert_eq!(copied(&[(1, 2), (4, u32::MAX)], &[(7, 7)]), "[COPYUID 38505 1:2,4:4294967295 7] ");
+    let appended = |first, last| written(|out| Code::AppendUid(38_505, first, last).write(out));
+    assert_eq!(appended(3_955, 3_955), "[APPENDUID 38505 3955] ");
+    assert_eq!(appended(3_955, 3_957), "[APPENDUID 38505 3955:3957] ");
     assert_eq!(written(|out| Code::Modified(&[(7, 7), (9, 12)]).write(out)), "[MODIFIED 7,9:12] ");
     let highest = Code::HighestModSeq(u64::MAX >> 1);
     assert_eq!(written(|out| highest.write(out)), "[HIGHESTMODSEQ 9223372036854775807] ");
-    assert_eq!(written(|out| Code::AppendUid(38_505, 3_955).write(out)), "[APPENDUID 38505 3955] ");
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(super) const SERVED: &[&str] = &[
     "SPECIAL-USE",
     "BINARY",
     "PREVIEW",
+    "MULTIAPPEND",
+    "REPLACE",
 ];
 
 const COMPRESS: &str = "COMPRESS=DEFLATE";

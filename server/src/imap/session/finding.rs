@@ -17,34 +17,26 @@ pub(super) async fn run(
     changed: bool,
     now: UnixSeconds,
 ) -> Outcome {
-    let numbers = has_numbers(&command);
-    let (uid, told) = match command {
+    let by_uid =
+        |uid, key: &Result<SearchKey, _>| uid && !key.as_ref().is_ok_and(SearchKey::has_numbers);
+    let (by_uid, told) = match command {
         Command::Search { uid, returns, key } => {
             // RFC 9051 §6.4.4: every search is answered by ESEARCH.
             let returns = returns.or_else(|| tools.rev2().then(|| vec![SearchReturn::All]));
-            (uid, search::search(&tools, &mut open, uid, returns.as_deref(), key, now).await)
+            let by_uid = by_uid(uid, &key);
+            let returns = returns.as_deref();
+            (by_uid, search::search(&tools, &mut open, uid, returns, key, now).await)
         }
         Command::Sort { uid, returns, criteria, key } => {
-            let returns = returns.as_deref();
-            (uid, sort::sort(&tools, &mut open, uid, returns, criteria, key, now).await)
+            let (by_uid, returns) = (by_uid(uid, &key), returns.as_deref());
+            (by_uid, sort::sort(&tools, &mut open, uid, returns, criteria, key, now).await)
         }
         Command::Thread { uid, algorithm, key } => {
-            (uid, thread::thread(&tools, &mut open, uid, algorithm, key, now).await)
+            let by_uid = by_uid(uid, &key);
+            (by_uid, thread::thread(&tools, &mut open, uid, algorithm, key, now).await)
         }
         // No other comes here.
         _ => (true, Ok(Answer::ok("done"))),
     };
-    let expunges = expunges(uid && !numbers);
-    wrap_up(tools, open, changed, expunges, told.map(|answer| (answer, None))).await
-}
-
-/// Whether numbers are among what is looked for: they must not change meanwhile, though the answer be
-/// in UIDs (RFC 7162 §3.2.10.2, RFC 9051 §7.5.1).
-fn has_numbers(command: &Command) -> bool {
-    match command {
-        Command::Search { key, .. } | Command::Sort { key, .. } | Command::Thread { key, .. } => {
-            key.as_ref().is_ok_and(SearchKey::has_numbers)
-        }
-        _ => false,
-    }
+    wrap_up(tools, open, changed, expunges(by_uid), told.map(|answer| (answer, None))).await
 }
