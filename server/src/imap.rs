@@ -12,6 +12,7 @@ mod fetch;
 mod mailboxes;
 mod modseqs;
 mod open;
+mod pieces;
 pub(crate) mod pins;
 pub(crate) mod recents;
 mod search;

@@ -61,7 +61,7 @@ pub use types::{
     AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Moved, NewAccount,
-    NewAddress, NewBody, Place, Recipient, Write, Written,
+    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, MESSAGES_MAX, Moved,
+    NewAccount, NewAddress, NewBody, Place, Recipient, Write, Written,
 };
 pub use writer::Writer;

@@ -25,6 +25,7 @@ pub(super) const SERVED: &[&str] = &[
     "LIST-STATUS",
     "SPECIAL-USE",
     "BINARY",
+    "INPROGRESS",
 ];
 
 const COMPRESS: &str = "COMPRESS=DEFLATE";
