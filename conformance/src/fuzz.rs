@@ -15,6 +15,7 @@
     reason = "a target panics where an invariant does not hold"
 )]
 
+pub mod archive;
 pub mod calls;
 pub mod deflate;
 pub mod hello;
@@ -29,7 +30,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -38,6 +39,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("calls", calls::target),
     ("reencode", reencode::target),
     ("http", http::target),
+    ("archive", archive::target),
     ("deflate", deflate::target),
 ];
 

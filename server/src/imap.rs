@@ -12,10 +12,13 @@ mod fetch;
 mod mailboxes;
 mod modseqs;
 mod open;
+mod outlines;
 mod pieces;
 pub(crate) mod pins;
 pub(crate) mod recents;
 mod search;
 mod session;
+mod sort;
+mod thread;
 
 pub use session::{ImapDoor, ImapSession};

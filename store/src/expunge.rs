@@ -98,8 +98,27 @@ fn flagged(
 }
 
 /// Lets expunged messages go: rows become tombstones, bodies lose a reference. The handles of
-/// files that nobody names any more join `gone`. At most `most` go, the oldest first.
+/// files that nobody names any more join `gone`. At most [`MESSAGES_MAX`] go, the oldest first.
 pub(crate) fn purge(
+    conn: &Connection,
+    mailbox: MailboxId,
+    up_to_modseq: u64,
+    gone: &mut Vec<Handle>,
+) -> Result<u64, StoreError> {
+    purge_some(conn, mailbox, up_to_modseq, MESSAGES_MAX, gone)
+}
+
+/// The same with all of them.
+pub(crate) fn purge_all(
+    conn: &Connection,
+    mailbox: MailboxId,
+    up_to_modseq: u64,
+    gone: &mut Vec<Handle>,
+) -> Result<u64, StoreError> {
+    purge_some(conn, mailbox, up_to_modseq, usize::MAX, gone)
+}
+
+fn purge_some(
     conn: &Connection,
     mailbox: MailboxId,
     up_to_modseq: u64,

@@ -1,8 +1,6 @@
 //! Carries out changes: what waits becomes one durable transaction.
 
 use std::collections::VecDeque;
-use std::fs;
-use std::io;
 use std::sync::Arc;
 
 use pillarbox_core::effect::{Fault, FaultKind, Handle};
@@ -12,10 +10,10 @@ use rusqlite::{Connection, DEFAULT_NAME};
 use crate::deliver::{self, Appending};
 use crate::flags::{self, Flagging};
 use crate::names::Names;
-use crate::store::{Shared, body_path};
+use crate::store::Shared;
 use crate::{
     MESSAGES_MAX, MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts,
-    directory, expunge, mailbox, quota, removal, sql,
+    directory, expunge, hold, mailbox, quota, removal, sql,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -64,7 +62,8 @@ impl Writer {
         };
         match outcome {
             Ok(answers) => {
-                self.remove_files(&gone);
+                // After the commit only: a file removed before could be named again by a rollback.
+                hold::remove(&self.shared, gone);
                 self.look_at_wal();
                 for (index, mailbox, up_to_modseq) in purges {
                     if let Some(Ok(Written::Purged(count))) = answers.get(index)
@@ -185,8 +184,7 @@ impl Writer {
                 expunge::expunge(conn, *by, *mailbox, uids.as_deref()).map(Written::Expunged)
             }
             Write::Purge { mailbox, up_to_modseq } => {
-                expunge::purge(conn, *mailbox, *up_to_modseq, MESSAGES_MAX, gone)
-                    .map(Written::Purged)
+                expunge::purge(conn, *mailbox, *up_to_modseq, gone).map(Written::Purged)
             }
             Write::Claim { by, mailbox, up_to } => {
                 mailbox::claim(conn, *by, *mailbox, *up_to).map(|()| Written::Done)
@@ -298,18 +296,6 @@ impl Writer {
                 of(*by).subscribe(name, *on).map(|()| Written::Done)
             }
             _ => Err(StoreError::Misuse("no job that names a mailbox")),
-        }
-    }
-
-    /// After the commit only: a file removed before could be named again by a rollback. One that
-    /// cannot be removed is swept at the next start.
-    fn remove_files(&self, gone: &[Handle]) {
-        for handle in gone {
-            if let Err(error) = fs::remove_file(body_path(&self.shared.bodies, *handle))
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                log::warn!(handle:% = handle, error:% = error; "a body's file could not be removed");
-            }
         }
     }
 

@@ -14,6 +14,8 @@ use crate::mime::Structure;
 use crate::wire::date::ImapDate;
 use crate::{Outbox, UnixSeconds};
 
+#[cfg(test)]
+mod digest;
 mod envelope;
 mod structure;
 
@@ -343,7 +345,22 @@ pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Si
 /// `* SEARCH …`: what was found, perhaps nothing; and the highest MODSEQ among it, if that was to be
 /// told (RFC 7162 §3.1.6).
 pub fn search(found: impl IntoIterator<Item = u32>, modseq: Option<u64>, out: &mut impl Sink) {
-    out.put(b"* SEARCH");
+    numbers(b"* SEARCH", found, modseq, out);
+}
+
+/// `* SORT …`: what was found, in its order (RFC 5256 §4); and the highest MODSEQ among it, if that
+/// was to be told (RFC 7162 §3.1.6).
+pub fn sort(found: impl IntoIterator<Item = u32>, modseq: Option<u64>, out: &mut impl Sink) {
+    numbers(b"* SORT", found, modseq, out);
+}
+
+fn numbers(
+    name: &[u8],
+    found: impl IntoIterator<Item = u32>,
+    modseq: Option<u64>,
+    out: &mut impl Sink,
+) {
+    out.put(name);
     for number in found {
         out.put(b" ");
         decimal(number.into(), out);
@@ -356,8 +373,10 @@ pub fn search(found: impl IntoIterator<Item = u32>, modseq: Option<u64>, out: &m
     out.put(b"\r\n");
 }
 
-/// `* ESEARCH (TAG "…") …`: of what was found, which ascends, what the search of this tag was to
-/// tell (RFC 4731 §3.1, §4), and the highest MODSEQ among that, if a MODSEQ was asked for (§3.2).
+/// `* ESEARCH (TAG "…") …`: of what was found, what the search or sort of this tag was to tell
+/// (RFC 4731 §3.1, §4), and the highest MODSEQ among that, if a MODSEQ was asked for (§3.2). What a
+/// search finds ascends; what a sort does has its own order, and MIN and MAX are its first and last
+/// (RFC 5267 §3.1).
 ///
 /// ```
 /// use pillarbox_core::imap::grammar::SearchReturn::{All, Count, Min};
@@ -479,6 +498,12 @@ impl Fetch {
     pub fn structure(&mut self, structure: &Structure, extended: bool, out: &mut impl Sink) {
         self.name(if extended { b"BODYSTRUCTURE " } else { b"BODY " }, out);
         structure::write(structure, structure.root(), extended, out);
+    }
+
+    /// `PREVIEW text`, or `NIL` where it is not at hand and was asked for lazily (RFC 8970 §4.1).
+    pub fn preview(&mut self, text: Option<&str>, out: &mut impl Sink) {
+        self.name(b"PREVIEW ", out);
+        nstring(text.map(str::as_bytes), out);
     }
 
     /// A section whose bytes are at hand: those of the piece asked for, if one was.

@@ -19,6 +19,12 @@ pub(super) const SERVED: &[&str] = &[
     "MOVE",
     "ESEARCH",
     "SEARCHRES",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "THREAD=REFS",
     "WITHIN",
     "STATUS=SIZE",
     "LIST-EXTENDED",
@@ -26,6 +32,7 @@ pub(super) const SERVED: &[&str] = &[
     "SPECIAL-USE",
     "BINARY",
     "INPROGRESS",
+    "PREVIEW",
 ];
 
 const COMPRESS: &str = "COMPRESS=DEFLATE";
