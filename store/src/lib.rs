@@ -19,6 +19,7 @@ mod account_key;
 mod accounts;
 mod addressee;
 mod alias;
+mod append;
 mod attempts;
 pub mod backup;
 mod body;
@@ -68,6 +69,6 @@ pub use types::{
 };
 pub use write::{
     Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, MESSAGES_MAX, Moved,
-    NewAccount, NewAddress, NewBody, Place, Recipient, Write, Written,
+    NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
 };
 pub use writer::Writer;

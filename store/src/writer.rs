@@ -7,13 +7,13 @@ use pillarbox_core::effect::{Fault, FaultKind, Handle};
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME};
 
-use crate::deliver::{self, Appending};
+use crate::append::{self, Appending};
 use crate::flags::{self, Flagging};
 use crate::names::Names;
 use crate::store::Shared;
 use crate::{
     MESSAGES_MAX, MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts,
-    directory, expunge, hold, mailbox, quota, removal, sql,
+    changes, deliver, directory, expunge, hold, mailbox, quota, removal, sql,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -153,15 +153,9 @@ impl Writer {
                 deliver::deliver_each(conn, &self.shared, recipients, body, *received)
                     .map(Written::DeliveredEach)
             }
-            Write::Append { by, mailbox, flags, keywords, internaldate, now, body } => {
-                let what = Appending {
-                    flags: *flags,
-                    keywords,
-                    internaldate: *internaldate,
-                    now: *now,
-                    body,
-                };
-                deliver::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
+            Write::Append { by, mailbox, messages, replaces, now } => {
+                let what = Appending { messages, replaces: *replaces, now: *now };
+                append::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
             }
             Write::Copy { by, from, uids, to, now } => {
                 deliver::copy(conn, &self.shared, *by, *from, uids, *to, *now)
@@ -184,7 +178,7 @@ impl Writer {
                 expunge::expunge(conn, *by, *mailbox, uids.as_deref()).map(Written::Expunged)
             }
             Write::Purge { mailbox, up_to_modseq } => {
-                expunge::purge(conn, *mailbox, *up_to_modseq, gone).map(Written::Purged)
+                self.purge(*mailbox, *up_to_modseq, gone).map(Written::Purged)
             }
             Write::Claim { by, mailbox, up_to } => {
                 mailbox::claim(conn, *by, *mailbox, *up_to).map(|()| Written::Done)
@@ -278,6 +272,18 @@ impl Writer {
             }
             _ => Err(StoreError::Misuse("that is not about accounts")),
         }
+    }
+
+    /// Expunged messages go; and what is remembered of those that went long ago.
+    fn purge(
+        &self,
+        mailbox: MailboxId,
+        up_to_modseq: u64,
+        gone: &mut Vec<Handle>,
+    ) -> Result<u64, StoreError> {
+        let purged = expunge::purge(&self.conn, mailbox, up_to_modseq, gone)?;
+        changes::forget(&self.conn, mailbox, self.shared.options.tombstones_max)?;
+        Ok(purged)
     }
 
     /// What is done to mailboxes by their names.

@@ -36,6 +36,7 @@
 //! | STORE | no: log in first | no: select first | yes | no: read-only |
 //! | COPY | no: log in first | no: select first | yes | yes |
 //! | MOVE | no: log in first | no: select first | yes | no: read-only |
+//! | REPLACE | no: log in first | no: select first | yes | no: read-only |
 //! | UID EXPUNGE | no: log in first | no: select first | yes | no: read-only |
 //! | UID SEARCH | no: log in first | no: select first | yes | yes |
 //! | UID SORT | no: log in first | no: select first | yes | yes |
@@ -44,6 +45,7 @@
 //! | UID STORE | no: log in first | no: select first | yes | no: read-only |
 //! | UID COPY | no: log in first | no: select first | yes | yes |
 //! | UID MOVE | no: log in first | no: select first | yes | no: read-only |
+//! | UID REPLACE | no: log in first | no: select first | yes | no: read-only |
 
 use super::command::Verb;
 
@@ -136,9 +138,11 @@ const fn home(verb: Verb) -> Home {
         Verb::Expunge
         | Verb::Store
         | Verb::Move
+        | Verb::Replace
         | Verb::UidExpunge
         | Verb::UidStore
-        | Verb::UidMove => Home::Changes,
+        | Verb::UidMove
+        | Verb::UidReplace => Home::Changes,
     }
 }
 

@@ -9,15 +9,18 @@ use super::flags::{FlagBits, Keywords, SYSTEM};
 use super::grammar::{
     Fields, Origin, Partial, SearchReturn, SectionText, StatusItem, Which, atom_char, write_number,
 };
-use super::name::MailboxName;
+use super::name::{MailboxName, Spelling};
 use crate::mime::Structure;
 use crate::wire::date::ImapDate;
 use crate::{Outbox, UnixSeconds};
 
+mod code;
 #[cfg(test)]
 mod digest;
 mod envelope;
 mod structure;
+
+pub use code::{Code, CopyUid};
 
 /// Where responses go.
 pub trait Sink {
@@ -34,137 +37,6 @@ impl Sink for Vec<u8> {
 impl Sink for Outbox {
     fn put(&mut self, bytes: &[u8]) {
         self.push(bytes);
-    }
-}
-
-/// A response code (RFC 3501 §7.1, RFC 5530): what a program should know beside OK, NO or BAD.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Code<'a> {
-    /// `ALERT`: the user must see the text.
-    Alert,
-    /// `ALREADYEXISTS`: there is such a mailbox.
-    AlreadyExists,
-    /// `APPENDUID` (RFC 4315 §3): the mailbox's UIDVALIDITY and the UID of the new message.
-    AppendUid(u32, u32),
-    /// `AUTHENTICATIONFAILED`.
-    AuthenticationFailed,
-    /// `BADCHARSET`, with those that are known.
-    BadCharset,
-    /// `CANNOT`: it would break a rule that cannot be changed.
-    Cannot,
-    /// `COMPRESSIONACTIVE` (RFC 4978 §3).
-    CompressionActive,
-    /// `CONTACTADMIN`.
-    ContactAdmin,
-    /// `COPYUID`: which messages became which.
-    CopyUid(CopyUid<'a>),
-    /// `CLOSED` (RFC 7162 §3.2.11): what follows is about another mailbox.
-    Closed,
-    /// `EXPUNGEISSUED`: some of the messages are gone, which has not been told yet.
-    ExpungeIssued,
-    /// `HIGHESTMODSEQ` (RFC 7162 §3.1.2.1): all that has a MODSEQ up to this one has been told.
-    HighestModSeq(u64),
-    /// `INUSE`.
-    InUse,
-    /// `LIMIT`.
-    Limit,
-    /// `MODIFIED` (RFC 7162 §3.1.3): these, in ranges with both ends in them, have changed since,
-    /// and were left as they are.
-    Modified(&'a [(u32, u32)]),
-    /// `NONEXISTENT`: there is no such mailbox.
-    NonExistent,
-    /// `NOPERM`: this user may not.
-    NoPerm,
-    /// `OVERQUOTA`.
-    OverQuota,
-    /// `PRIVACYREQUIRED`: not without TLS.
-    PrivacyRequired,
-    /// `READ-ONLY`.
-    ReadOnly,
-    /// `READ-WRITE`.
-    ReadWrite,
-    /// `SERVERBUG`.
-    ServerBug,
-    /// `TOOBIG` (RFC 4469 §4.2): the message is larger than any that is taken.
-    TooBig,
-    /// `TRYCREATE`: it may work after the mailbox has been created.
-    TryCreate,
-    /// `UIDNEXT`.
-    UidNext(u32),
-    /// `UIDVALIDITY`.
-    UidValidity(u32),
-    /// `UNAVAILABLE`: it may work later.
-    Unavailable,
-    /// `UNKNOWN-CTE` (RFC 3516 §4.3, §4.4): what is said of how the content is encoded cannot be
-    /// followed.
-    UnknownCte,
-    /// `UNSEEN`: the number of the first message without `\Seen`.
-    Unseen(u32),
-}
-
-/// What COPYUID tells (RFC 4315 §3): the n-th UID of one set became the n-th of the other. Both are
-/// ranges with both ends in them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CopyUid<'a> {
-    /// UIDVALIDITY of the mailbox where the copies are.
-    pub uidvalidity: u32,
-    /// The UIDs of the originals.
-    pub from: &'a [(u32, u32)],
-    /// The UIDs of the copies.
-    pub to: &'a [(u32, u32)],
-}
-
-impl Code<'_> {
-    /// Writes it with its brackets and a space after.
-    pub fn write(self, out: &mut impl Sink) {
-        let (name, number) = match self {
-            Self::Alert => ("ALERT", None),
-            Self::AlreadyExists => ("ALREADYEXISTS", None),
-            Self::AppendUid(uidvalidity, _) => ("APPENDUID", Some(uidvalidity.into())),
-            Self::AuthenticationFailed => ("AUTHENTICATIONFAILED", None),
-            Self::BadCharset => ("BADCHARSET (US-ASCII UTF-8)", None),
-            Self::Cannot => ("CANNOT", None),
-            Self::CompressionActive => ("COMPRESSIONACTIVE", None),
-            Self::ContactAdmin => ("CONTACTADMIN", None),
-            Self::Closed => ("CLOSED", None),
-            Self::CopyUid(copied) => ("COPYUID", Some(copied.uidvalidity.into())),
-            Self::ExpungeIssued => ("EXPUNGEISSUED", None),
-            Self::HighestModSeq(modseq) => ("HIGHESTMODSEQ", Some(modseq)),
-            Self::InUse => ("INUSE", None),
-            Self::Limit => ("LIMIT", None),
-            Self::Modified(_) => ("MODIFIED", None),
-            Self::NonExistent => ("NONEXISTENT", None),
-            Self::NoPerm => ("NOPERM", None),
-            Self::OverQuota => ("OVERQUOTA", None),
-            Self::PrivacyRequired => ("PRIVACYREQUIRED", None),
-            Self::ReadOnly => ("READ-ONLY", None),
-            Self::ReadWrite => ("READ-WRITE", None),
-            Self::ServerBug => ("SERVERBUG", None),
-            Self::TooBig => ("TOOBIG", None),
-            Self::TryCreate => ("TRYCREATE", None),
-            Self::UidNext(number) => ("UIDNEXT", Some(number.into())),
-            Self::UidValidity(number) => ("UIDVALIDITY", Some(number.into())),
-            Self::Unavailable => ("UNAVAILABLE", None),
-            Self::UnknownCte => ("UNKNOWN-CTE", None),
-            Self::Unseen(number) => ("UNSEEN", Some(number.into())),
-        };
-        out.put(b"[");
-        out.put(name.as_bytes());
-        if let Some(number) = number {
-            out.put(b" ");
-            decimal(number, out);
-        }
-        match self {
-            Self::AppendUid(_, uid) => number_set([(uid, uid)], out),
-            Self::CopyUid(copied) => {
-                number_set(copied.from.iter().copied(), out);
-                number_set(copied.to.iter().copied(), out);
-            }
-            Self::Modified(numbers) => number_set(numbers.iter().copied(), out),
-            _ => {}
-        }
-        out.put(b"] ");
     }
 }
 
@@ -225,6 +97,15 @@ pub fn expunge(sequence: u32, out: &mut impl Sink) {
     numbered(sequence, b" EXPUNGE\r\n", out);
 }
 
+/// `* VANISHED …` (RFC 7162 §3.2.10): the messages with these UIDs are gone, in ranges that ascend
+/// and have both ends in them. With `earlier`, they were gone when the mailbox was opened, and no
+/// numbers change.
+pub fn vanished(earlier: bool, uids: impl IntoIterator<Item = (u32, u32)>, out: &mut impl Sink) {
+    out.put(if earlier { b"* VANISHED (EARLIER)" } else { b"* VANISHED" });
+    number_set(uids, out);
+    out.put(b"\r\n");
+}
+
 /// `* FLAGS (…)`: all flags that messages of this mailbox may have.
 pub fn flags(keywords: &Keywords, out: &mut impl Sink) {
     out.put(b"* FLAGS (");
@@ -251,8 +132,8 @@ pub fn permanent_flags(keywords: Option<&Keywords>, out: &mut impl Sink) {
 }
 
 /// `* LIST (attributes) "/" name`: a mailbox. Attributes come with their backslash.
-pub fn list(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
-    list_extended(attributes, name, &[], out);
+pub fn list(attributes: &[&str], name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
+    list_extended(attributes, name, &[], spelling, out);
 }
 
 /// The same as an extended LIST is answered: with the options that chose names below this one, if
@@ -261,10 +142,11 @@ pub fn list_extended(
     attributes: &[&str],
     name: &MailboxName,
     child_info: &[&str],
+    spelling: Spelling,
     out: &mut impl Sink,
 ) {
     out.put(b"* LIST (");
-    listed(attributes, name, out);
+    listed(attributes, name, spelling, out);
     for (index, option) in child_info.iter().enumerate() {
         out.put(if index == 0 { &b" (\"CHILDINFO\" ("[..] } else { b" " });
         string(option.as_bytes(), out);
@@ -273,13 +155,13 @@ pub fn list_extended(
 }
 
 /// `* LSUB (attributes) "/" name`: a name subscribed to.
-pub fn lsub(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
+pub fn lsub(attributes: &[&str], name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
     out.put(b"* LSUB (");
-    listed(attributes, name, out);
+    listed(attributes, name, spelling, out);
     out.put(b"\r\n");
 }
 
-fn listed(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
+fn listed(attributes: &[&str], name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
     for (index, attribute) in attributes.iter().enumerate() {
         if index > 0 {
             out.put(b" ");
@@ -287,7 +169,7 @@ fn listed(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
         out.put(attribute.as_bytes());
     }
     out.put(b") \"/\" ");
-    mailbox(name, out);
+    mailbox(name, spelling, out);
 }
 
 /// The answer to LIST with an empty pattern: the hierarchy delimiter (RFC 3501 §6.3.8).
@@ -319,9 +201,14 @@ pub fn enabled(extensions: Enabled, out: &mut impl Sink) {
 }
 
 /// `* STATUS name (…)`.
-pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Sink) {
+pub fn status(
+    name: &MailboxName,
+    items: &[(StatusItem, u64)],
+    spelling: Spelling,
+    out: &mut impl Sink,
+) {
     out.put(b"* STATUS ");
-    mailbox(name, out);
+    mailbox(name, spelling, out);
     out.put(b" (");
     for (index, (item, value)) in items.iter().enumerate() {
         if index > 0 {
@@ -336,6 +223,7 @@ pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Si
             StatusItem::AppendLimit => b"APPENDLIMIT ",
             StatusItem::Size => b"SIZE ",
             StatusItem::HighestModSeq => b"HIGHESTMODSEQ ",
+            StatusItem::Deleted => b"DELETED ",
         });
         decimal(*value, out);
     }
@@ -566,6 +454,11 @@ pub fn string(text: &[u8], out: &mut impl Sink) {
         out.put(text);
         return;
     }
+    quoted(text, out);
+}
+
+/// A string with quotes, of bytes that may stand within them.
+fn quoted(text: &[u8], out: &mut impl Sink) {
     out.put(b"\"");
     let mut rest = text;
     while let Some(place) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
@@ -596,8 +489,14 @@ fn astring(text: &[u8], out: &mut impl Sink) {
     }
 }
 
-fn mailbox(name: &MailboxName, out: &mut impl Sink) {
-    astring(name.to_utf7().as_bytes(), out);
+/// RFC 9051 §9, RFC 6855 §3: UTF-8 may stand in quotes for those who have said that they know it.
+fn mailbox(name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
+    let spelled = name.spelled(spelling);
+    if spelled.is_ascii() {
+        astring(spelled.as_bytes(), out);
+    } else {
+        quoted(spelled.as_bytes(), out);
+    }
 }
 
 fn section_name(item: &BodyItem, out: &mut impl Sink) {

@@ -26,9 +26,10 @@
 //!   [`Event::AuthResponse`]. Then `finish`.
 //! - IDLE: [`Server::idle`], then untagged responses as they come; after [`Event::IdleDone`]
 //!   `finish`.
-//! - APPEND: [`Event::AppendBegin`] tells all but the message. Either [`Server::accept_append`] or
-//!   `finish` with a refusal must follow; after the former the message comes as
-//!   [`Event::AppendData`] and [`Event::AppendEnd`], which `finish` ends.
+//! - APPEND and REPLACE: [`Event::AppendBegin`] tells all but the message. Either
+//!   [`Server::accept_append`] or `finish` with a refusal must follow; after the former the message
+//!   comes as [`Event::AppendData`] and [`Event::AppendEnd`], which `finish` ends. Where there is
+//!   [`Event::AppendNext`] instead, another message is to come, and the same choice is to be made.
 //!
 //! A peer's mistake is answered here, and [`Event::Abandoned`] says so where something was under
 //! way.
@@ -106,6 +107,8 @@ enum Phase {
 struct Pending {
     tag: Box<str>,
     verb: Verb,
+    /// Of an APPEND under way: how long its lines are so far, without the messages between them.
+    bytes: usize,
 }
 
 impl Server {
@@ -298,10 +301,7 @@ impl Server {
             out.push(GO_ON);
         }
         self.framer.stream(literal.size);
-        self.become_next(|pending| match literal.size {
-            0 => Phase::Tail(pending),
-            _ => Phase::Streaming(pending),
-        });
+        self.become_next(Phase::Streaming);
         Ok(())
     }
 

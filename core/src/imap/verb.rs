@@ -2,7 +2,7 @@
 
 /// The commands that we know (RFC 3501 §6; ID: RFC 2971, ENABLE: RFC 5161, NAMESPACE: RFC 2342,
 /// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315, COMPRESS: RFC 4978,
-/// SORT, THREAD: RFC 5256).
+/// SORT, THREAD: RFC 5256, REPLACE: RFC 8508).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFCs")]
 pub enum Verb {
@@ -39,6 +39,7 @@ pub enum Verb {
     Store,
     Copy,
     Move,
+    Replace,
     UidExpunge,
     UidSearch,
     UidSort,
@@ -47,11 +48,12 @@ pub enum Verb {
     UidStore,
     UidCopy,
     UidMove,
+    UidReplace,
 }
 
 impl Verb {
     /// All of them, in the order of the legality table.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 43] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -85,6 +87,7 @@ impl Verb {
         Self::Store,
         Self::Copy,
         Self::Move,
+        Self::Replace,
         Self::UidExpunge,
         Self::UidSearch,
         Self::UidSort,
@@ -93,6 +96,7 @@ impl Verb {
         Self::UidStore,
         Self::UidCopy,
         Self::UidMove,
+        Self::UidReplace,
     ];
 
     /// The command of this name, in any case; not those that follow `UID`.
@@ -136,6 +140,7 @@ impl Verb {
             b"STORE" => Self::Store,
             b"COPY" => Self::Copy,
             b"MOVE" => Self::Move,
+            b"REPLACE" => Self::Replace,
             _ => return None,
         })
     }
@@ -152,6 +157,7 @@ impl Verb {
             Self::Store => Some(Self::UidStore),
             Self::Copy => Some(Self::UidCopy),
             Self::Move => Some(Self::UidMove),
+            Self::Replace => Some(Self::UidReplace),
             _ => None,
         }
     }
@@ -193,6 +199,7 @@ impl Verb {
             Self::Store => "STORE",
             Self::Copy => "COPY",
             Self::Move => "MOVE",
+            Self::Replace => "REPLACE",
             Self::UidExpunge => "UID EXPUNGE",
             Self::UidSearch => "UID SEARCH",
             Self::UidSort => "UID SORT",
@@ -201,6 +208,7 @@ impl Verb {
             Self::UidStore => "UID STORE",
             Self::UidCopy => "UID COPY",
             Self::UidMove => "UID MOVE",
+            Self::UidReplace => "UID REPLACE",
         }
     }
 

@@ -6,7 +6,7 @@ use pillarbox_core::effect::{Effect, FaultKind};
 use pillarbox_core::imap::Enabled;
 use pillarbox_core::imap::command::MessageSet;
 use pillarbox_core::imap::flags::{FlagBits, FlagNames};
-use pillarbox_core::imap::grammar::{StatusItem, StoreMode};
+use pillarbox_core::imap::grammar::{SelectParams, StatusItem, StoreMode};
 use pillarbox_core::imap::name::MailboxName;
 use pillarbox_core::imap::response::{self, Code, Fetch};
 use pillarbox_core::imap::server::{Done, Status};
@@ -17,6 +17,8 @@ use pillarbox_store::{
 };
 
 use super::copy::{Copied, runs};
+use super::mailboxes;
+use super::modseqs;
 use super::open::{GATHERED_MAX, Open, Tools, keywords, ranges};
 use super::pieces::{Progress, rest};
 use crate::job;
@@ -33,6 +35,8 @@ pub(super) struct Answer {
     pub(super) copied: Option<Copied>,
     /// What STORE has to tell in place of a code: those that it left as they are.
     pub(super) modified: Vec<(u32, u32)>,
+    /// Messages were taken out: the MODSEQ that the mailbox has then belongs to the answer.
+    pub(super) took_out: bool,
     pub(super) text: Cow<'static, str>,
 }
 
@@ -43,6 +47,7 @@ impl Answer {
             code: None,
             copied: None,
             modified: Vec::new(),
+            took_out: false,
             text: text.into(),
         }
     }
@@ -131,11 +136,12 @@ pub(super) async fn status(
                 StatusItem::AppendLimit => tools.append_bytes_max.into(),
                 StatusItem::Size => status.bytes,
                 StatusItem::HighestModSeq => status.highestmodseq,
+                StatusItem::Deleted => status.deleted,
             };
             (*item, value)
         })
         .collect();
-    tools.pen.write(|out| response::status(name, &values, out));
+    tools.pen.write(|out| response::status(name, &values, tools.enabled.spelling(), out));
     Ok(Answer::ok("done"))
 }
 
@@ -144,12 +150,15 @@ pub(super) async fn select(
     tools: &Tools,
     name: &MailboxName,
     read_only: bool,
+    params: &SelectParams,
 ) -> Result<(Open, Answer), StoreError> {
     let id = by_name(tools, name).await?.id;
     // The watch begins before the look: what changes between the two is then told, not missed.
     let watch = tools.desk.send(Effect::Watch(crate::topic_of(id)));
-    let question = Read::Select { by: tools.account, mailbox: id };
-    let selected = match tools.read("select", question).await {
+    let known = params.qresync.as_ref();
+    let since = known.map(|known| (known.uidvalidity, known.modseq));
+    let question = Read::Select { by: tools.account, mailbox: id, since };
+    let mut selected = match tools.read("select", question).await {
         Ok(Found::Selected(selected)) => selected,
         other => {
             tools.desk.send(Effect::Release(watch));
@@ -167,7 +176,7 @@ pub(super) async fn select(
     let view = View::new(selected.uids.iter().flat_map(|r| r.first..=r.last), modseq)
         .with_recent_above(claimed);
     let keywords = keywords(&selected.keywords);
-    let open = Open {
+    let mut open = Open {
         id,
         read_only,
         view,
@@ -177,6 +186,7 @@ pub(super) async fn select(
         claims,
         aware: tools.enabled.has(Enabled::CONDSTORE),
         told_modseq: modseq,
+        behind: false,
         parsed: None,
         decoding: None,
     };
@@ -184,15 +194,26 @@ pub(super) async fn select(
     tools.pen.write(|out| {
         response::flags(&open.keywords, out);
         response::exists(open.view.count(), out);
-        response::recent(open.view.recent_count(), out);
-        if let Some(first) = selected.first_unseen.and_then(|uid| open.view.sequence_of(uid)) {
-            response::ok(Code::Unseen(first), "first unseen", out);
+        if !tools.rev2() {
+            response::recent(open.view.recent_count(), out);
+            if let Some(first) = selected.first_unseen.and_then(|uid| open.view.sequence_of(uid)) {
+                response::ok(Code::Unseen(first), "first unseen", out);
+            }
         }
         response::ok(Code::UidValidity(selected.status.uidvalidity), "valid", out);
         response::ok(Code::UidNext(selected.status.uidnext), "next", out);
         response::ok(Code::HighestModSeq(modseq), "highest", out);
         response::permanent_flags((!read_only).then_some(&open.keywords), out);
     });
+    if tools.rev2()
+        && let Err(error) = mailboxes::tell_one(tools, name).await
+    {
+        open.close(tools);
+        return Err(error);
+    }
+    if let (Some(known), Some(changes)) = (known, selected.changes.take()) {
+        modseqs::resync(tools, &mut open, known, changes).await;
+    }
     Ok((open, Answer::ok("selected")))
 }
 
@@ -233,7 +254,7 @@ pub(super) async fn store(
         tools.notify(open.id);
         if first && !flags.keywords.is_empty() {
             // A keyword that is new to the mailbox has a bit only now.
-            let question = Read::Select { by: tools.account, mailbox: open.id };
+            let question = Read::Select { by: tools.account, mailbox: open.id, since: None };
             if let Found::Selected(selected) = tools.read("keywords", question).await? {
                 open.learn_keywords(&selected.keywords, &tools.pen);
             }
@@ -278,14 +299,14 @@ async fn tell_stored(
     }
 }
 
-/// What is told of a message after STORE.
-struct Told {
-    uid: bool,
-    flags: bool,
-    modseq: bool,
+/// What is told of a message that was changed.
+pub(super) struct Told {
+    pub(super) uid: bool,
+    pub(super) flags: bool,
+    pub(super) modseq: bool,
 }
 
-async fn tell_flags(tools: &Tools, open: &mut Open, state: &FlagState, told: &Told) {
+pub(super) async fn tell_flags(tools: &Tools, open: &mut Open, state: &FlagState, told: &Told) {
     let Some(sequence) = open.view.sequence_of(state.uid) else { return };
     if told.modseq {
         open.tells_modseq(state.modseq);
@@ -296,7 +317,7 @@ async fn tell_flags(tools: &Tools, open: &mut Open, state: &FlagState, told: &To
             fetch.uid(state.uid, out);
         }
         if told.flags {
-            let recent = open.view.is_recent(state.uid);
+            let recent = tools.is_recent(open, state.uid);
             fetch.flags(FlagBits(state.flags.0), recent, &open.keywords, out);
         }
         if told.modseq {
@@ -355,6 +376,7 @@ pub(super) async fn expunge(
         // Those that the client does not know of, too.
         None => vec![UidRange::ALL],
     };
+    let mut took_out = false;
     loop {
         let write =
             Write::Expunge { by: tools.account, mailbox: open.id, uids: Some(uids.clone()) };
@@ -362,12 +384,13 @@ pub(super) async fn expunge(
             return Err(job::astray("expunge"));
         };
         if !expunged.uids.is_empty() {
+            took_out = true;
             tools.pins.expunged(open.id, expunged.modseq);
             tools.notify(open.id);
         }
         uids = rest(&uids, expunged.more);
         if uids.is_empty() {
-            return Ok(Answer::ok("done"));
+            return Ok(Answer { took_out, ..Answer::ok("done") });
         }
         progress.came_to(tools, &uids);
     }

@@ -89,7 +89,7 @@ pub(super) async fn relocate(
         pairs.extend(moved.pairs);
         uids = rest(&uids, moved.more);
         if uids.is_empty() {
-            break Ok(Answer::ok("moved"));
+            break Ok(Answer { took_out: !pairs.is_empty(), ..Answer::ok("moved") });
         }
         progress.came_to(tools, &uids);
     };

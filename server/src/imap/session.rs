@@ -6,22 +6,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_core::compression::Compresses;
-use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
-use pillarbox_core::imap::command::{Append, Command, Verb};
+use pillarbox_core::imap::command::{Append, AppendMessage, Command, Verb};
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
 use pillarbox_core::sasl::{Bindings, Exchange, Login, Secret};
-use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{
     EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want,
 };
 use pillarbox_store::StoreError;
 
-use super::append::{self, Filing};
+use super::append::{self, Filing, Refusal};
 use super::commands::{self, Answer, answered};
 use super::open::{Open, Tools};
 use super::{copy, fetch, mailboxes};
@@ -34,6 +31,7 @@ use crate::smtp::spool::Spool;
 
 mod auth;
 mod finding;
+mod layers;
 
 /// RFC 3501 §5.4: at least thirty minutes once somebody has logged in.
 const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
@@ -91,7 +89,7 @@ enum Outcome {
     /// The selected mailbox was deleted meanwhile; and what the command has come to, if one was
     /// under way.
     Deleted(Option<Answer>),
-    AppendBegun(Result<Filing, Answer>),
+    AppendBegun(Result<Filing, Refusal>),
     Spooled(Spool, Result<(), Fault>),
     Login(Verdict, Who),
 }
@@ -232,6 +230,7 @@ impl ImapSession {
                     filing.push(bytes);
                 }
             }
+            Event::AppendNext(message) => self.on_append_next(message),
             Event::AppendEnd => self.on_append_end(now.wall),
             Event::AuthResponse(response) => match self.exchange.take() {
                 Some(exchange) => self.on_sasl(exchange.answer(&response), out),
@@ -326,7 +325,10 @@ impl ImapSession {
                     open.close(&tools);
                     Outcome::Deleted(None)
                 }
-                told => Outcome::Told(Some(open), told.err()),
+                told => {
+                    open.confine(&tools);
+                    Outcome::Told(Some(open), told.err())
+                }
             }
         }));
     }
@@ -336,8 +338,24 @@ impl ImapSession {
             self.finish(&Answer::bad("log in first"), out);
             return;
         };
+        // What the number means is settled now: nothing is told before the command ends.
+        let named = append.replaces.as_ref().zip(self.open.as_ref());
+        let replaces = match named.map(|(set, open)| open.only(set)) {
+            None => None,
+            Some(Ok(Some(replaced))) => Some(replaced),
+            Some(Ok(None)) => return self.finish(&append::gone(), out),
+            Some(Err(_)) => return self.finish(&commands::no_such_message(), out),
+        };
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            Outcome::AppendBegun(append::begin(&tools, append).await)
+            Outcome::AppendBegun(append::begin(&tools, append, replaces).await)
+        }));
+    }
+
+    fn on_append_next(&mut self, message: AppendMessage) {
+        let (Some(tools), Some(filing)) = (self.tools(), self.filing.take()) else { return };
+        let mut random = self.context.random();
+        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
+            Outcome::AppendBegun(append::next(&tools, random.as_mut(), filing, message).await)
         }));
     }
 
@@ -391,7 +409,11 @@ impl ImapSession {
                     log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
                 }
             }
-            Outcome::AppendBegun(Err(answer)) => self.finish(&answer, out),
+            Outcome::AppendBegun(Err(refusal)) => {
+                let (answer, error) = refusal.told();
+                self.log_failure(error.as_ref());
+                self.finish(&answer, out);
+            }
             Outcome::Spooled(spool, result) => match (&mut self.filing, result) {
                 (Some(filing), Ok(())) => filing.spool = spool,
                 (_, Err(fault)) => {
@@ -433,7 +455,7 @@ impl ImapSession {
 
     fn drop_filing(&mut self) {
         if let Some(filing) = self.filing.take() {
-            filing.spool.discard(&self.desk);
+            filing.discard(&self.desk);
         }
     }
 
@@ -463,13 +485,13 @@ async fn run(
             let status = commands::status(&tools, &mailbox, &items).await;
             settle(tools, open, changed, status).await
         }
-        (Command::Select { mailbox, read_only, .. }, open) => {
+        (Command::Select { mailbox, read_only, params }, open) => {
             if let Some(open) = open {
                 open.close(&tools);
                 // RFC 7162 §3.2.11: the border between what is told of the one and of the other.
                 tools.pen.write(|out| response::ok(Code::Closed, "closed", out));
             }
-            match commands::select(&tools, &mailbox, read_only).await {
+            match commands::select(&tools, &mailbox, read_only, &params).await {
                 Ok((open, answer)) => Outcome::Done(Some(open), answer, None),
                 Err(error) => Outcome::Done(None, Answer::failed(&error), Some(error)),
             }
@@ -581,7 +603,7 @@ async fn wrap_up(
     expunges: Expunges,
     result: Result<(Answer, Option<u64>), StoreError>,
 ) -> Outcome {
-    let (answer, own, error) = match result {
+    let (mut answer, own, error) = match result {
         Ok((answer, own)) => (answer, own, None),
         Err(error) => (Answer::failed(&error), None, Some(error)),
     };
@@ -602,7 +624,16 @@ async fn wrap_up(
             open.close(&tools);
             Outcome::Deleted(Some(answer))
         }
-        late => Outcome::Done(Some(open), answer, error.or_else(|| late.err())),
+        late => {
+            // RFC 7162 §3.2.7, RFC 6851 §4.4; not at CLOSE (§3.2.8), after which nothing is told.
+            if answer.took_out && open.aware && late.is_ok() {
+                open.behind = false;
+                answer.code = Some(Code::HighestModSeq(open.pin.at()));
+            } else {
+                open.confine(&tools);
+            }
+            Outcome::Done(Some(open), answer, error.or_else(|| late.err()))
+        }
     }
 }
 
@@ -651,40 +682,5 @@ impl Machine for ImapSession {
         let want = self.advance(now, io);
         self.desk.take_effects(io.effects);
         want
-    }
-}
-
-impl Compresses for ImapSession {
-    fn takes_compression(&mut self) -> bool {
-        let takes = std::mem::take(&mut self.takes_compression);
-        if takes && let Err(misuse) = self.imap.compression_started() {
-            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
-        }
-        takes
-    }
-
-    fn compression_failed(&mut self) {
-        log::info!(cid = self.id.as_str(), peer:% = self.peer; "what came is not compressed data");
-    }
-}
-
-impl Session for ImapSession {
-    fn takes_tls(&mut self) -> bool {
-        std::mem::take(&mut self.takes_tls)
-    }
-
-    fn secured(&mut self, agreed: Agreed) {
-        self.context.counters.tls_handshakes.count();
-        self.tls = true;
-        log::debug!(cid = self.id.as_str(), version = agreed.version; "tls");
-        self.bindings = agreed.bindings;
-        if let Err(misuse) = self.imap.tls_started() {
-            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
-        }
-    }
-
-    fn tls_failed(&mut self, error: &TlsError) {
-        self.context.counters.tls_failures.count();
-        log::info!(cid = self.id.as_str(), peer:% = self.peer, why:% = error; "tls failed");
     }
 }

