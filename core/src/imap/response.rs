@@ -60,6 +60,28 @@ pub fn ok(code: Code<'_>, text: &str, out: &mut impl Sink) {
     out.put(b"\r\n");
 }
 
+/// `* OK [INPROGRESS (tag done goal)]` (RFC 9585 §4): how many of how many items a command has dealt
+/// with; `done` is less than the goal. Never a tagged answer.
+pub fn in_progress(tag: &str, done: u32, goal: Option<u32>, out: &mut impl Sink) {
+    out.put(b"* OK [INPROGRESS (");
+    // RFC 9585 §4: a tag that would end the code is not told.
+    if tag.is_empty() || tag.contains(']') {
+        out.put(b"NIL ");
+    } else {
+        // RFC 3501 §9: nothing in a tag needs a backslash.
+        out.put(b"\"");
+        out.put(tag.as_bytes());
+        out.put(b"\" ");
+    }
+    decimal(done.into(), out);
+    out.put(b" ");
+    match goal {
+        Some(goal) => decimal(goal.into(), out),
+        None => out.put(b"NIL"),
+    }
+    out.put(b")] still at it\r\n");
+}
+
 /// `* n EXISTS`: how many messages there are.
 pub fn exists(count: u32, out: &mut impl Sink) {
     numbered(count, b" EXISTS\r\n", out);

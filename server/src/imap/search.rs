@@ -17,6 +17,7 @@ use super::fetch::{PIECE, WHOLE_MAX, bytes, digest, parse};
 use super::modseqs;
 use super::open::{Open, Tools};
 use super::outlines;
+use super::pieces::Progress;
 use crate::job;
 
 /// The texts of one page together, and so what is looked through before others have their turn.
@@ -119,8 +120,10 @@ pub(super) async fn find(
     search: &Search,
 ) -> Result<Vec<u32>, StoreError> {
     let mut found = Vec::new();
+    let mut progress = Progress::begin(tools, &open.view.stretches().collect::<Vec<_>>());
     let mut after = Some(0);
     while let Some(start) = after {
+        progress.came_past(tools, start);
         let question = Read::Messages {
             by: tools.account,
             mailbox: open.id,
@@ -145,7 +148,7 @@ pub(super) async fn find(
         if search.asks_digests() {
             undecided = by_digest(tools, open, search, &undecided, &mut found).await?;
         }
-        by_text(tools, open, search, &undecided, &mut found).await?;
+        by_text(tools, open, search, &undecided, &mut found, &mut progress).await?;
         after = page.more;
     }
     found.sort_unstable();
@@ -200,6 +203,7 @@ async fn by_text(
     search: &Search,
     undecided: &[u32],
     found: &mut Vec<u32>,
+    progress: &mut Progress,
 ) -> Result<(), StoreError> {
     if !search.reads_texts() {
         return outlines::outlines(tools, open, undecided, true, |message, header| {
@@ -214,6 +218,7 @@ async fn by_text(
     }
     let mut after = (!undecided.is_empty()).then_some(0);
     while let Some(start) = after {
+        progress.came_past(tools, start);
         let question = Read::Messages {
             by: tools.account,
             mailbox: open.id,

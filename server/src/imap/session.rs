@@ -1,6 +1,8 @@
 //! One IMAP session: the conversation's events, and what is answered to each.
 
+use std::cell::Cell;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +69,7 @@ pub struct ImapSession {
     /// Something has changed in the selected mailbox that the client has not been told of.
     changed: bool,
     /// The moment of the present step.
-    present: Moment,
+    present: Rc<Cell<Moment>>,
     wall: UnixSeconds,
     deadline: Moment,
     ending: Ending,
@@ -113,7 +115,7 @@ impl ImapSession {
             mechanism: "",
             tls: false,
             changed: false,
-            present: Moment::START,
+            present: Rc::default(),
             wall: UnixSeconds(0),
             deadline: Moment::START + LOGIN_MAX,
             ending: if full { Ending::Full } else { Ending::No },
@@ -129,7 +131,8 @@ impl ImapSession {
         let rates = &self.context.rates;
         if self.ending == Ending::Full {
             self.imap.close("too many connections, try again later", out);
-        } else if let Err(refused) = rates.take(What::Connection, self.present, self.peer, 1) {
+        } else if let Err(refused) = rates.take(What::Connection, self.present.get(), self.peer, 1)
+        {
             self.context.counters.rate_refusals.count();
             log::warn!(cid = self.id.as_str(), peer:% = self.peer, why:% = refused; "too many connections");
             self.imap.close(&format!("too many connections {refused}"), out);
@@ -286,6 +289,7 @@ impl ImapSession {
             account: self.user.as_ref()?.account,
             enabled: self.imap.enabled(),
             tag: self.imap.tag().unwrap_or_default().into(),
+            clock: Rc::clone(&self.present),
             append_bytes_max: self.imap.append_bytes_max(),
             pins: Arc::clone(&self.context.pins),
             recents: Arc::clone(&self.context.recents),
@@ -643,7 +647,8 @@ impl Machine for ImapSession {
         input: Input<Completion<Job>>,
         io: &mut Io<'_, Effect<Job>>,
     ) -> Want {
-        (self.present, self.wall) = (now.moment, now.wall);
+        self.present.set(now.moment);
+        self.wall = now.wall;
         match input {
             Input::Start => {
                 self.deadline = now.moment + LOGIN_MAX;

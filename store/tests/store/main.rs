@@ -33,6 +33,8 @@ mod names;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
+mod pieces;
+#[cfg(test)]
 mod removal;
 #[cfg(test)]
 mod verify;

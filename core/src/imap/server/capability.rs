@@ -33,6 +33,7 @@ pub(super) const SERVED: &[&str] = &[
     "LIST-STATUS",
     "SPECIAL-USE",
     "BINARY",
+    "INPROGRESS",
     "PREVIEW",
     "MULTIAPPEND",
     "REPLACE",
