@@ -21,6 +21,7 @@ mod addressee;
 mod alias;
 mod append;
 mod attempts;
+pub mod backup;
 mod body;
 mod changes;
 mod deliver;
@@ -28,6 +29,7 @@ mod directory;
 mod error;
 mod expunge;
 mod flags;
+mod hold;
 mod mailbox;
 mod messages;
 mod names;
@@ -43,6 +45,7 @@ mod store;
 mod sweep;
 mod types;
 pub mod verify;
+mod wake;
 mod write;
 mod writer;
 
@@ -51,6 +54,7 @@ pub use addressee::{Address, Addressee, Holder, Routing};
 pub use alias::{AliasChange, AliasInfo, AliasSettings, NewAlias};
 pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
 pub use error::{OpenError, StoreError};
+pub use hold::BodiesHold;
 pub use quota::Quota;
 pub use read::{
     AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,

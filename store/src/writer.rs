@@ -1,7 +1,5 @@
 //! Carries out changes: what waits becomes one durable transaction.
 
-use std::fs;
-use std::io;
 use std::sync::Arc;
 
 use pillarbox_core::effect::{Fault, FaultKind, Handle};
@@ -11,10 +9,10 @@ use rusqlite::{Connection, DEFAULT_NAME};
 use crate::append::{self, Appending};
 use crate::flags::{self, Flagging};
 use crate::names::Names;
-use crate::store::{Shared, body_path};
+use crate::store::Shared;
 use crate::{
     StoreError, Write, Written, account_key, accounts, alias, attempts, deliver, directory,
-    expunge, mailbox, quota, removal, sql,
+    expunge, hold, mailbox, quota, removal, sql,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -53,7 +51,8 @@ impl Writer {
         };
         match outcome {
             Ok(answers) => {
-                self.remove_files(&gone);
+                // After the commit only: a file removed before could be named again by a rollback.
+                hold::remove(&self.shared, gone);
                 self.look_at_wal();
                 answers
             }
@@ -262,18 +261,6 @@ impl Writer {
                 of(*by).subscribe(name, *on).map(|()| Written::Done)
             }
             _ => Err(StoreError::Misuse("no job that names a mailbox")),
-        }
-    }
-
-    /// After the commit only: a file removed before could be named again by a rollback. One that
-    /// cannot be removed is swept at the next start.
-    fn remove_files(&self, gone: &[Handle]) {
-        for handle in gone {
-            if let Err(error) = fs::remove_file(body_path(&self.shared.bodies, *handle))
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                log::warn!(handle:% = handle, error:% = error; "a body's file could not be removed");
-            }
         }
     }
 

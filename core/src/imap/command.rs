@@ -24,6 +24,8 @@ pub enum Command {
     Noop,
     /// Finish with OK, then begin TLS.
     StartTls,
+    /// Finish with OK, then compress all that follows (RFC 4978).
+    Compress,
     /// Log in with a password.
     Login {
         /// The user's name.
@@ -235,6 +237,7 @@ impl Command {
             Verb::Noop | Verb::Check => Some(Self::Noop),
             Verb::StartTls => Some(Self::StartTls),
             Verb::Idle => Some(Self::Idle),
+            Verb::Compress => Some(Self::Compress),
             Verb::Close => Some(Self::Close),
             Verb::Unselect => Some(Self::Unselect),
             Verb::Expunge => Some(Self::Expunge),

@@ -52,6 +52,8 @@ pub enum Code<'a> {
     BadCharset,
     /// `CANNOT`: it would break a rule that cannot be changed.
     Cannot,
+    /// `COMPRESSIONACTIVE` (RFC 4978 §3).
+    CompressionActive,
     /// `CONTACTADMIN`.
     ContactAdmin,
     /// `COPYUID`: which messages became which.
@@ -122,6 +124,7 @@ impl Code<'_> {
             Self::AuthenticationFailed => ("AUTHENTICATIONFAILED", None),
             Self::BadCharset => ("BADCHARSET (US-ASCII UTF-8)", None),
             Self::Cannot => ("CANNOT", None),
+            Self::CompressionActive => ("COMPRESSIONACTIVE", None),
             Self::ContactAdmin => ("CONTACTADMIN", None),
             Self::Closed => ("CLOSED", None),
             Self::CopyUid(copied) => ("COPYUID", Some(copied.uidvalidity.into())),

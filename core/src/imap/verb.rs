@@ -1,7 +1,7 @@
 //! The names of commands.
 
 /// The commands that we know (RFC 3501 §6; ID: RFC 2971, ENABLE: RFC 5161, NAMESPACE: RFC 2342,
-/// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315,
+/// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315, COMPRESS: RFC 4978,
 /// REPLACE: RFC 8508).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFCs")]
@@ -27,6 +27,7 @@ pub enum Verb {
     Examine,
     Append,
     Idle,
+    Compress,
     Check,
     Close,
     Unselect,
@@ -48,7 +49,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, in the order of the legality table.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -70,6 +71,7 @@ impl Verb {
         Self::Examine,
         Self::Append,
         Self::Idle,
+        Self::Compress,
         Self::Check,
         Self::Close,
         Self::Unselect,
@@ -118,6 +120,7 @@ impl Verb {
             b"EXAMINE" => Self::Examine,
             b"APPEND" => Self::Append,
             b"IDLE" => Self::Idle,
+            b"COMPRESS" => Self::Compress,
             b"CHECK" => Self::Check,
             b"CLOSE" => Self::Close,
             b"UNSELECT" => Self::Unselect,
@@ -172,6 +175,7 @@ impl Verb {
             Self::Examine => "EXAMINE",
             Self::Append => "APPEND",
             Self::Idle => "IDLE",
+            Self::Compress => "COMPRESS",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
             Self::Unselect => "UNSELECT",

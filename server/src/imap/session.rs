@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillarbox_core::compression::Compresses;
 use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
@@ -72,6 +73,7 @@ pub struct ImapSession {
     deadline: Moment,
     ending: Ending,
     takes_tls: bool,
+    takes_compression: bool,
     /// What a login can be bound to.
     bindings: Bindings,
 }
@@ -117,6 +119,7 @@ impl ImapSession {
             deadline: Moment::START + LOGIN_MAX,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
+            takes_compression: false,
             bindings: Bindings::default(),
         }
     }
@@ -244,6 +247,12 @@ impl ImapSession {
             Command::StartTls => {
                 self.takes_tls = true;
                 self.finish(&Answer::ok("begin TLS now"), out);
+            }
+            Command::Compress => {
+                self.finish(&Answer::ok("DEFLATE active"), out);
+                // The layer around the session does it from the end of this step on, and nothing
+                // behind the answer is said before.
+                self.takes_compression = true;
             }
             Command::Login { user, password } => {
                 self.mechanism = "LOGIN";
@@ -659,6 +668,20 @@ impl Machine for ImapSession {
         let want = self.advance(now, io);
         self.desk.take_effects(io.effects);
         want
+    }
+}
+
+impl Compresses for ImapSession {
+    fn takes_compression(&mut self) -> bool {
+        let takes = std::mem::take(&mut self.takes_compression);
+        if takes && let Err(misuse) = self.imap.compression_started() {
+            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
+        }
+        takes
+    }
+
+    fn compression_failed(&mut self) {
+        log::info!(cid = self.id.as_str(), peer:% = self.peer; "what came is not compressed data");
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod alpn;
 mod appends;
+mod backup;
 mod binary;
 mod bindings;
 mod clients;

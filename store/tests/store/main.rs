@@ -9,6 +9,8 @@ mod appends;
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod each;

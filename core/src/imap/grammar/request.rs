@@ -254,6 +254,7 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Authenticate => authenticate(input),
         Verb::Id => spaced(input, id_params),
         Verb::Enable => enable(input),
+        Verb::Compress => compress(input),
         Verb::List => list(input),
         Verb::Lsub => pair(input, list_mailbox, Request::Lsub),
         Verb::Rename => pair(input, astring, Request::Rename),
@@ -315,6 +316,16 @@ fn authenticate(input: &[u8]) -> Read<'_, Request<'_>> {
     // All of base64 may stand in an atom.
     let (rest, initial) = spaced(rest, atom)?;
     Ok((rest, Request::Authenticate(name, Some(initial))))
+}
+
+/// `compress` (RFC 4978 §5): another algorithm is an error of grammar, and there BAD (RFC 4978 §3).
+fn compress(input: &[u8]) -> Read<'_, Request<'_>> {
+    let (after, ()) = space(input)?;
+    let (rest, algorithm) = atom(after)?;
+    if !algorithm.eq_ignore_ascii_case("DEFLATE") {
+        return Err(Miss::error(after, "DEFLATE"));
+    }
+    Ok((rest, Request::Plain(Verb::Compress)))
 }
 
 /// `enable` (RFC 5161 §5): names of capabilities.

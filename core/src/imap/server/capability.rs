@@ -29,6 +29,8 @@ pub(super) const SERVED: &[&str] = &[
     "REPLACE",
 ];
 
+const COMPRESS: &str = "COMPRESS=DEFLATE";
+
 impl Server {
     /// What is offered in this state: after login nothing about logging in. Each has a space in
     /// front of it, but for the first.
@@ -45,6 +47,10 @@ impl Server {
         }
         if self.standing == Standing::NotAuthenticated {
             self.login_capabilities(out);
+        } else if !self.compressed && !self.hides(COMPRESS) {
+            // RFC 4978 §5: a command of those who have logged in.
+            out.push(b" ");
+            out.push(COMPRESS.as_bytes());
         }
     }
 

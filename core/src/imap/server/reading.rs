@@ -220,6 +220,7 @@ impl Server {
         }
         match verb {
             Verb::StartTls if self.tls => Err(Mistake::UnderTls),
+            Verb::Compress if self.compressed => Err(Mistake::UnderCompression),
             Verb::StartTls if !self.config.starttls => Err(Mistake::NoTls),
             // RFC 3501 §6.2.3: what LOGINDISABLED says is held to.
             Verb::Login if !self.config.offers(PLAIN, self.tls) => {

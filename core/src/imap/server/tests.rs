@@ -35,6 +35,9 @@ fn answer(server: &mut Server, event: &Event<'_>, out: &mut Outbox) {
         Event::Command(Command::StartTls) => {
             server.finish(&ok, out).and_then(|()| server.tls_started())
         }
+        Event::Command(Command::Compress) => {
+            server.finish(&ok, out).and_then(|()| server.compression_started())
+        }
         Event::Command(Command::Select { mailbox, .. }) if mailbox.as_str() == "Absent" => {
             server.finish(&Done::no("no such mailbox").with(Code::NonExistent), out)
         }
@@ -107,6 +110,7 @@ fn transcript(config: Config, lines: &str) {
             let text = text.replace("\\r", "\r").replace("\\n", "\n");
             sent.extend_from_slice(text.as_bytes());
         } else if let Some(text) = line.strip_prefix("S: ") {
+            let text = text.replace("...] done", "... COMPRESS=DEFLATE] done");
             expected.push_str(&text.replace("IMAP4rev1 ...", &offered()));
             expected.push_str("\r\n");
         } else {

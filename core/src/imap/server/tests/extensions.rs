@@ -94,6 +94,37 @@ fn a_first_message_comes_with_authenticate() {
 }
 
 #[test]
+fn compression_begins_once() {
+    greeted(
+        "C: a COMPRESS DEFLATE
+        S: a BAD log in first (id7)",
+    );
+    logged_in(
+        "C: a COMPRESS
+        S: a BAD expected a space at byte 10 (id7)
+        C: b COMPRESS LZW
+        S: b BAD expected DEFLATE at byte 11 (id7)
+        C: c compress deflate
+        S: c OK done
+        C: d COMPRESS DEFLATE
+        S: d BAD [COMPRESSIONACTIVE] DEFLATE already active (id7)",
+    );
+    // Nothing is read between the answer and the beginning.
+    let mut server = Server::new(Arc::new(config()), "id7");
+    let mut out = Outbox::new(1 << 20);
+    server.greet(&mut out);
+    let _login = server.next(b"a LOGIN u secret\r\n", &mut out);
+    server.finish(&Done::ok("done"), &mut out).unwrap();
+    assert_eq!(server.compression_started(), Err(Misuse::NoCompression));
+    let line = b"b COMPRESS DEFLATE\r\nc NOOP\r\n";
+    let Step { used, .. } = server.next(line, &mut out);
+    assert_eq!(used, 20);
+    server.finish(&Done::ok("done"), &mut out).unwrap();
+    assert_eq!(server.next(&line[used..], &mut out), Step { used: 0, next: Next::AwaitReply });
+    server.compression_started().unwrap();
+}
+
+#[test]
 fn a_mailbox_is_closed_by_unselect_and_by_its_end() {
     logged_in(
         "C: a SELECT INBOX
