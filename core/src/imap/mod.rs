@@ -22,6 +22,7 @@ mod legality;
 pub mod listing;
 mod mistake;
 pub mod name;
+pub mod object;
 pub mod response;
 pub mod search;
 pub mod section;

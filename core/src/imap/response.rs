@@ -10,6 +10,7 @@ use super::grammar::{
     Fields, Origin, Partial, SearchReturn, SectionText, StatusItem, Which, atom_char, write_number,
 };
 use super::name::MailboxName;
+use super::object::{EmailId, MailboxId};
 use crate::mime::Structure;
 use crate::wire::date::ImapDate;
 use crate::{Outbox, UnixSeconds};
@@ -93,6 +94,10 @@ pub enum Code<'a> {
     UidNext(u32),
     /// `UIDVALIDITY`.
     UidValidity(u32),
+    /// `MAILBOXID` (RFC 8474 §4.1, §4.2): the mailbox's name for good.
+    MailboxId(MailboxId),
+    /// `USEATTR` (RFC 6154 §3): no mailbox can be for that.
+    UseAttr,
     /// `UNAVAILABLE`: it may work later.
     Unavailable,
     /// `UNKNOWN-CTE` (RFC 3516 §4.3, §4.4): what is said of how the content is encoded cannot be
@@ -144,6 +149,8 @@ impl Code<'_> {
             Self::TryCreate => ("TRYCREATE", None),
             Self::UidNext(number) => ("UIDNEXT", Some(number.into())),
             Self::UidValidity(number) => ("UIDVALIDITY", Some(number.into())),
+            Self::MailboxId(_) => ("MAILBOXID", None),
+            Self::UseAttr => ("USEATTR", None),
             Self::Unavailable => ("UNAVAILABLE", None),
             Self::UnknownCte => ("UNKNOWN-CTE", None),
             Self::Unseen(number) => ("UNSEEN", Some(number.into())),
@@ -155,6 +162,7 @@ impl Code<'_> {
             decimal(number, out);
         }
         match self {
+            Self::MailboxId(id) => write(format_args!(" ({id})"), out),
             Self::AppendUid(_, first, last) => number_set([(first, last)], out),
             Self::CopyUid(copied) => {
                 number_set(copied.from.iter().copied(), out);
@@ -313,8 +321,12 @@ pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Si
             StatusItem::AppendLimit => b"APPENDLIMIT ",
             StatusItem::Size => b"SIZE ",
             StatusItem::HighestModSeq => b"HIGHESTMODSEQ ",
+            StatusItem::MailboxId => b"MAILBOXID ",
         });
-        decimal(*value, out);
+        match item {
+            StatusItem::MailboxId => write(format_args!("({})", MailboxId(*value)), out),
+            _ => decimal(*value, out),
+        }
     }
     out.put(b")\r\n");
 }
@@ -433,6 +445,23 @@ impl Fetch {
         self.name(b"INTERNALDATE \"", out);
         write(format_args!("{}", ImapDate(date)), out);
         out.put(b"\"");
+    }
+
+    /// `SAVEDATE "…"`, in UTC (RFC 8514 §4.2).
+    pub fn save_date(&mut self, date: UnixSeconds, out: &mut impl Sink) {
+        self.name(b"SAVEDATE \"", out);
+        write(format_args!("{}\"", ImapDate(date)), out);
+    }
+
+    /// `EMAILID (…)` (RFC 8474 §5.3).
+    pub fn email_id(&mut self, id: EmailId, out: &mut impl Sink) {
+        self.name(b"EMAILID ", out);
+        write(format_args!("({id})"), out);
+    }
+
+    /// `THREADID NIL`: messages are not put together across mailboxes (RFC 8474 §5.2).
+    pub fn no_thread_id(&mut self, out: &mut impl Sink) {
+        self.name(b"THREADID NIL", out);
     }
 
     /// `RFC822.SIZE n`, in bytes.

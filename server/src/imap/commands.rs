@@ -16,6 +16,7 @@ use pillarbox_store::{
 };
 
 use super::copy::{Copied, runs};
+use super::mailboxes::mailbox_id;
 use super::open::{GATHERED_MAX, Open, Tools, keywords, ranges};
 use crate::job;
 
@@ -129,6 +130,7 @@ pub(super) async fn status(
                 StatusItem::AppendLimit => tools.append_bytes_max.into(),
                 StatusItem::Size => status.bytes,
                 StatusItem::HighestModSeq => status.highestmodseq,
+                StatusItem::MailboxId => mailbox.0.unsigned_abs(),
             };
             (*item, value)
         })
@@ -189,6 +191,8 @@ pub(super) async fn select(
         response::ok(Code::UidValidity(selected.status.uidvalidity), "valid", out);
         response::ok(Code::UidNext(selected.status.uidnext), "next", out);
         response::ok(Code::HighestModSeq(modseq), "highest", out);
+        // RFC 8474 §4.2.
+        response::ok(mailbox_id(id), "id", out);
         response::permanent_flags((!read_only).then_some(&open.keywords), out);
     });
     Ok((open, Answer::ok("selected")))

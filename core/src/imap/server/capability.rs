@@ -27,6 +27,9 @@ pub(super) const SERVED: &[&str] = &[
     "BINARY",
     "MULTIAPPEND",
     "REPLACE",
+    "CREATE-SPECIAL-USE",
+    "SAVEDATE",
+    "OBJECTID",
 ];
 
 const COMPRESS: &str = "COMPRESS=DEFLATE";
