@@ -17,7 +17,7 @@ use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME};
 
 use crate::hold::{BodiesHold, Held};
-use crate::{OpenError, Reader, StoreError, Writer, backup, schema, sweep, wake};
+use crate::{Filler, OpenError, Reader, StoreError, Writer, backup, schema, sweep, wake};
 
 /// How a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +141,16 @@ impl Store {
         let conn = connect(&self.shared.dir, &self.shared.options)?;
         conn.pragma_update(None, "query_only", true)?;
         Ok(Reader { conn, shared: Arc::clone(&self.shared) })
+    }
+
+    /// What makes the digests that are missing, in the background.
+    ///
+    /// # Errors
+    ///
+    /// The world's failures.
+    pub fn filler(&self) -> Result<Filler, StoreError> {
+        let conn = connect(&self.shared.dir, &self.shared.options)?;
+        Filler::new(conn, Arc::clone(&self.shared))
     }
 
     /// 32 random bytes, drawn when the store was made, which the answers to logins of names that

@@ -47,6 +47,8 @@ pub const WORDS: &[&str] = &[
     "j SEARCH OR SEEN (NOT UID 1:3)\r\n",
     "j SEARCH RETURN (MIN COUNT) ALL\r\n",
     "j UID SEARCH RETURN (SAVE) NOT $\r\n",
+    "j SORT RETURN (ALL) (SUBJECT REVERSE DATE) UTF-8 ALL\r\n",
+    "j UID THREAD REFERENCES UTF-8 ALL\r\n",
     "k STORE 1 +FLAGS.SILENT (\\Deleted $x)\r\n",
     "l UID FETCH *:1 ALL\r\n",
     "m LIST \"\" \"*\"\r\n",

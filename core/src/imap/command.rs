@@ -7,8 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    self, Day, FetchModifiers, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request,
-    SearchReturn, Section, SectionText, SelectParams, StatusItem, StoreMode, Text, Which,
+    self, Algorithm, Criterion, Day, FetchModifiers, Field, FlagRef, Item, Key, ListOptions,
+    Numbers, Partial, Request, SearchReturn, Section, SectionText, SelectParams, StatusItem,
+    StoreMode, Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError};
 use super::object::EmailId;
@@ -128,6 +129,27 @@ pub enum Command {
         /// (RFC 5182 §2.1).
         key: Result<SearchKey, UnknownCharset>,
     },
+    /// Tell which messages satisfy the key, in an order.
+    Sort {
+        /// Whether UIDs are to be told.
+        uid: bool,
+        /// As of [`Search`](Self::Search); `None` for a plain
+        /// [`sort`](super::response::sort).
+        returns: Option<Vec<SearchReturn>>,
+        /// By what they are sorted, each key once, the first first; at least one.
+        criteria: Vec<Criterion>,
+        /// As of [`Search`](Self::Search).
+        key: Result<SearchKey, UnknownCharset>,
+    },
+    /// Tell which messages satisfy the key, as threads.
+    Thread {
+        /// Whether UIDs are to be told.
+        uid: bool,
+        /// How messages become threads.
+        algorithm: Algorithm,
+        /// As of [`Search`](Self::Search).
+        key: Result<SearchKey, UnknownCharset>,
+    },
     /// Tell something of messages.
     Fetch {
         /// Which messages.
@@ -211,11 +233,13 @@ impl Command {
             },
             Request::UidExpunge(set) => Self::UidExpunge(MessageSet { uid: true, numbers: set }),
             Request::Search { uid, returns, charset, key } => {
-                let key = match charset {
-                    Some(name) if !known_charset(&name) => Err(UnknownCharset),
-                    _ => SearchKey::own(key),
-                };
-                Self::Search { uid, returns, key }
+                Self::Search { uid, returns, key: SearchKey::read(charset.as_deref(), key) }
+            }
+            Request::Sort { uid, returns, criteria, charset, key } => {
+                Self::Sort { uid, returns, criteria, key: SearchKey::read(Some(&charset), key) }
+            }
+            Request::Thread { uid, algorithm, charset, key } => {
+                Self::Thread { uid, algorithm, key: SearchKey::read(Some(&charset), key) }
             }
             Request::Fetch { uid, set, items, modifiers } => {
                 let items = own_items(items, uid, modifiers.changed_since.is_some());
@@ -385,6 +409,11 @@ pub enum FetchItem {
         /// Whether to tell what `BODYSTRUCTURE` has and `BODY` has not.
         extended: bool,
     },
+    /// Its first words (RFC 8970).
+    Preview {
+        /// Only if nothing has to be read for it.
+        lazy: bool,
+    },
 }
 
 impl FetchItem {
@@ -394,7 +423,11 @@ impl FetchItem {
         match self {
             Self::Body(item) => item.sets_seen(),
             Self::Binary(item) => !item.peek,
-            Self::Field(_) | Self::BinarySize(_) | Self::Envelope | Self::Structure { .. } => false,
+            Self::Field(_)
+            | Self::BinarySize(_)
+            | Self::Envelope
+            | Self::Structure { .. }
+            | Self::Preview { .. } => false,
         }
     }
 }
@@ -510,6 +543,13 @@ impl SearchKey {
         }
     }
 
+    fn read(charset: Option<&[u8]>, key: Key<'_>) -> Result<Self, UnknownCharset> {
+        match charset {
+            Some(name) if !known_charset(name) => Err(UnknownCharset),
+            _ => Self::own(key),
+        }
+    }
+
     /// Recursion is as deep as the grammar lets keys nest.
     fn own(key: Key<'_>) -> Result<Self, UnknownCharset> {
         // RFC 3501 §6.4.4: without CHARSET strings are US-ASCII, which is UTF-8 too.
@@ -580,6 +620,7 @@ fn own_item(item: Item<'_>) -> FetchItem {
         Item::Field(field) => FetchItem::Field(field),
         Item::Envelope => FetchItem::Envelope,
         Item::Structure { extended } => FetchItem::Structure { extended },
+        Item::Preview { lazy } => FetchItem::Preview { lazy },
         Item::Body { which, section, partial } => {
             FetchItem::Body(BodyItem { which, section: own_section(section), partial })
         }

@@ -30,6 +30,8 @@
 //! | UNSELECT | no: log in first | no: select first | yes | yes |
 //! | EXPUNGE | no: log in first | no: select first | yes | no: read-only |
 //! | SEARCH | no: log in first | no: select first | yes | yes |
+//! | SORT | no: log in first | no: select first | yes | yes |
+//! | THREAD | no: log in first | no: select first | yes | yes |
 //! | FETCH | no: log in first | no: select first | yes | yes |
 //! | STORE | no: log in first | no: select first | yes | no: read-only |
 //! | COPY | no: log in first | no: select first | yes | yes |
@@ -37,6 +39,8 @@
 //! | REPLACE | no: log in first | no: select first | yes | no: read-only |
 //! | UID EXPUNGE | no: log in first | no: select first | yes | no: read-only |
 //! | UID SEARCH | no: log in first | no: select first | yes | yes |
+//! | UID SORT | no: log in first | no: select first | yes | yes |
+//! | UID THREAD | no: log in first | no: select first | yes | yes |
 //! | UID FETCH | no: log in first | no: select first | yes | yes |
 //! | UID STORE | no: log in first | no: select first | yes | no: read-only |
 //! | UID COPY | no: log in first | no: select first | yes | yes |
@@ -122,9 +126,13 @@ const fn home(verb: Verb) -> Home {
         | Verb::Close
         | Verb::Unselect
         | Verb::Search
+        | Verb::Sort
+        | Verb::Thread
         | Verb::Fetch
         | Verb::Copy
         | Verb::UidSearch
+        | Verb::UidSort
+        | Verb::UidThread
         | Verb::UidFetch
         | Verb::UidCopy => Home::Mailbox,
         Verb::Expunge

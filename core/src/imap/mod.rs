@@ -9,10 +9,11 @@
 //! - [`view`] is what one session shows its client: which UID has which number just now.
 //! - [`name`], [`listing`], [`flags`], [`section`] and [`search`] answer questions about mailbox
 //!   names, which of them LIST tells, flags, the bytes of a message, and which messages a search
-//!   finds.
+//!   finds; [`sort`] brings these into an order, [`thread`] under each other.
 //!
 //! Nothing here knows a store. What IMAP has beyond the commands of [`command::Verb`] is refused.
 
+mod collation;
 pub mod command;
 pub mod enabled;
 pub mod flags;
@@ -27,6 +28,9 @@ pub mod response;
 pub mod search;
 pub mod section;
 pub mod server;
+pub mod sort;
+mod subject;
+pub mod thread;
 mod verb;
 pub mod view;
 

@@ -2,7 +2,7 @@
 
 /// The commands that we know (RFC 3501 §6; ID: RFC 2971, ENABLE: RFC 5161, NAMESPACE: RFC 2342,
 /// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315, COMPRESS: RFC 4978,
-/// REPLACE: RFC 8508).
+/// SORT, THREAD: RFC 5256, REPLACE: RFC 8508).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFCs")]
 pub enum Verb {
@@ -33,6 +33,8 @@ pub enum Verb {
     Unselect,
     Expunge,
     Search,
+    Sort,
+    Thread,
     Fetch,
     Store,
     Copy,
@@ -40,6 +42,8 @@ pub enum Verb {
     Replace,
     UidExpunge,
     UidSearch,
+    UidSort,
+    UidThread,
     UidFetch,
     UidStore,
     UidCopy,
@@ -49,7 +53,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, in the order of the legality table.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 43] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -77,6 +81,8 @@ impl Verb {
         Self::Unselect,
         Self::Expunge,
         Self::Search,
+        Self::Sort,
+        Self::Thread,
         Self::Fetch,
         Self::Store,
         Self::Copy,
@@ -84,6 +90,8 @@ impl Verb {
         Self::Replace,
         Self::UidExpunge,
         Self::UidSearch,
+        Self::UidSort,
+        Self::UidThread,
         Self::UidFetch,
         Self::UidStore,
         Self::UidCopy,
@@ -126,6 +134,8 @@ impl Verb {
             b"UNSELECT" => Self::Unselect,
             b"EXPUNGE" => Self::Expunge,
             b"SEARCH" => Self::Search,
+            b"SORT" => Self::Sort,
+            b"THREAD" => Self::Thread,
             b"FETCH" => Self::Fetch,
             b"STORE" => Self::Store,
             b"COPY" => Self::Copy,
@@ -141,6 +151,8 @@ impl Verb {
         match Self::named(word)? {
             Self::Expunge => Some(Self::UidExpunge),
             Self::Search => Some(Self::UidSearch),
+            Self::Sort => Some(Self::UidSort),
+            Self::Thread => Some(Self::UidThread),
             Self::Fetch => Some(Self::UidFetch),
             Self::Store => Some(Self::UidStore),
             Self::Copy => Some(Self::UidCopy),
@@ -181,6 +193,8 @@ impl Verb {
             Self::Unselect => "UNSELECT",
             Self::Expunge => "EXPUNGE",
             Self::Search => "SEARCH",
+            Self::Sort => "SORT",
+            Self::Thread => "THREAD",
             Self::Fetch => "FETCH",
             Self::Store => "STORE",
             Self::Copy => "COPY",
@@ -188,6 +202,8 @@ impl Verb {
             Self::Replace => "REPLACE",
             Self::UidExpunge => "UID EXPUNGE",
             Self::UidSearch => "UID SEARCH",
+            Self::UidSort => "UID SORT",
+            Self::UidThread => "UID THREAD",
             Self::UidFetch => "UID FETCH",
             Self::UidStore => "UID STORE",
             Self::UidCopy => "UID COPY",
@@ -196,12 +212,12 @@ impl Verb {
         }
     }
 
-    /// Whether EXPUNGE may be told while this command is answered: not with FETCH, STORE and
-    /// SEARCH, whose numbers must go on meaning what they meant (RFC 3501 §7.4.1); with their UID
-    /// forms it may.
+    /// Whether EXPUNGE may be told while this command is answered: not with FETCH, STORE, SEARCH,
+    /// SORT and THREAD, whose numbers must go on meaning what they meant (RFC 3501 §7.4.1,
+    /// RFC 5256 §3); with their UID forms it may.
     #[must_use]
     pub const fn lets_expunge(self) -> bool {
-        !matches!(self, Self::Fetch | Self::Store | Self::Search)
+        !matches!(self, Self::Fetch | Self::Store | Self::Search | Self::Sort | Self::Thread)
     }
 }
 

@@ -22,7 +22,7 @@ use pillarbox_store::StoreError;
 use super::append::{self, Filing, Refusal};
 use super::commands::{self, Answer, answered};
 use super::open::{Open, Tools};
-use super::{copy, fetch, mailboxes, search};
+use super::{copy, fetch, mailboxes};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{Claim, User, Verdict, Who};
@@ -32,6 +32,7 @@ use crate::smtp::spool::Spool;
 
 mod appending;
 mod auth;
+mod finding;
 
 /// RFC 3501 §5.4: at least thirty minutes once somebody has logged in.
 const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
@@ -474,12 +475,10 @@ async fn run(
             let moved = copy::relocate(&tools, &open, &set, &mailbox, now).await;
             settle(tools, Some(open), true, moved).await
         }
-        (Command::Search { uid, returns, key }, Some(mut open)) => {
-            let returns = returns.as_deref();
-            let found = search::search(&tools, &mut open, uid, returns, key, now).await;
-            let found = found.map(|answer| (answer, None));
-            wrap_up(tools, open, changed, expunges(uid), found).await
-        }
+        (
+            command @ (Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. }),
+            Some(open),
+        ) => finding::run(tools, open, command, changed, now).await,
         (Command::Fetch { set, items, modifiers }, Some(mut open)) => {
             let fetched = fetch::fetch(&tools, &mut open, &set, &items, &modifiers).await;
             wrap_up(tools, open, changed, expunges(set.uid), fetched).await

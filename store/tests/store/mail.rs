@@ -359,6 +359,13 @@ fn pages_follow_each_other_without_gap_or_overlap() {
     assert_eq!((uids.len(), more), (10, None));
     let with_text: Vec<_> = messages.iter().filter(|found| found.text.is_some()).collect();
     assert_eq!(with_text.len(), 3);
+    let start = |bytes_max, all_max| What::Start { bytes_max, all_max };
+    let (uids, more, messages) = page(&[UidRange::ALL], 0, 99, start(30, 999));
+    assert_eq!((uids.len(), more), (10, None));
+    let lengths: Vec<_> = messages.iter().map(|found| found.text.as_ref().unwrap().len()).collect();
+    assert_eq!(lengths, [16, 26, 30, 30, 30, 30, 30, 30, 30, 30]);
+    assert_eq!(page(&[UidRange::ALL], 0, 99, start(30, 16 + 26 + 30)).1, Some(3));
+    assert_eq!(page(&[UidRange::ALL], 3, 99, start(30, 1)).0, [4]);
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod backup;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod digests;
+#[cfg(test)]
 mod each;
 #[cfg(test)]
 mod faults;

@@ -16,6 +16,8 @@ mod primitive;
 mod request;
 mod search;
 mod sequence;
+mod sort;
+mod thread;
 
 use std::fmt;
 
@@ -32,6 +34,8 @@ pub use primitive::{Day, Text};
 pub use request::{FlagRef, Head, Request, StatusItem, StoreMode, arguments, command, head, tag};
 pub use search::{DEPTH_MAX, KEYS_MAX, Key, SearchReturn};
 pub use sequence::{Numbers, RANGES_MAX, SetRange};
+pub use sort::{Criterion, SortKey};
+pub use thread::Algorithm;
 
 pub(crate) use primitive::{atom_char, write_number};
 

@@ -11,6 +11,8 @@ use super::primitive::{
 };
 use super::search::{Key, Program, SearchReturn, program};
 use super::sequence::{Numbers, sequence_set};
+use super::sort::{Criterion, sort};
+use super::thread::{Algorithm, thread};
 use super::{At, Miss, Read};
 use crate::imap::command::Verb;
 use crate::imap::enabled::Enabled;
@@ -94,6 +96,30 @@ pub enum Request<'a> {
         /// The charset of its strings, if named.
         charset: Option<Text<'a>>,
         /// What must hold.
+        key: Key<'a>,
+    },
+    /// `SORT` and `UID SORT` (RFC 5256 §3).
+    Sort {
+        /// Whether UIDs are to be told instead of sequence numbers.
+        uid: bool,
+        /// What is to be told, each once; `None` if the sort is not an extended one (RFC 5267 §3).
+        returns: Option<Vec<SearchReturn>>,
+        /// By what, each key once, the first first; at least one.
+        criteria: Vec<Criterion>,
+        /// The charset of the key's strings.
+        charset: Text<'a>,
+        /// What must hold of the messages.
+        key: Key<'a>,
+    },
+    /// `THREAD` and `UID THREAD` (RFC 5256 §3).
+    Thread {
+        /// Whether UIDs are to be told instead of sequence numbers.
+        uid: bool,
+        /// How.
+        algorithm: Algorithm,
+        /// The charset of the key's strings.
+        charset: Text<'a>,
+        /// What must hold of the messages.
         key: Key<'a>,
     },
     /// `FETCH` and `UID FETCH`.
@@ -275,6 +301,18 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Search | Verb::UidSearch => {
             let (rest, Program { returns, charset, key }) = spaced(input, program)?;
             Ok((rest, Request::Search { uid: verb == Verb::UidSearch, returns, charset, key }))
+        }
+        Verb::Sort | Verb::UidSort => {
+            let (rest, (criteria, program)) = spaced(input, sort)?;
+            let Program { returns, charset, key } = program;
+            let charset = charset.unwrap_or_default();
+            let uid = verb == Verb::UidSort;
+            Ok((rest, Request::Sort { uid, returns, criteria, charset, key }))
+        }
+        Verb::Thread | Verb::UidThread => {
+            let (rest, (algorithm, Program { charset, key, .. })) = spaced(input, thread)?;
+            let charset = charset.unwrap_or_default();
+            Ok((rest, Request::Thread { uid: verb == Verb::UidThread, algorithm, charset, key }))
         }
         Verb::Fetch | Verb::UidFetch => {
             let (rest, set) = spaced(input, sequence_set)?;

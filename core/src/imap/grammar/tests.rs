@@ -136,6 +136,9 @@ fn fetch_items() {
             body(Which::Body, SectionText::Fields(Fields::Not, vec![text("X-A")]), None),
         ),
         ("ENVELOPE", Item::Envelope),
+        ("preview", Item::Preview { lazy: false }),
+        ("PREVIEW (Lazy)", Item::Preview { lazy: true }),
+        ("PREVIEW (LAZY LAZY)", Item::Preview { lazy: true }),
         ("BODYSTRUCTURE", Item::Structure { extended: true }),
         ("BODY", Item::Structure { extended: false }),
         ("BODY[1]", part(Which::Body, &[1], SectionText::Whole, None)),
@@ -386,6 +389,40 @@ fn what_an_extended_search_is_to_tell() {
         read("a SEARCH RETURN (MIN) CHARSET UTF-8 ALL"),
         Request::Search { uid: false, returns, charset, key: Key::All }
     );
+}
+
+#[test]
+fn sort_programs() {
+    use SortKey::{Arrival, Cc, Date, DisplayFrom, DisplayTo, From, Size, Subject, To};
+    for (line, uid, expected) in [
+        (
+            "a SORT (arrival Cc DATE) us-ascii ALL",
+            false,
+            &[(Arrival, false), (Cc, false), (Date, false)][..],
+        ),
+        ("a UID SORT (FROM REVERSE SIZE) us-ascii ALL", true, &[(From, false), (Size, true)]),
+        (
+            "a SORT (reverse subject to SUBJECT) us-ascii ALL",
+            false,
+            &[(Subject, true), (To, false)],
+        ),
+        (
+            "a SORT (DISPLAYFROM DISPLAYTO) us-ascii ALL",
+            false,
+            &[(DisplayFrom, false), (DisplayTo, false)],
+        ),
+    ] {
+        let criteria = expected
+            .iter()
+            .map(|(key, reverse)| Criterion { key: *key, reverse: *reverse })
+            .collect();
+        let (returns, charset, key) = (None, text("us-ascii"), Key::All);
+        assert_eq!(read(line), Request::Sort { uid, returns, criteria, charset, key });
+    }
+    for line in ["a SORT RETURN () (SIZE) x ALL", "a SORT return (all) (SIZE) \"x\" ALL"] {
+        let Request::Sort { returns, charset, .. } = read(line) else { panic!("{line}") };
+        assert_eq!((returns, charset), (Some(vec![SearchReturn::All]), text("x")));
+    }
 }
 
 #[test]
