@@ -29,6 +29,9 @@ pub struct Options {
     /// The most mailboxes that one account can have, and the most names that it can subscribe to:
     /// LIST and LSUB look at all of them at once.
     pub mailboxes_max: u32,
+    /// How many runs of expunged UIDs are remembered for each mailbox. Somebody who was away for
+    /// longer is told of more than is needed (RFC 7162 §5.3).
+    pub tombstones_max: u32,
     /// How many bytes of messages an account may have that has no quota of its own; `None`: any
     /// number.
     pub quota: Option<u64>,
@@ -49,6 +52,7 @@ impl Default for Options {
             inline_max: 64 * 1024,
             sync: Sync::Full,
             mailboxes_max: 10_000,
+            tombstones_max: 10_000,
             quota: None,
             page_size: 8192,
             cache_kib: 1024,

@@ -11,8 +11,8 @@ use crate::flags::{self, Flagging};
 use crate::names::Names;
 use crate::store::Shared;
 use crate::{
-    StoreError, Write, Written, account_key, accounts, alias, attempts, deliver, directory,
-    expunge, hold, mailbox, quota, removal, sql,
+    MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts, changes,
+    deliver, directory, expunge, hold, mailbox, quota, removal, sql,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -149,7 +149,7 @@ impl Writer {
                 expunge::expunge(conn, *by, *mailbox, uids.as_deref()).map(Written::Expunged)
             }
             Write::Purge { mailbox, up_to_modseq } => {
-                expunge::purge(conn, *mailbox, *up_to_modseq, gone).map(Written::Purged)
+                self.purge(*mailbox, *up_to_modseq, gone).map(Written::Purged)
             }
             Write::Claim { by, mailbox, up_to } => {
                 mailbox::claim(conn, *by, *mailbox, *up_to).map(|()| Written::Done)
@@ -243,6 +243,18 @@ impl Writer {
             }
             _ => Err(StoreError::Misuse("that is not about accounts")),
         }
+    }
+
+    /// Expunged messages go; and what is remembered of those that went long ago.
+    fn purge(
+        &self,
+        mailbox: MailboxId,
+        up_to_modseq: u64,
+        gone: &mut Vec<Handle>,
+    ) -> Result<u64, StoreError> {
+        let purged = expunge::purge(&self.conn, mailbox, up_to_modseq, gone)?;
+        changes::forget(&self.conn, mailbox, self.shared.options.tombstones_max)?;
+        Ok(purged)
     }
 
     /// What is done to mailboxes by their names.

@@ -11,7 +11,7 @@ use super::grammar::{
     Numbers, Partial, Request, SearchReturn, Section, SectionText, SelectParams, StatusItem,
     StoreMode, Text, Which,
 };
-use super::name::{ListPattern, MailboxName, NameError};
+use super::name::{ListPattern, MailboxName, NameError, Spelling};
 use super::object::EmailId;
 use crate::UnixSeconds;
 
@@ -177,12 +177,13 @@ pub enum Command {
 }
 
 impl Command {
-    /// The owned form of what was read. What the machine answers alone, and APPEND, have none:
-    /// `None`.
+    /// The owned form of what was read, with names of mailboxes in this spelling. What the machine
+    /// answers alone, and APPEND, have none: `None`.
     ///
     /// # Errors
     /// What cannot be done with a command that is well formed.
-    pub fn from_request(request: Request<'_>) -> Result<Option<Self>, Refusal> {
+    pub fn from_request(request: Request<'_>, spelling: Spelling) -> Result<Option<Self>, Refusal> {
+        let mailbox_name = |sent: &Text<'_>| MailboxName::read(sent, spelling);
         Ok(Some(match request {
             Request::Plain(verb) => return Ok(Self::plain(verb)),
             Request::Append { .. } | Request::Enable(_) => return Ok(None),
@@ -194,12 +195,12 @@ impl Command {
                 initial: initial.map(Initial::read).transpose()?,
             },
             Request::List { reference, patterns, options } => {
-                let read = |pattern: &Text<'_>| ListPattern::read(&reference, pattern);
+                let read = |pattern: &Text<'_>| ListPattern::read(&reference, pattern, spelling);
                 let patterns = patterns.iter().map(read).collect::<Result<_, _>>()?;
                 Self::List { patterns, options }
             }
             Request::Lsub(reference, pattern) => {
-                Self::Lsub(ListPattern::read(&reference, &pattern)?)
+                Self::Lsub(ListPattern::read(&reference, &pattern, spelling)?)
             }
             Request::Create { mailbox, uses } => {
                 let mut own: Vec<Box<str>> = Vec::new();
@@ -208,28 +209,27 @@ impl Command {
                         own.push(name.into());
                     }
                 }
-                Self::Create { mailbox: MailboxName::read_new(&mailbox)?, uses: own }
+                Self::Create { mailbox: MailboxName::read_new(&mailbox, spelling)?, uses: own }
             }
-            Request::Delete(name) => Self::Delete(MailboxName::read(&name)?),
-            Request::Rename(from, to) => {
-                Self::Rename { from: MailboxName::read(&from)?, to: MailboxName::read_new(&to)? }
-            }
-            Request::Subscribe(name, on) => {
-                Self::Subscribe { mailbox: MailboxName::read(&name)?, on }
-            }
+            Request::Delete(name) => Self::Delete(mailbox_name(&name)?),
+            Request::Rename(from, to) => Self::Rename {
+                from: mailbox_name(&from)?,
+                to: MailboxName::read_new(&to, spelling)?,
+            },
+            Request::Subscribe(name, on) => Self::Subscribe { mailbox: mailbox_name(&name)?, on },
             Request::Status(mailbox, items) => {
-                Self::Status { mailbox: MailboxName::read(&mailbox)?, items }
+                Self::Status { mailbox: mailbox_name(&mailbox)?, items }
             }
             Request::Select { mailbox, read_only, params } => {
-                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only, params }
+                Self::Select { mailbox: mailbox_name(&mailbox)?, read_only, params }
             }
             Request::Copy { uid, set, mailbox } => Self::Copy {
                 set: MessageSet { uid, numbers: set },
-                mailbox: MailboxName::read(&mailbox)?,
+                mailbox: mailbox_name(&mailbox)?,
             },
             Request::Move { uid, set, mailbox } => Self::Move {
                 set: MessageSet { uid, numbers: set },
-                mailbox: MailboxName::read(&mailbox)?,
+                mailbox: mailbox_name(&mailbox)?,
             },
             Request::UidExpunge(set) => Self::UidExpunge(MessageSet { uid: true, numbers: set }),
             Request::Search { uid, returns, charset, key } => {
@@ -267,6 +267,16 @@ impl Command {
             Self::Fetch { items, .. } => items.contains(&FetchItem::Field(Field::ModSeq)),
             Self::Search { key: Ok(key), .. } => key.asks_modseq(),
             Self::Store { unchanged_since, .. } => unchanged_since.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether it may be given only after ENABLE QRESYNC (RFC 7162 §3.2.3).
+    #[must_use]
+    pub const fn needs_qresync(&self) -> bool {
+        match self {
+            Self::Select { params, .. } => params.qresync.is_some(),
+            Self::Fetch { modifiers, .. } => modifiers.vanished,
             _ => false,
         }
     }
@@ -314,13 +324,13 @@ impl Append {
     ///
     /// # Errors
     /// A mailbox name that cannot be.
-    pub fn from_request(request: Request<'_>) -> Result<Option<Self>, Refusal> {
+    pub fn from_request(request: Request<'_>, spelling: Spelling) -> Result<Option<Self>, Refusal> {
         let Request::Append { uid, replaces, mailbox, message } = request else {
             return Ok(None);
         };
         Ok(Some(Self {
             replaces: replaces.map(|numbers| MessageSet { uid, numbers }),
-            mailbox: MailboxName::read(&mailbox)?,
+            mailbox: MailboxName::read(&mailbox, spelling)?,
             message: message.into(),
         }))
     }
@@ -530,6 +540,20 @@ pub enum SearchKey {
 }
 
 impl SearchKey {
+    /// Whether messages are named by number: those must not change while the search goes on, though
+    /// its answer be in UIDs (RFC 7162 §3.2.10.2, RFC 9051 §7.5.1). Recursion is as deep as the
+    /// grammar lets keys nest.
+    #[must_use]
+    pub fn has_numbers(&self) -> bool {
+        match self {
+            Self::In(set) => !set.uid && set.numbers != Numbers::Saved,
+            Self::Not(key) => key.has_numbers(),
+            Self::Or(one, other) => one.has_numbers() || other.has_numbers(),
+            Self::And(keys) => keys.iter().any(Self::has_numbers),
+            _ => false,
+        }
+    }
+
     /// Whether a MODSEQ is among what is asked: then the highest one of what is found is told with
     /// it (RFC 7162 §3.1.5). Recursion is as deep as the grammar lets keys nest.
     #[must_use]

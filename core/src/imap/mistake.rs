@@ -28,6 +28,8 @@ pub(super) enum Mistake {
     NoLogin,
     /// A SASL mechanism that is not offered.
     Mechanism,
+    /// What needs QRESYNC, where it is not switched on.
+    NoQresync,
     /// Well formed, and yet impossible.
     Refused(Refusal),
     /// A command above its limit.
@@ -73,6 +75,7 @@ impl Mistake {
             Self::Privacy => Done::no("no login without TLS").with(Code::PrivacyRequired),
             Self::NoLogin => Done::no("LOGIN is not offered here"),
             Self::Mechanism => Done::no("this mechanism is not offered"),
+            Self::NoQresync => Done::bad("ENABLE QRESYNC first"),
             Self::Refused(Refusal::Name(name)) => Done::no(name.text()).with(match name {
                 NameError::TooLong | NameError::TooDeep => Code::Limit,
                 _ => Code::Cannot,

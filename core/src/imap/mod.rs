@@ -7,6 +7,7 @@
 //! - [`server`] is the machine: which command may be given when, and who answers it.
 //! - [`response`] writes what a server says.
 //! - [`view`] is what one session shows its client: which UID has which number just now.
+//! - [`resync`] says what a client that comes back must hear.
 //! - [`name`], [`listing`], [`flags`], [`section`] and [`search`] answer questions about mailbox
 //!   names, which of them LIST tells, flags, the bytes of a message, and which messages a search
 //!   finds; [`sort`] brings these into an order, [`thread`] under each other.
@@ -25,6 +26,7 @@ mod mistake;
 pub mod name;
 pub mod object;
 pub mod response;
+pub mod resync;
 pub mod search;
 pub mod section;
 pub mod server;

@@ -9,7 +9,7 @@ use super::flags::{FlagBits, Keywords, SYSTEM};
 use super::grammar::{
     Fields, Origin, Partial, SearchReturn, SectionText, StatusItem, Which, atom_char, write_number,
 };
-use super::name::MailboxName;
+use super::name::{MailboxName, Spelling};
 use super::object::{EmailId, MailboxId};
 use crate::mime::Structure;
 use crate::wire::date::ImapDate;
@@ -76,6 +76,15 @@ pub fn expunge(sequence: u32, out: &mut impl Sink) {
     numbered(sequence, b" EXPUNGE\r\n", out);
 }
 
+/// `* VANISHED …` (RFC 7162 §3.2.10): the messages with these UIDs are gone, in ranges that ascend
+/// and have both ends in them. With `earlier`, they were gone when the mailbox was opened, and no
+/// numbers change.
+pub fn vanished(earlier: bool, uids: impl IntoIterator<Item = (u32, u32)>, out: &mut impl Sink) {
+    out.put(if earlier { b"* VANISHED (EARLIER)" } else { b"* VANISHED" });
+    number_set(uids, out);
+    out.put(b"\r\n");
+}
+
 /// `* FLAGS (…)`: all flags that messages of this mailbox may have.
 pub fn flags(keywords: &Keywords, out: &mut impl Sink) {
     out.put(b"* FLAGS (");
@@ -102,8 +111,8 @@ pub fn permanent_flags(keywords: Option<&Keywords>, out: &mut impl Sink) {
 }
 
 /// `* LIST (attributes) "/" name`: a mailbox. Attributes come with their backslash.
-pub fn list(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
-    list_extended(attributes, name, &[], out);
+pub fn list(attributes: &[&str], name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
+    list_extended(attributes, name, &[], spelling, out);
 }
 
 /// The same as an extended LIST is answered: with the options that chose names below this one, if
@@ -112,10 +121,11 @@ pub fn list_extended(
     attributes: &[&str],
     name: &MailboxName,
     child_info: &[&str],
+    spelling: Spelling,
     out: &mut impl Sink,
 ) {
     out.put(b"* LIST (");
-    listed(attributes, name, out);
+    listed(attributes, name, spelling, out);
     for (index, option) in child_info.iter().enumerate() {
         out.put(if index == 0 { &b" (\"CHILDINFO\" ("[..] } else { b" " });
         string(option.as_bytes(), out);
@@ -124,13 +134,13 @@ pub fn list_extended(
 }
 
 /// `* LSUB (attributes) "/" name`: a name subscribed to.
-pub fn lsub(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
+pub fn lsub(attributes: &[&str], name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
     out.put(b"* LSUB (");
-    listed(attributes, name, out);
+    listed(attributes, name, spelling, out);
     out.put(b"\r\n");
 }
 
-fn listed(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
+fn listed(attributes: &[&str], name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
     for (index, attribute) in attributes.iter().enumerate() {
         if index > 0 {
             out.put(b" ");
@@ -138,7 +148,7 @@ fn listed(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
         out.put(attribute.as_bytes());
     }
     out.put(b") \"/\" ");
-    mailbox(name, out);
+    mailbox(name, spelling, out);
 }
 
 /// The answer to LIST with an empty pattern: the hierarchy delimiter (RFC 3501 §6.3.8).
@@ -170,9 +180,14 @@ pub fn enabled(extensions: Enabled, out: &mut impl Sink) {
 }
 
 /// `* STATUS name (…)`.
-pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Sink) {
+pub fn status(
+    name: &MailboxName,
+    items: &[(StatusItem, u64)],
+    spelling: Spelling,
+    out: &mut impl Sink,
+) {
     out.put(b"* STATUS ");
-    mailbox(name, out);
+    mailbox(name, spelling, out);
     out.put(b" (");
     for (index, (item, value)) in items.iter().enumerate() {
         if index > 0 {
@@ -187,6 +202,7 @@ pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Si
             StatusItem::AppendLimit => b"APPENDLIMIT ",
             StatusItem::Size => b"SIZE ",
             StatusItem::HighestModSeq => b"HIGHESTMODSEQ ",
+            StatusItem::Deleted => b"DELETED ",
             StatusItem::MailboxId => b"MAILBOXID ",
         });
         match item {
@@ -438,6 +454,11 @@ pub fn string(text: &[u8], out: &mut impl Sink) {
         out.put(text);
         return;
     }
+    quoted(text, out);
+}
+
+/// A string with quotes, of bytes that may stand within them.
+fn quoted(text: &[u8], out: &mut impl Sink) {
     out.put(b"\"");
     let mut rest = text;
     while let Some(place) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
@@ -468,8 +489,14 @@ fn astring(text: &[u8], out: &mut impl Sink) {
     }
 }
 
-fn mailbox(name: &MailboxName, out: &mut impl Sink) {
-    astring(name.to_utf7().as_bytes(), out);
+/// RFC 9051 §9, RFC 6855 §3: UTF-8 may stand in quotes for those who have said that they know it.
+fn mailbox(name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
+    let spelled = name.spelled(spelling);
+    if spelled.is_ascii() {
+        astring(spelled.as_bytes(), out);
+    } else {
+        quoted(spelled.as_bytes(), out);
+    }
 }
 
 fn section_name(item: &BodyItem, out: &mut impl Sink) {

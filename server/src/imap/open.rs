@@ -55,6 +55,8 @@ pub(super) struct Open {
     pub(super) aware: bool,
     /// The highest MODSEQ that it was told of a message.
     pub(super) told_modseq: u64,
+    /// It was told that it does not know all up to there.
+    pub(super) behind: bool,
     /// The parts of the large message that was looked into last, by UID: clients ask for such a
     /// message in many small pieces.
     pub(super) parsed: Option<(u32, Rc<Structure>)>,
@@ -63,6 +65,16 @@ pub(super) struct Open {
 }
 
 impl Tools {
+    /// Whether the client goes by RFC 9051.
+    pub(super) const fn rev2(&self) -> bool {
+        self.enabled.has(Enabled::IMAP4REV2)
+    }
+
+    /// Whether a message is told as recent: RFC 9051 knows no such messages (appendix E).
+    pub(super) fn is_recent(&self, open: &Open, uid: u32) -> bool {
+        !self.rev2() && open.view.is_recent(uid)
+    }
+
     pub(super) async fn read(&self, label: &'static str, read: Read) -> Result<Found, StoreError> {
         job::read(&self.desk, label, read).await
     }

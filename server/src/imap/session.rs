@@ -324,7 +324,10 @@ impl ImapSession {
                     open.close(&tools);
                     Outcome::Deleted(None)
                 }
-                told => Outcome::Told(Some(open), told.err()),
+                told => {
+                    open.confine(&tools);
+                    Outcome::Told(Some(open), told.err())
+                }
             }
         }));
     }
@@ -433,13 +436,13 @@ async fn run(
             let status = commands::status(&tools, &mailbox, &items).await;
             settle(tools, open, changed, status).await
         }
-        (Command::Select { mailbox, read_only, .. }, open) => {
+        (Command::Select { mailbox, read_only, params }, open) => {
             if let Some(open) = open {
                 open.close(&tools);
                 // RFC 7162 §3.2.11: the border between what is told of the one and of the other.
                 tools.pen.write(|out| response::ok(Code::Closed, "closed", out));
             }
-            match commands::select(&tools, &mailbox, read_only).await {
+            match commands::select(&tools, &mailbox, read_only, &params).await {
                 Ok((open, answer)) => Outcome::Done(Some(open), answer, None),
                 Err(error) => Outcome::Done(None, Answer::failed(&error), Some(error)),
             }
@@ -551,7 +554,7 @@ async fn wrap_up(
     expunges: Expunges,
     result: Result<(Answer, Option<u64>), StoreError>,
 ) -> Outcome {
-    let (answer, own, error) = match result {
+    let (mut answer, own, error) = match result {
         Ok((answer, own)) => (answer, own, None),
         Err(error) => (Answer::failed(&error), None, Some(error)),
     };
@@ -572,7 +575,16 @@ async fn wrap_up(
             open.close(&tools);
             Outcome::Deleted(Some(answer))
         }
-        late => Outcome::Done(Some(open), answer, error.or_else(|| late.err())),
+        late => {
+            // RFC 7162 §3.2.7, RFC 6851 §4.4; not at CLOSE (§3.2.8), after which nothing is told.
+            if answer.took_out && open.aware && late.is_ok() {
+                open.behind = false;
+                answer.code = Some(Code::HighestModSeq(open.pin.at()));
+            } else {
+                open.confine(&tools);
+            }
+            Outcome::Done(Some(open), answer, error.or_else(|| late.err()))
+        }
     }
 }
 

@@ -106,7 +106,10 @@ fn an_old_store_gets_its_digests() {
     let Fixture { dir, store, writer, reader, ann, bob } = fixture;
     drop((store, writer, reader));
     let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
-    conn.execute_batch("DROP TABLE digest; PRAGMA user_version = 9;").unwrap();
+    conn.execute_batch(
+        "DROP TABLE digest; ALTER TABLE mailbox DROP COLUMN forgotten; PRAGMA user_version = 9;",
+    )
+    .unwrap();
     drop(conn);
     let store = Store::open(dir.path(), &options()).unwrap();
     let (writer, reader) = (store.writer().unwrap(), store.reader().unwrap());

@@ -98,7 +98,7 @@ impl Fixture {
     }
 
     pub(crate) fn select(&mut self, mailbox: MailboxId) -> Selected {
-        match self.read(Read::Select { by: self.ann, mailbox }) {
+        match self.read(Read::Select { by: self.ann, mailbox, since: None }) {
             Ok(Found::Selected(selected)) => selected,
             other => panic!("{other:?}"),
         }

@@ -271,7 +271,7 @@ fn no_account_touches_another_ones_mailbox() {
     }
     let what = pillarbox_store::What::Facts;
     let reads = [
-        Read::Select { by, mailbox },
+        Read::Select { by, mailbox, since: None },
         Read::Status { by, mailbox },
         Read::Recent { by, mailbox, above: 0 },
         Read::Changes { by, mailbox, since: 0 },

@@ -205,6 +205,38 @@ fn what_has_changed_since_is_left() {
 }
 
 #[test]
+fn who_was_away_for_too_long_is_told_all_that_is_gone() {
+    let mut fixture = Fixture::with(&Options { tombstones_max: 2, ..options() });
+    for _ in 0..9 {
+        fixture.deliver("x");
+    }
+    let (by, mailbox) = (fixture.ann, fixture.inbox());
+    let selected = fixture.select(mailbox);
+    let (uidvalidity, start) = (selected.status.uidvalidity, selected.status.highestmodseq);
+    let mut known = start;
+    for uid in [2, 4, 9] {
+        known = fixture.select(mailbox).status.highestmodseq;
+        fixture.flag(&[UidRange::one(uid)], Change::Add, Flags::DELETED);
+        fixture.done(Write::Expunge { by, mailbox, uids: None });
+        fixture.done(Write::Purge { mailbox, up_to_modseq: u64::MAX });
+    }
+    assert_eq!(fixture.changes(mailbox, known).vanished, [range(9, 9)]);
+    // The first is forgotten: it cannot be told when it went, nor of others before it that they
+    // had not gone already.
+    let all = [range(2, 2), range(4, 4), range(9, 9)];
+    assert_eq!(fixture.changes(mailbox, start).vanished, all);
+    assert_eq!(fixture.changes(mailbox, 1).vanished, all);
+    // What SELECT tells is of the same moment.
+    let mut select = |since| match fixture.read(Read::Select { by, mailbox, since: Some(since) }) {
+        Ok(Found::Selected(selected)) => selected.changes,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(select((uidvalidity, known)).unwrap().vanished, [range(9, 9)]);
+    assert_eq!(select((uidvalidity + 1, known)), None);
+    no_findings(fixture);
+}
+
+#[test]
 fn only_what_changes_gets_a_new_modseq() {
     let mut fixture = Fixture::new();
     for text in ["one", "two", "three"] {

@@ -122,7 +122,7 @@ fn a_database_at_version_one_keeps_its_subscriptions_and_is_not_recent() {
     let subscribed = reader.read(Read::Subscriptions { account });
     assert_eq!(subscribed, Ok(Found::Subscriptions(vec!["INBOX".to_owned()])));
     for (mailbox, claimed) in [(1, 4), (2, 0)] {
-        let select = Read::Select { by: account, mailbox: MailboxId(mailbox) };
+        let select = Read::Select { by: account, mailbox: MailboxId(mailbox), since: None };
         let Ok(Found::Selected(selected)) = reader.read(select) else { panic!() };
         assert_eq!(selected.claimed, claimed);
     }

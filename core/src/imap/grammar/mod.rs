@@ -29,7 +29,7 @@ pub use fetch::{
     Which,
 };
 pub use list::{ListOptions, ListReturn, ListSelect, PATTERNS_MAX};
-pub use modifier::{FetchModifiers, SelectParams};
+pub use modifier::{FetchModifiers, Resync, Sample, SelectParams};
 pub use primitive::{Day, Text};
 pub use request::{FlagRef, Head, Request, StatusItem, StoreMode, arguments, command, head, tag};
 pub use search::{DEPTH_MAX, KEYS_MAX, Key, SearchReturn};

@@ -170,7 +170,8 @@ pub enum Request<'a> {
     },
 }
 
-/// What STATUS can be asked for (RFC 3501 §6.3.10, RFC 7162 §3.1.7, RFC 7889 §3, RFC 8438 §3, RFC 8474 §4.3).
+/// What STATUS can be asked for (RFC 3501 §6.3.10, RFC 7162 §3.1.7, RFC 7889 §3, RFC 8438 §3,
+/// RFC 8474 §4.3, RFC 9051 §6.3.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFC")]
 pub enum StatusItem {
@@ -182,6 +183,7 @@ pub enum StatusItem {
     AppendLimit,
     Size,
     HighestModSeq,
+    Deleted,
     MailboxId,
 }
 
@@ -317,8 +319,9 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Fetch | Verb::UidFetch => {
             let (rest, set) = spaced(input, sequence_set)?;
             let (rest, items) = spaced(rest, items)?;
-            let (rest, modifiers) = fetch_modifiers(rest)?;
-            Ok((rest, Request::Fetch { uid: verb == Verb::UidFetch, set, items, modifiers }))
+            let uid = verb == Verb::UidFetch;
+            let (rest, modifiers) = fetch_modifiers(rest, uid)?;
+            Ok((rest, Request::Fetch { uid, set, items, modifiers }))
         }
         Verb::Store | Verb::UidStore => store(input, verb == Verb::UidStore),
         Verb::UidExpunge => {
@@ -564,7 +567,7 @@ const ID_VALUE_BYTES_MAX: usize = 1024;
 const USES_MAX: usize = 16;
 /// No command's name comes near it.
 const WORD_BYTES_MAX: usize = 32;
-const STATUS_ITEMS: [(&str, StatusItem); 9] = [
+const STATUS_ITEMS: [(&str, StatusItem); 10] = [
     ("MESSAGES", StatusItem::Messages),
     ("RECENT", StatusItem::Recent),
     ("UIDNEXT", StatusItem::UidNext),
@@ -573,5 +576,6 @@ const STATUS_ITEMS: [(&str, StatusItem); 9] = [
     ("APPENDLIMIT", StatusItem::AppendLimit),
     ("SIZE", StatusItem::Size),
     ("HIGHESTMODSEQ", StatusItem::HighestModSeq),
+    ("DELETED", StatusItem::Deleted),
     ("MAILBOXID", StatusItem::MailboxId),
 ];

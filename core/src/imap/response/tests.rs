@@ -54,10 +54,12 @@ fn a_mailbox_with_all_keywords_takes_no_new_ones() {
 #[test]
 fn lines_about_mailboxes() {
     let text = written(|out| {
-        list(&["\\HasNoChildren", "\\Sent"], &name("Sent Mail"), out);
-        list(&[], &name("台北"), out);
-        list(&[], &name("a\"b\\"), out);
-        lsub(&["\\Noselect"], &name("#news"), out);
+        list(&["\\HasNoChildren", "\\Sent"], &name("Sent Mail"), Spelling::Utf7, out);
+        list(&[], &name("台北"), Spelling::Utf7, out);
+        list(&[], &name("台\"北"), Spelling::Utf8, out);
+        list(&[], &name("A&B"), Spelling::Utf8, out);
+        list(&[], &name("a\"b\\"), Spelling::Utf7, out);
+        lsub(&["\\Noselect"], &name("#news"), Spelling::Utf7, out);
         list_delimiter(out);
         status(
             &name("blurdybloop"),
@@ -67,7 +69,9 @@ fn lines_about_mailboxes() {
                 (StatusItem::Recent, 0),
                 (StatusItem::UidValidity, 7),
                 (StatusItem::Unseen, 1),
+                (StatusItem::Deleted, 2),
             ],
+            Spelling::Utf7,
             out,
         );
         search([2, 84, 882], None, out);
@@ -78,8 +82,9 @@ fn lines_about_mailboxes() {
     assert_eq!(
         text,
         "* LIST (\\HasNoChildren \\Sent) \"/\" \"Sent Mail\"\r\n* LIST () \"/\" &U,BTFw-\r\n\
+         * LIST () \"/\" \"台\\\"北\"\r\n* LIST () \"/\" A&B\r\n\
          * LIST () \"/\" \"a\\\"b\\\\\"\r\n* LSUB (\\Noselect) \"/\" #news\r\n* LIST (\\Noselect) \"/\" \"\"\r\n\
-         * STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292 RECENT 0 UIDVALIDITY 7 UNSEEN 1)\r\n\
+         * STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292 RECENT 0 UIDVALIDITY 7 UNSEEN 1 DELETED 2)\r\n\
          * SEARCH 2 84 882\r\n* SEARCH\r\n\
          * SEARCH 2 5 (MODSEQ 917162500)\r\n* 44 EXPUNGE\r\n"
     );

@@ -7,10 +7,12 @@ use crate::imap::response;
 /// What is served in every state.
 pub(super) const SERVED: &[&str] = &[
     "IMAP4rev1",
+    "IMAP4rev2",
     "LITERAL+",
     "ID",
     "ENABLE",
     "CONDSTORE",
+    "QRESYNC",
     "IDLE",
     "NAMESPACE",
     "CHILDREN",

@@ -55,7 +55,9 @@ impl Server {
             if let grammar::Request::Enable(words) = request {
                 asked = words;
             }
-            match Command::from_request(request).map_err(Mistake::Refused)? {
+            match Command::from_request(request, self.enabled.spelling())
+                .map_err(Mistake::Refused)?
+            {
                 Some(Command::Authenticate { mechanism, .. })
                     if !self.config.offers(&mechanism, self.tls) =>
                 {
@@ -66,6 +68,9 @@ impl Server {
                     if initial.0.len() > self.config.auth_bytes_max / 4 * 3 =>
                 {
                     Err(Mistake::TooLong)
+                }
+                Some(command) if command.needs_qresync() && !self.enabled.has(Enabled::QRESYNC) => {
+                    Err(Mistake::NoQresync)
                 }
                 command => Ok(command),
             }
@@ -128,7 +133,11 @@ impl Server {
                 }
                 _ => None,
             };
-            match append.map(Append::from_request).transpose().map_err(Mistake::Refused)?.flatten()
+            match append
+                .map(|append| Append::from_request(append, self.enabled.spelling()))
+                .transpose()
+                .map_err(Mistake::Refused)?
+                .flatten()
             {
                 Some(append) => self.size_allowed(append.message.size).map(|()| Some(append)),
                 None if literal.size

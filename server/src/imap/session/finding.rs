@@ -1,7 +1,8 @@
 //! The commands that say which messages satisfy a key.
 
 use pillarbox_core::UnixSeconds;
-use pillarbox_core::imap::command::Command;
+use pillarbox_core::imap::command::{Command, SearchKey};
+use pillarbox_core::imap::grammar::SearchReturn;
 
 use super::{Outcome, expunges, wrap_up};
 use crate::imap::commands::Answer;
@@ -16,19 +17,26 @@ pub(super) async fn run(
     changed: bool,
     now: UnixSeconds,
 ) -> Outcome {
-    let (uid, told) = match command {
+    let by_uid =
+        |uid, key: &Result<SearchKey, _>| uid && !key.as_ref().is_ok_and(SearchKey::has_numbers);
+    let (by_uid, told) = match command {
         Command::Search { uid, returns, key } => {
-            (uid, search::search(&tools, &mut open, uid, returns.as_deref(), key, now).await)
+            // RFC 9051 §6.4.4: every search is answered by ESEARCH.
+            let returns = returns.or_else(|| tools.rev2().then(|| vec![SearchReturn::All]));
+            let by_uid = by_uid(uid, &key);
+            let returns = returns.as_deref();
+            (by_uid, search::search(&tools, &mut open, uid, returns, key, now).await)
         }
         Command::Sort { uid, returns, criteria, key } => {
-            let returns = returns.as_deref();
-            (uid, sort::sort(&tools, &mut open, uid, returns, criteria, key, now).await)
+            let (by_uid, returns) = (by_uid(uid, &key), returns.as_deref());
+            (by_uid, sort::sort(&tools, &mut open, uid, returns, criteria, key, now).await)
         }
         Command::Thread { uid, algorithm, key } => {
-            (uid, thread::thread(&tools, &mut open, uid, algorithm, key, now).await)
+            let by_uid = by_uid(uid, &key);
+            (by_uid, thread::thread(&tools, &mut open, uid, algorithm, key, now).await)
         }
         // No other comes here.
         _ => (true, Ok(Answer::ok("done"))),
     };
-    wrap_up(tools, open, changed, expunges(uid), told.map(|answer| (answer, None))).await
+    wrap_up(tools, open, changed, expunges(by_uid), told.map(|answer| (answer, None))).await
 }
