@@ -15,10 +15,13 @@
     reason = "a target panics where an invariant does not hold"
 )]
 
+pub mod archive;
 pub mod calls;
+pub mod deflate;
 pub mod hello;
 pub mod http;
 pub mod imap;
+pub mod order;
 pub mod reencode;
 pub mod sasl;
 pub mod smtp;
@@ -28,7 +31,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -37,6 +40,9 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("calls", calls::target),
     ("reencode", reencode::target),
     ("http", http::target),
+    ("order", order::target),
+    ("archive", archive::target),
+    ("deflate", deflate::target),
 ];
 
 /// Bytes of a fuzzer, read from the front. Once there are none left, all that is read is zero.

@@ -15,3 +15,4 @@ pub mod sim;
 pub mod sockets;
 pub mod transcript;
 pub mod world;
+pub mod zip;

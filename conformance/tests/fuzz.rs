@@ -125,8 +125,23 @@ fn reencode() {
 }
 
 #[test]
+fn archive() {
+    bounded("archive", 2_000, 300);
+}
+
+#[test]
+fn order() {
+    bounded("order", 2_000, 200);
+}
+
+#[test]
 fn http() {
     bounded("http", 400, 60);
+}
+
+#[test]
+fn deflate() {
+    bounded("deflate", 1_000, 60);
 }
 
 #[test]
@@ -158,4 +173,7 @@ under_bolero! {
     bolero_calls: fuzz::calls::target;
     bolero_reencode: fuzz::reencode::target;
     bolero_http: fuzz::http::target;
+    bolero_order: fuzz::order::target;
+    bolero_archive: fuzz::archive::target;
+    bolero_deflate: fuzz::deflate::target;
 }

@@ -10,6 +10,7 @@ mod commands;
 mod copy;
 mod fetch;
 mod mailboxes;
+mod modseqs;
 mod open;
 mod outlines;
 pub(crate) mod pins;

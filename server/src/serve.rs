@@ -22,6 +22,7 @@ use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
 use crate::control::{Control, Office};
 use crate::doors::{self, Entrance, Shown};
+use crate::gleaner::Telling;
 use crate::job::{self, Job, Worker};
 use crate::pulse::Pulse;
 #[cfg(target_os = "linux")]
@@ -29,7 +30,7 @@ use crate::sandbox;
 use crate::scribe::Scribe;
 use crate::tls::Certificates;
 use crate::web::{Landing, Metrics};
-use crate::{accounts, logging, notify, ports, privileges};
+use crate::{accounts, gleaner, logging, notify, ports, privileges};
 
 /// What `localserve` adds to a plain `serve`.
 #[derive(Default)]
@@ -102,7 +103,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let store = Arc::new(store);
     let crew = crew(&store, writer, config.threads)?;
     let inlet = Arc::new(Inlet::default());
-    let _control = control(&config.data, metrics, &inlet)?;
+    let _control = control(&config.data, metrics, &store, &inlet)?;
     let stopper = Stopper::new();
     let (reload, orders) = sync_channel(1);
     if let Some(certificates) = certificates {
@@ -221,10 +222,11 @@ fn crew(
         readers.push(Box::new(Worker::Reader(reader()?)));
     }
     let checkpoints = checkpointer(Arc::clone(store)).map_err(|error| error.to_string())?;
+    let gleaner = gleaner::begin(store)?;
     // One more than check passwords: one waits for commands.
     let workers = threads.clamp(1, 4) + 1;
     Ok(Crew {
-        writer: Box::new(Worker::Writer(writer, Some(checkpoints))),
+        writer: Box::new(Telling { writer: Worker::Writer(writer, Some(checkpoints)), gleaner }),
         readers,
         workers: (0..workers).map(|_| Box::new(Worker::Checker) as _).collect(),
     })
@@ -247,8 +249,14 @@ fn metrics(context: &Arc<Context>, statistics: &Arc<Statistics>) -> Metrics {
     Metrics(Arc::new(move || context.counters.to_text(&statistics.table())))
 }
 
-fn control(dir: &Path, metrics: Metrics, inlet: &Arc<Inlet>) -> Result<Control, String> {
-    let office = Office { metrics: metrics.0, inlet: Arc::clone(inlet) };
+fn control(
+    dir: &Path,
+    metrics: Metrics,
+    store: &Arc<Store>,
+    inlet: &Arc<Inlet>,
+) -> Result<Control, String> {
+    let (store, inlet) = (Arc::clone(store), Arc::clone(inlet));
+    let office = Office { metrics: metrics.0, store, inlet };
     Control::open(dir, office)
         .map_err(|error| format!("cannot make the control socket in {}: {error}", dir.display()))
 }

@@ -20,13 +20,16 @@ mod accounts;
 mod addressee;
 mod alias;
 mod attempts;
+pub mod backup;
 mod body;
 mod changes;
 mod deliver;
+mod digest;
 mod directory;
 mod error;
 mod expunge;
 mod flags;
+mod hold;
 mod mailbox;
 mod messages;
 mod names;
@@ -42,6 +45,7 @@ mod store;
 mod sweep;
 mod types;
 pub mod verify;
+mod wake;
 mod write;
 mod writer;
 
@@ -49,7 +53,9 @@ pub use account_key::{AccountKey, KeyHolder, NewKey};
 pub use addressee::{Address, Addressee, Holder, Routing};
 pub use alias::{AliasChange, AliasInfo, AliasSettings, NewAlias};
 pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
+pub use digest::Filler;
 pub use error::{OpenError, StoreError};
+pub use hold::BodiesHold;
 pub use quota::Quota;
 pub use read::{
     AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,

@@ -42,6 +42,7 @@ pub(crate) fn list(
         let range = UidRange { first, last: range.last };
         let full = match asked.what {
             What::Facts => page.add_facts(conn, mailbox, range, asked.also_expunged)?,
+            What::Digest => page.add_digests(conn, mailbox, range, asked.also_expunged)?,
             What::Text { each_max, all_max } => {
                 let limits = Limits { each_max, all_max, starts: false };
                 page.add_texts(conn, bodies, mailbox, range, asked.also_expunged, limits)?
@@ -90,7 +91,28 @@ impl Page {
             if self.found.messages.len() >= self.count_max {
                 return Ok(true);
             }
-            self.found.messages.push(Message { facts: facts(row)?, text: None });
+            self.found.messages.push(Message { facts: facts(row)?, text: None, digest: None });
+        }
+        Ok(false)
+    }
+
+    /// The same with their digests.
+    fn add_digests(
+        &mut self,
+        conn: &Connection,
+        mailbox: MailboxId,
+        range: UidRange,
+        also_expunged: bool,
+    ) -> Result<bool, StoreError> {
+        let mut statement = conn.prepare_cached(DIGESTS)?;
+        let mut rows =
+            statement.query(params![mailbox.0, range.first, range.last, also_expunged])?;
+        while let Some(row) = rows.next()? {
+            if self.found.messages.len() >= self.count_max {
+                return Ok(true);
+            }
+            let message = Message { facts: facts(row)?, text: None, digest: digest(row, 6)? };
+            self.found.messages.push(message);
         }
         Ok(false)
     }
@@ -132,7 +154,7 @@ impl Page {
                 }
                 (false, false) => None,
             };
-            self.found.messages.push(Message { facts, text });
+            self.found.messages.push(Message { facts, text, digest: digest(row, 9)? });
         }
         Ok(false)
     }
@@ -141,13 +163,18 @@ impl Page {
 const FACTS: &str = "SELECT uid, flags, modseq, size, internaldate, saved FROM message \
      WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND expunged <= ?4 ORDER BY uid";
 
-const TEXTS: &str = "SELECT m.uid, m.flags, m.modseq, m.size, m.internaldate, m.saved, m.body, \
-     p.data, b.data FROM message m \
-     LEFT JOIN body p ON p.id = m.prefix AND m.size <= ?5 \
-     LEFT JOIN body b ON b.id = m.body AND m.size <= ?5 \
+const DIGESTS: &str = "SELECT m.uid, m.flags, m.modseq, m.size, m.internaldate, m.saved, d.facts \
+     FROM message m LEFT JOIN digest d ON d.body = m.body \
      WHERE m.mailbox = ?1 AND m.uid BETWEEN ?2 AND ?3 AND m.expunged <= ?4 ORDER BY m.uid";
 
-/// Columns 0 to 5 of both queries.
+const TEXTS: &str = "SELECT m.uid, m.flags, m.modseq, m.size, m.internaldate, m.saved, m.body, \
+     p.data, b.data, d.facts FROM message m \
+     LEFT JOIN body p ON p.id = m.prefix AND m.size <= ?5 \
+     LEFT JOIN body b ON b.id = m.body AND m.size <= ?5 \
+     LEFT JOIN digest d ON d.body = m.body AND m.size > ?5 \
+     WHERE m.mailbox = ?1 AND m.uid BETWEEN ?2 AND ?3 AND m.expunged <= ?4 ORDER BY m.uid";
+
+/// Columns 0 to 5 of these queries.
 fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
     Ok(Facts {
         uid: row.get(0)?,
@@ -157,6 +184,12 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
         internaldate: UnixSeconds(row.get(4)?),
         saved: UnixSeconds(row.get(5)?),
     })
+}
+
+/// A digest that has been made.
+fn digest(row: &Row<'_>, column: usize) -> Result<Option<Vec<u8>>, StoreError> {
+    let facts = row.get_ref(column)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+    Ok(facts.filter(|facts| !facts.is_empty()).map(<[u8]>::to_vec))
 }
 
 /// The bytes of a message whose row is at hand; only a file's are fetched by themselves.

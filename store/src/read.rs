@@ -198,7 +198,9 @@ pub enum Read {
 pub enum What {
     /// [`Facts`] only.
     Facts,
-    /// Facts, and the bytes of those that are not too large.
+    /// Facts, and of each the digest that is kept of it.
+    Digest,
+    /// Facts, and the bytes of those that are not too large; of the others the digest.
     Text {
         /// Larger messages come without bytes, to be read with [`Read::Bytes`].
         each_max: u64,
@@ -403,6 +405,9 @@ pub struct Message {
     pub facts: Facts,
     /// Its bytes, where they were asked for and are not too many.
     pub text: Option<Vec<u8>>,
+    /// What [`Digest::read`](pillarbox_core::mime::Digest::read) reads, where it was asked for
+    /// and has been made.
+    pub digest: Option<Vec<u8>>,
 }
 
 /// What is known of a message without reading it.

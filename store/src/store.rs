@@ -16,7 +16,8 @@ use pillarbox_core::effect::{Fault, FaultKind, Handle};
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME};
 
-use crate::{OpenError, Reader, StoreError, Writer, schema, sweep};
+use crate::hold::{BodiesHold, Held};
+use crate::{Filler, OpenError, Reader, StoreError, Writer, backup, schema, sweep, wake};
 
 /// How a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,11 +85,15 @@ pub(crate) struct Shared {
     _lock: File,
     /// Why nothing more is written.
     broken: OnceLock<Fault>,
+    /// Whether files of bodies must stay.
+    pub(crate) held: Held,
 }
 
 impl Store {
     /// Opens the store in `dir`, which is made if absent. Takes the lock, brings the schema to
-    /// this program's version, and sweeps what a crash left behind.
+    /// this program's version, and sweeps what a crash left behind. A copy that
+    /// [`backup`](crate::backup) made becomes the store itself by this: from then on nothing is
+    /// given the UIDs and numbers that may have been given after the copy was made.
     ///
     /// # Errors
     ///
@@ -98,8 +103,10 @@ impl Store {
         make_folder(dir)?;
         make_folder(&bodies)?;
         let lock = take_lock(dir)?;
+        backup::refuse_unfinished(dir)?;
         let mut conn = create(dir, options)?;
         schema::migrate(&mut conn)?;
+        wake::wake(&mut conn)?;
         sweep::sweep(&conn, &bodies)?;
         lengthen_wal(&dir.join(WAL), options.wal_size)?;
         sync_folder(dir)?;
@@ -109,6 +116,7 @@ impl Store {
             options: options.clone(),
             _lock: lock,
             broken: OnceLock::new(),
+            held: Held::default(),
         };
         Ok(Self { shared: Arc::new(shared), keeper: Mutex::new(conn) })
     }
@@ -135,6 +143,16 @@ impl Store {
         Ok(Reader { conn, shared: Arc::clone(&self.shared) })
     }
 
+    /// What makes the digests that are missing, in the background.
+    ///
+    /// # Errors
+    ///
+    /// The world's failures.
+    pub fn filler(&self) -> Result<Filler, StoreError> {
+        let conn = connect(&self.shared.dir, &self.shared.options)?;
+        Filler::new(conn, Arc::clone(&self.shared))
+    }
+
     /// 32 random bytes, drawn when the store was made, which the answers to logins of names that
     /// do not exist are derived from.
     ///
@@ -145,6 +163,13 @@ impl Store {
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         let ask = "SELECT login_secret FROM meta";
         Ok(keeper.query_row(ask, [], |row| row.get::<_, [u8; 32]>(0))?)
+    }
+
+    /// Keeps the files of bodies, also of those that go meanwhile, until what is returned is
+    /// dropped: for a [`backup`](crate::backup) by another process.
+    #[must_use]
+    pub fn hold_bodies(&self) -> BodiesHold {
+        BodiesHold::new(Arc::clone(&self.shared))
     }
 
     /// The folder where large bodies lie; [`body_path`] tells the file.
@@ -299,7 +324,7 @@ pub fn make_folder(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn sync_folder(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn sync_folder(path: &Path) -> Result<(), OpenError> {
     File::open(path)
         .and_then(|folder| folder.sync_all())
         .map_err(|error| OpenError::Io(path.to_owned(), error))

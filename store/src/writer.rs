@@ -1,7 +1,5 @@
 //! Carries out changes: what waits becomes one durable transaction.
 
-use std::fs;
-use std::io;
 use std::sync::Arc;
 
 use pillarbox_core::effect::{Fault, FaultKind, Handle};
@@ -11,9 +9,9 @@ use rusqlite::{Connection, DEFAULT_NAME};
 use crate::deliver::{self, Appending};
 use crate::flags::{self, Flagging};
 use crate::names::Names;
-use crate::store::{Shared, body_path};
+use crate::store::Shared;
 use crate::{
-    StoreError, Write, Written, account_key, accounts, alias, attempts, directory, expunge,
+    StoreError, Write, Written, account_key, accounts, alias, attempts, directory, expunge, hold,
     mailbox, quota, removal, sql,
 };
 
@@ -53,7 +51,8 @@ impl Writer {
         };
         match outcome {
             Ok(answers) => {
-                self.remove_files(&gone);
+                // After the commit only: a file removed before could be named again by a rollback.
+                hold::remove(&self.shared, gone);
                 self.look_at_wal();
                 answers
             }
@@ -143,8 +142,13 @@ impl Writer {
             Write::Move { by, from, uids, to, now } => {
                 deliver::relocate(conn, *by, *from, uids, *to, *now).map(Written::Moved)
             }
-            Write::StoreFlags { by, mailbox, uids, change, flags, keywords } => {
-                let what = Flagging { change: *change, flags: *flags, keywords };
+            Write::StoreFlags { by, mailbox, uids, unchanged_since, change, flags, keywords } => {
+                let what = Flagging {
+                    change: *change,
+                    flags: *flags,
+                    keywords,
+                    unchanged_since: *unchanged_since,
+                };
                 flags::store(conn, *by, *mailbox, uids, &what).map(Written::Flagged)
             }
             Write::Expunge { by, mailbox, uids } => {
@@ -263,18 +267,6 @@ impl Writer {
                 of(*by).subscribe(name, *on).map(|()| Written::Done)
             }
             _ => Err(StoreError::Misuse("no job that names a mailbox")),
-        }
-    }
-
-    /// After the commit only: a file removed before could be named again by a rollback. One that
-    /// cannot be removed is swept at the next start.
-    fn remove_files(&self, gone: &[Handle]) {
-        for handle in gone {
-            if let Err(error) = fs::remove_file(body_path(&self.shared.bodies, *handle))
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                log::warn!(handle:% = handle, error:% = error; "a body's file could not be removed");
-            }
         }
     }
 

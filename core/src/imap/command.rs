@@ -7,8 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    Algorithm, Criterion, Day, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request,
-    SearchReturn, Section, SectionText, StatusItem, StoreMode, Text, Which,
+    Algorithm, Criterion, Day, FetchModifiers, Field, FlagRef, Item, Key, ListOptions, Numbers,
+    Partial, Request, SearchReturn, Section, SectionText, SelectParams, StatusItem, StoreMode,
+    Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError};
 use crate::UnixSeconds;
@@ -24,6 +25,8 @@ pub enum Command {
     Noop,
     /// Finish with OK, then begin TLS.
     StartTls,
+    /// Finish with OK, then compress all that follows (RFC 4978).
+    Compress,
     /// Log in with a password.
     Login {
         /// The user's name.
@@ -79,6 +82,8 @@ pub enum Command {
         mailbox: MailboxName,
         /// Whether nothing may be changed in it: EXAMINE.
         read_only: bool,
+        /// What else is wanted.
+        params: SelectParams,
     },
     /// Tell changes as they come, until the client has enough.
     Idle,
@@ -144,11 +149,17 @@ pub enum Command {
         set: MessageSet,
         /// What of each. `UID FETCH` always has [`Field::Uid`] among it (RFC 3501 §6.4.8).
         items: Vec<FetchItem>,
+        /// Which of them only. With a CHANGEDSINCE [`Field::ModSeq`] is among the items
+        /// (RFC 7162 §3.1.4.1).
+        modifiers: FetchModifiers,
     },
     /// Change flags of messages.
     Store {
         /// Which messages.
         set: MessageSet,
+        /// Those that have a higher MODSEQ stay as they are, and are told by
+        /// [`Code::Modified`](super::response::Code::Modified) (RFC 7162 §3.1.3).
+        unchanged_since: Option<u64>,
         /// What to do with the flags.
         mode: StoreMode,
         /// Whether the client does not want to be told the outcome.
@@ -167,7 +178,7 @@ impl Command {
     pub fn from_request(request: Request<'_>) -> Result<Option<Self>, Refusal> {
         Ok(Some(match request {
             Request::Plain(verb) => return Ok(Self::plain(verb)),
-            Request::Append { .. } => return Ok(None),
+            Request::Append { .. } | Request::Enable(_) => return Ok(None),
             Request::Login(user, password) => {
                 Self::Login { user: utf8(user)?, password: Password(utf8(password)?) }
             }
@@ -194,11 +205,8 @@ impl Command {
             Request::Status(mailbox, items) => {
                 Self::Status { mailbox: MailboxName::read(&mailbox)?, items }
             }
-            Request::Select(mailbox) => {
-                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only: false }
-            }
-            Request::Examine(mailbox) => {
-                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only: true }
+            Request::Select { mailbox, read_only, params } => {
+                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only, params }
             }
             Request::Copy { uid, set, mailbox } => Self::Copy {
                 set: MessageSet { uid, numbers: set },
@@ -218,11 +226,13 @@ impl Command {
             Request::Thread { uid, algorithm, charset, key } => {
                 Self::Thread { uid, algorithm, key: SearchKey::read(Some(&charset), key) }
             }
-            Request::Fetch { uid, set, items } => {
-                Self::Fetch { set: MessageSet { uid, numbers: set }, items: own_items(items, uid) }
+            Request::Fetch { uid, set, items, modifiers } => {
+                let items = own_items(items, uid, modifiers.changed_since.is_some());
+                Self::Fetch { set: MessageSet { uid, numbers: set }, items, modifiers }
             }
-            Request::Store { uid, set, mode, silent, flags } => Self::Store {
+            Request::Store { uid, set, unchanged_since, mode, silent, flags } => Self::Store {
                 set: MessageSet { uid, numbers: set },
+                unchanged_since,
                 mode,
                 silent,
                 flags: own_flags(flags),
@@ -230,11 +240,28 @@ impl Command {
         }))
     }
 
+    /// Whether it says that the client knows MODSEQs: a "CONDSTORE enabling command"
+    /// (RFC 7162 §3.1).
+    #[must_use]
+    pub fn knows_modseqs(&self) -> bool {
+        let status = |items: &[StatusItem]| items.contains(&StatusItem::HighestModSeq);
+        match self {
+            Self::Select { params, .. } => params.condstore,
+            Self::Status { items, .. } => status(items),
+            Self::List { options: Some(options), .. } => status(&options.status),
+            Self::Fetch { items, .. } => items.contains(&FetchItem::Field(Field::ModSeq)),
+            Self::Search { key: Ok(key), .. } => key.asks_modseq(),
+            Self::Store { unchanged_since, .. } => unchanged_since.is_some(),
+            _ => false,
+        }
+    }
+
     const fn plain(verb: Verb) -> Option<Self> {
         match verb {
             Verb::Noop | Verb::Check => Some(Self::Noop),
             Verb::StartTls => Some(Self::StartTls),
             Verb::Idle => Some(Self::Idle),
+            Verb::Compress => Some(Self::Compress),
             Verb::Close => Some(Self::Close),
             Verb::Unselect => Some(Self::Unselect),
             Verb::Expunge => Some(Self::Expunge),
@@ -349,6 +376,11 @@ pub enum FetchItem {
         /// Whether to tell what `BODYSTRUCTURE` has and `BODY` has not.
         extended: bool,
     },
+    /// Its first words (RFC 8970).
+    Preview {
+        /// Only if nothing has to be read for it.
+        lazy: bool,
+    },
 }
 
 impl FetchItem {
@@ -358,7 +390,11 @@ impl FetchItem {
         match self {
             Self::Body(item) => item.sets_seen(),
             Self::Binary(item) => !item.peek,
-            Self::Field(_) | Self::BinarySize(_) | Self::Envelope | Self::Structure { .. } => false,
+            Self::Field(_)
+            | Self::BinarySize(_)
+            | Self::Envelope
+            | Self::Structure { .. }
+            | Self::Preview { .. } => false,
         }
     }
 }
@@ -442,6 +478,8 @@ pub enum SearchKey {
     Larger(u64),
     /// To have fewer bytes than this.
     Smaller(u64),
+    /// To have this MODSEQ or a higher one.
+    ModSeq(u64),
     /// Not to satisfy the key.
     Not(Box<Self>),
     /// To satisfy at least one of the two.
@@ -455,6 +493,19 @@ impl SearchKey {
         match charset {
             Some(name) if !known_charset(name) => Err(UnknownCharset),
             _ => Self::own(key),
+        }
+    }
+
+    /// Whether a MODSEQ is among what is asked: then the highest one of what is found is told with
+    /// it (RFC 7162 §3.1.5). Recursion is as deep as the grammar lets keys nest.
+    #[must_use]
+    pub fn asks_modseq(&self) -> bool {
+        match self {
+            Self::ModSeq(_) => true,
+            Self::Not(key) => key.asks_modseq(),
+            Self::Or(one, other) => one.asks_modseq() || other.asks_modseq(),
+            Self::And(keys) => keys.iter().any(Self::asks_modseq),
+            _ => false,
         }
     }
 
@@ -485,6 +536,7 @@ impl SearchKey {
             Key::Text(value) => Self::Text(text(value)?),
             Key::Larger(size) => Self::Larger(size),
             Key::Smaller(size) => Self::Smaller(size),
+            Key::ModSeq(modseq) => Self::ModSeq(modseq),
             Key::Not(key) => Self::Not(Box::new(Self::own(*key)?)),
             Key::Or(one, other) => {
                 Self::Or(Box::new(Self::own(*one)?), Box::new(Self::own(*other)?))
@@ -503,11 +555,15 @@ fn known_charset(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"UTF-8") || name.eq_ignore_ascii_case(b"US-ASCII")
 }
 
-fn own_items(items: Vec<Item<'_>>, uid: bool) -> Vec<FetchItem> {
+fn own_items(items: Vec<Item<'_>>, uid: bool, modseq: bool) -> Vec<FetchItem> {
     let mut owned: Vec<_> = items.into_iter().map(own_item).collect();
     let told = FetchItem::Field(Field::Uid);
     if uid && !owned.contains(&told) {
         owned.insert(0, told);
+    }
+    let told = FetchItem::Field(Field::ModSeq);
+    if modseq && !owned.contains(&told) {
+        owned.push(told);
     }
     owned
 }
@@ -517,6 +573,7 @@ fn own_item(item: Item<'_>) -> FetchItem {
         Item::Field(field) => FetchItem::Field(field),
         Item::Envelope => FetchItem::Envelope,
         Item::Structure { extended } => FetchItem::Structure { extended },
+        Item::Preview { lazy } => FetchItem::Preview { lazy },
         Item::Body { which, section, partial } => {
             FetchItem::Body(BodyItem { which, section: own_section(section), partial })
         }

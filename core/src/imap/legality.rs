@@ -24,6 +24,7 @@
 //! | EXAMINE | no: log in first | yes | yes | yes |
 //! | APPEND | no: log in first | yes | yes | yes |
 //! | IDLE | no: log in first | yes | yes | yes |
+//! | COMPRESS | no: log in first | yes | yes | yes |
 //! | CHECK | no: log in first | no: select first | yes | yes |
 //! | CLOSE | no: log in first | no: select first | yes | yes |
 //! | UNSELECT | no: log in first | no: select first | yes | yes |
@@ -117,7 +118,8 @@ const fn home(verb: Verb) -> Home {
         | Verb::Select
         | Verb::Examine
         | Verb::Append
-        | Verb::Idle => Home::AfterLogin,
+        | Verb::Idle
+        | Verb::Compress => Home::AfterLogin,
         Verb::Check
         | Verb::Close
         | Verb::Unselect

@@ -20,6 +20,8 @@ pub(super) enum Mistake {
     UnderTls,
     /// STARTTLS, where there is none.
     NoTls,
+    /// COMPRESS, where all is compressed.
+    UnderCompression,
     /// A password without TLS.
     Privacy,
     /// LOGIN, where it is not offered.
@@ -60,6 +62,10 @@ impl Mistake {
             Self::NotNow(Legality::ReadOnly) => Done::no("the mailbox is open read-only"),
             Self::UnderTls => Done::bad("TLS already active"),
             Self::NoTls => Done::bad("TLS is not offered here"),
+            // RFC 4978 §3: BAD where a COMPRESS came before; the code is that of its NO.
+            Self::UnderCompression => {
+                Done::bad("DEFLATE already active").with(Code::CompressionActive)
+            }
             Self::Privacy => Done::no("no login without TLS").with(Code::PrivacyRequired),
             Self::NoLogin => Done::no("LOGIN is not offered here"),
             Self::Mechanism => Done::no("this mechanism is not offered"),

@@ -4,6 +4,7 @@
 //! by item, so that large contents can follow in pieces.
 
 use super::command::{BinaryItem, BodyItem};
+use super::enabled::Enabled;
 use super::flags::{FlagBits, Keywords, SYSTEM};
 use super::grammar::{
     Fields, Origin, Partial, SearchReturn, SectionText, StatusItem, Which, atom_char, write_number,
@@ -13,6 +14,8 @@ use crate::mime::Structure;
 use crate::wire::date::ImapDate;
 use crate::{Outbox, UnixSeconds};
 
+#[cfg(test)]
+mod digest;
 mod envelope;
 mod structure;
 
@@ -50,16 +53,25 @@ pub enum Code<'a> {
     BadCharset,
     /// `CANNOT`: it would break a rule that cannot be changed.
     Cannot,
+    /// `COMPRESSIONACTIVE` (RFC 4978 §3).
+    CompressionActive,
     /// `CONTACTADMIN`.
     ContactAdmin,
     /// `COPYUID`: which messages became which.
     CopyUid(CopyUid<'a>),
+    /// `CLOSED` (RFC 7162 §3.2.11): what follows is about another mailbox.
+    Closed,
     /// `EXPUNGEISSUED`: some of the messages are gone, which has not been told yet.
     ExpungeIssued,
+    /// `HIGHESTMODSEQ` (RFC 7162 §3.1.2.1): all that has a MODSEQ up to this one has been told.
+    HighestModSeq(u64),
     /// `INUSE`.
     InUse,
     /// `LIMIT`.
     Limit,
+    /// `MODIFIED` (RFC 7162 §3.1.3): these, in ranges with both ends in them, have changed since,
+    /// and were left as they are.
+    Modified(&'a [(u32, u32)]),
     /// `NONEXISTENT`: there is no such mailbox.
     NonExistent,
     /// `NOPERM`: this user may not.
@@ -109,15 +121,19 @@ impl Code<'_> {
         let (name, number) = match self {
             Self::Alert => ("ALERT", None),
             Self::AlreadyExists => ("ALREADYEXISTS", None),
-            Self::AppendUid(uidvalidity, _) => ("APPENDUID", Some(uidvalidity)),
+            Self::AppendUid(uidvalidity, _) => ("APPENDUID", Some(uidvalidity.into())),
             Self::AuthenticationFailed => ("AUTHENTICATIONFAILED", None),
             Self::BadCharset => ("BADCHARSET (US-ASCII UTF-8)", None),
             Self::Cannot => ("CANNOT", None),
+            Self::CompressionActive => ("COMPRESSIONACTIVE", None),
             Self::ContactAdmin => ("CONTACTADMIN", None),
-            Self::CopyUid(copied) => ("COPYUID", Some(copied.uidvalidity)),
+            Self::Closed => ("CLOSED", None),
+            Self::CopyUid(copied) => ("COPYUID", Some(copied.uidvalidity.into())),
             Self::ExpungeIssued => ("EXPUNGEISSUED", None),
+            Self::HighestModSeq(modseq) => ("HIGHESTMODSEQ", Some(modseq)),
             Self::InUse => ("INUSE", None),
             Self::Limit => ("LIMIT", None),
+            Self::Modified(_) => ("MODIFIED", None),
             Self::NonExistent => ("NONEXISTENT", None),
             Self::NoPerm => ("NOPERM", None),
             Self::OverQuota => ("OVERQUOTA", None),
@@ -127,17 +143,17 @@ impl Code<'_> {
             Self::ServerBug => ("SERVERBUG", None),
             Self::TooBig => ("TOOBIG", None),
             Self::TryCreate => ("TRYCREATE", None),
-            Self::UidNext(number) => ("UIDNEXT", Some(number)),
-            Self::UidValidity(number) => ("UIDVALIDITY", Some(number)),
+            Self::UidNext(number) => ("UIDNEXT", Some(number.into())),
+            Self::UidValidity(number) => ("UIDVALIDITY", Some(number.into())),
             Self::Unavailable => ("UNAVAILABLE", None),
             Self::UnknownCte => ("UNKNOWN-CTE", None),
-            Self::Unseen(number) => ("UNSEEN", Some(number)),
+            Self::Unseen(number) => ("UNSEEN", Some(number.into())),
         };
         out.put(b"[");
         out.put(name.as_bytes());
         if let Some(number) = number {
             out.put(b" ");
-            decimal(number.into(), out);
+            decimal(number, out);
         }
         match self {
             Self::AppendUid(_, uid) => number_set([(uid, uid)], out),
@@ -145,6 +161,7 @@ impl Code<'_> {
                 number_set(copied.from.iter().copied(), out);
                 number_set(copied.to.iter().copied(), out);
             }
+            Self::Modified(numbers) => number_set(numbers.iter().copied(), out),
             _ => {}
         }
         out.put(b"] ");
@@ -269,9 +286,14 @@ pub fn id(name: &str, out: &mut impl Sink) {
     out.put(b")\r\n");
 }
 
-/// `* ENABLED` (RFC 5161 §3.2): nothing was switched on.
-pub fn enabled(out: &mut impl Sink) {
-    out.put(b"* ENABLED\r\n");
+/// `* ENABLED …` (RFC 5161 §3.2): what a command has switched on.
+pub fn enabled(extensions: Enabled, out: &mut impl Sink) {
+    out.put(b"* ENABLED");
+    for name in extensions.names() {
+        out.put(b" ");
+        out.put(name.as_bytes());
+    }
+    out.put(b"\r\n");
 }
 
 /// `* STATUS name (…)`.
@@ -291,40 +313,54 @@ pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Si
             StatusItem::Unseen => b"UNSEEN ",
             StatusItem::AppendLimit => b"APPENDLIMIT ",
             StatusItem::Size => b"SIZE ",
+            StatusItem::HighestModSeq => b"HIGHESTMODSEQ ",
         });
         decimal(*value, out);
     }
     out.put(b")\r\n");
 }
 
-/// `* SEARCH …`: what was found, perhaps nothing.
-pub fn search(found: impl IntoIterator<Item = u32>, out: &mut impl Sink) {
-    numbers(b"* SEARCH", found, out);
+/// `* SEARCH …`: what was found, perhaps nothing; and the highest MODSEQ among it, if that was to be
+/// told (RFC 7162 §3.1.6).
+pub fn search(found: impl IntoIterator<Item = u32>, modseq: Option<u64>, out: &mut impl Sink) {
+    numbers(b"* SEARCH", found, modseq, out);
 }
 
-/// `* SORT …`: what was found, in its order (RFC 5256 §4).
-pub fn sort(found: impl IntoIterator<Item = u32>, out: &mut impl Sink) {
-    numbers(b"* SORT", found, out);
+/// `* SORT …`: what was found, in its order (RFC 5256 §4); and the highest MODSEQ, likewise
+/// (RFC 7162 §7).
+pub fn sort(found: impl IntoIterator<Item = u32>, modseq: Option<u64>, out: &mut impl Sink) {
+    numbers(b"* SORT", found, modseq, out);
 }
 
-fn numbers(name: &[u8], found: impl IntoIterator<Item = u32>, out: &mut impl Sink) {
+fn numbers(
+    name: &[u8],
+    found: impl IntoIterator<Item = u32>,
+    modseq: Option<u64>,
+    out: &mut impl Sink,
+) {
     out.put(name);
     for number in found {
         out.put(b" ");
         decimal(number.into(), out);
     }
+    if let Some(modseq) = modseq {
+        out.put(b" (MODSEQ ");
+        decimal(modseq, out);
+        out.put(b")");
+    }
     out.put(b"\r\n");
 }
 
 /// `* ESEARCH (TAG "…") …`: of what was found, what the search or sort of this tag was to tell
-/// (RFC 4731 §3.1, §4). What a search finds ascends; what a sort does has its own order, and MIN and
-/// MAX are its first and last (RFC 5267 §3.1).
+/// (RFC 4731 §3.1, §4), and the highest MODSEQ among that, if a MODSEQ was asked for (§3.2). What a
+/// search finds ascends; what a sort does has its own order, and MIN and MAX are its first and last
+/// (RFC 5267 §3.1).
 ///
 /// ```
 /// use pillarbox_core::imap::grammar::SearchReturn::{All, Count, Min};
 /// use pillarbox_core::imap::response::extended_search;
 /// let mut out = Vec::new();
-/// extended_search("a", true, &[Count, All, Min], &[2, 10, 11], &mut out);
+/// extended_search("a", true, &[Count, All, Min], &[2, 10, 11], None, &mut out);
 /// assert_eq!(out, b"* ESEARCH (TAG \"a\") UID MIN 2 ALL 2,10:11 COUNT 3\r\n");
 /// ```
 pub fn extended_search(
@@ -332,6 +368,7 @@ pub fn extended_search(
     uid: bool,
     wanted: &[SearchReturn],
     found: &[u32],
+    modseq: Option<u64>,
     out: &mut impl Sink,
 ) {
     out.put(b"* ESEARCH (TAG ");
@@ -356,6 +393,10 @@ pub fn extended_search(
     if wanted.contains(&SearchReturn::Count) {
         out.put(b" COUNT ");
         decimal(u64::try_from(found.len()).unwrap_or(u64::MAX), out);
+    }
+    if let Some(modseq) = modseq {
+        out.put(b" MODSEQ ");
+        decimal(modseq, out);
     }
     out.put(b"\r\n");
 }
@@ -418,6 +459,13 @@ impl Fetch {
         decimal(bytes, out);
     }
 
+    /// `MODSEQ (n)` (RFC 7162 §3.1.4.2).
+    pub fn modseq(&mut self, modseq: u64, out: &mut impl Sink) {
+        self.name(b"MODSEQ (", out);
+        decimal(modseq, out);
+        out.put(b")");
+    }
+
     /// `ENVELOPE (…)`: what a message's header says of it.
     pub fn envelope(&mut self, header: &[u8], out: &mut impl Sink) {
         self.name(b"ENVELOPE ", out);
@@ -428,6 +476,12 @@ impl Fetch {
     pub fn structure(&mut self, structure: &Structure, extended: bool, out: &mut impl Sink) {
         self.name(if extended { b"BODYSTRUCTURE " } else { b"BODY " }, out);
         structure::write(structure, structure.root(), extended, out);
+    }
+
+    /// `PREVIEW text`, or `NIL` where it is not at hand and was asked for lazily (RFC 8970 §4.1).
+    pub fn preview(&mut self, text: Option<&str>, out: &mut impl Sink) {
+        self.name(b"PREVIEW ", out);
+        nstring(text.map(str::as_bytes), out);
     }
 
     /// A section whose bytes are at hand: those of the piece asked for, if one was.

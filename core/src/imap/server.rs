@@ -21,6 +21,7 @@
 //! the outbox before that.
 //!
 //! - STARTTLS: after `finish` with OK nothing is read until [`Server::tls_started`].
+//! - COMPRESS: the same, until [`Server::compression_started`].
 //! - AUTHENTICATE: [`Server::challenge`] as often as the mechanism wants; each is answered by
 //!   [`Event::AuthResponse`]. Then `finish`.
 //! - IDLE: [`Server::idle`], then untagged responses as they come; after [`Event::IdleDone`]
@@ -38,6 +39,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::command::Verb;
+use super::enabled::Enabled;
 use super::fragment::{Found, Framer, Kind, Literal};
 use super::legality::Standing;
 use super::mistake::Mistake;
@@ -60,11 +62,14 @@ pub struct Server {
     /// Told in texts, so that a user's report can be found in the log.
     id: Box<str>,
     tls: bool,
+    compressed: bool,
     standing: Standing,
     phase: Phase,
     framer: Framer,
     /// Commands answered with BAD since the last good one.
     bad: u32,
+    /// What the client has switched on.
+    enabled: Enabled,
     /// The names of capabilities that this client is not told.
     hidden: Box<[String]>,
 }
@@ -90,6 +95,8 @@ enum Phase {
     Idling(Pending),
     /// STARTTLS was answered; TLS has not begun.
     Handshake,
+    /// COMPRESS was answered; compression has not begun.
+    Packing,
     /// The session is over.
     Closed,
 }
@@ -109,10 +116,12 @@ impl Server {
             config,
             id: id.into(),
             tls: false,
+            compressed: false,
             standing: Standing::NotAuthenticated,
             phase: Phase::Greeting,
             framer: Framer::new(),
             bad: 0,
+            enabled: Enabled::default(),
             hidden: Box::default(),
         }
     }
@@ -159,6 +168,19 @@ impl Server {
         Ok(())
     }
 
+    /// Compression has begun, after COMPRESS.
+    ///
+    /// # Errors
+    /// [`Misuse::NoCompression`].
+    pub fn compression_started(&mut self) -> Result<(), Misuse> {
+        if !matches!(self.phase, Phase::Packing) {
+            return Err(Misuse::NoCompression);
+        }
+        self.phase = Phase::Ready;
+        self.compressed = true;
+        Ok(())
+    }
+
     /// Whether a mailbox is open, and if so, whether nothing may be changed in it.
     #[must_use]
     pub const fn selected(&self) -> Option<bool> {
@@ -167,6 +189,13 @@ impl Server {
             Standing::ReadOnly => Some(true),
             Standing::NotAuthenticated | Standing::Authenticated => None,
         }
+    }
+
+    /// What the client has switched on so far, by ENABLE or by what it asks for: what is told from
+    /// here on depends on it. It grows, and stays for the connection (RFC 5161 §3.1).
+    #[must_use]
+    pub const fn enabled(&self) -> Enabled {
+        self.enabled
     }
 
     /// The open mailbox is no more: from here on none is open.
@@ -202,7 +231,9 @@ impl Server {
             | Phase::Tail(pending)
             | Phase::Exchange(pending)
             | Phase::Idling(pending) => Some(pending),
-            Phase::Greeting | Phase::Ready | Phase::Handshake | Phase::Closed => None,
+            Phase::Greeting | Phase::Ready | Phase::Handshake | Phase::Packing | Phase::Closed => {
+                None
+            }
         }
     }
 
@@ -213,9 +244,11 @@ impl Server {
             let rest = unread.get(used..).unwrap_or_default();
             let (kind, limit) = match &self.phase {
                 Phase::Closed => return Step { used, next: Next::Closed },
-                Phase::Greeting | Phase::Pending(_) | Phase::Offered(..) | Phase::Handshake => {
-                    return Step { used, next: Next::AwaitReply };
-                }
+                Phase::Greeting
+                | Phase::Pending(_)
+                | Phase::Offered(..)
+                | Phase::Handshake
+                | Phase::Packing => return Step { used, next: Next::AwaitReply },
                 Phase::Ready | Phase::Streaming(_) | Phase::Tail(_) => {
                     (Kind::Command, self.config.command_bytes_max)
                 }
@@ -321,6 +354,7 @@ impl Server {
             | Phase::Exchange(_)
             | Phase::Idling(_)
             | Phase::Handshake
+            | Phase::Packing
             | Phase::Closed => return Err(Misuse::NothingToFinish),
         }
         if let Some(pending) = self.take_pending() {
@@ -365,6 +399,7 @@ impl Server {
             Verb::Select | Verb::Examine => self.standing = Standing::Authenticated,
             Verb::Close | Verb::Unselect if ok => self.standing = Standing::Authenticated,
             Verb::StartTls if ok => self.phase = Phase::Handshake,
+            Verb::Compress if ok => self.phase = Phase::Packing,
             _ => {}
         }
         done.code
@@ -399,7 +434,11 @@ impl Server {
             | Phase::Tail(pending)
             | Phase::Exchange(pending)
             | Phase::Idling(pending) => Some(pending),
-            other @ (Phase::Greeting | Phase::Ready | Phase::Handshake | Phase::Closed) => {
+            other @ (Phase::Greeting
+            | Phase::Ready
+            | Phase::Handshake
+            | Phase::Packing
+            | Phase::Closed) => {
                 self.phase = other;
                 None
             }

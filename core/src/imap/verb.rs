@@ -1,7 +1,8 @@
 //! The names of commands.
 
 /// The commands that we know (RFC 3501 §6; ID: RFC 2971, ENABLE: RFC 5161, NAMESPACE: RFC 2342,
-/// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315, SORT, THREAD: RFC 5256).
+/// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315, COMPRESS: RFC 4978,
+/// SORT and THREAD: RFC 5256).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFCs")]
 pub enum Verb {
@@ -26,6 +27,7 @@ pub enum Verb {
     Examine,
     Append,
     Idle,
+    Compress,
     Check,
     Close,
     Unselect,
@@ -49,7 +51,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, in the order of the legality table.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -71,6 +73,7 @@ impl Verb {
         Self::Examine,
         Self::Append,
         Self::Idle,
+        Self::Compress,
         Self::Check,
         Self::Close,
         Self::Unselect,
@@ -121,6 +124,7 @@ impl Verb {
             b"EXAMINE" => Self::Examine,
             b"APPEND" => Self::Append,
             b"IDLE" => Self::Idle,
+            b"COMPRESS" => Self::Compress,
             b"CHECK" => Self::Check,
             b"CLOSE" => Self::Close,
             b"UNSELECT" => Self::Unselect,
@@ -177,6 +181,7 @@ impl Verb {
             Self::Examine => "EXAMINE",
             Self::Append => "APPEND",
             Self::Idle => "IDLE",
+            Self::Compress => "COMPRESS",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
             Self::Unselect => "UNSELECT",

@@ -1,5 +1,6 @@
-//! SEARCH and UID SEARCH: facts first; of messages that these do not decide the header; and of
-//! those that are still in doubt the text, in pages and pieces like FETCH.
+//! SEARCH and UID SEARCH: facts first; of messages that these do not decide what is kept at hand of
+//! them; then the header; and of those that are still in doubt the text, in pages and pieces like
+//! FETCH.
 
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::command::{SearchKey, UnknownCharset};
@@ -12,7 +13,8 @@ use pillarbox_core::mime::TextReader;
 use pillarbox_store::{self as store, Found, Message, Read, StoreError, UidRange, What};
 
 use super::commands::{Answer, PAGE};
-use super::fetch::{PIECE, WHOLE_MAX, bytes, parse};
+use super::fetch::{PIECE, WHOLE_MAX, bytes, digest, parse};
+use super::modseqs;
 use super::open::{Open, Tools};
 use super::outlines;
 use crate::job;
@@ -31,25 +33,76 @@ pub(super) async fn search(
     key: Result<SearchKey, UnknownCharset>,
     now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
-    let Ok(search) = begin(open, returns, key, now) else { return Ok(unknown_charset()) };
-    let found = find(tools, open, &search).await?;
-    conclude(tools, open, uid, returns, found, response::search);
-    Ok(Answer::ok("done"))
+    let Ok(hunt) = Hunt::begin(open, uid, returns, key, now) else { return Ok(unknown_charset()) };
+    let found = hunt.find(tools, open).await?;
+    hunt.conclude(tools, open, found, response::search).await
 }
 
-/// The search of a key.
-pub(super) fn begin(
-    open: &mut Open,
-    returns: Option<&[SearchReturn]>,
-    key: Result<SearchKey, UnknownCharset>,
-    now: UnixSeconds,
-) -> Result<Search, UnknownCharset> {
-    let search = key.map(|key| Search::new(&key, &open.view, &open.keywords, now));
-    if saves(returns) {
-        // RFC 5182 §2.1: what fails leaves nothing.
-        open.view.save(&[]);
+/// A search, and what is to be told of it.
+pub(super) struct Hunt<'r> {
+    search: Search,
+    uid: bool,
+    returns: Option<&'r [SearchReturn]>,
+    asks_modseq: bool,
+}
+
+impl<'r> Hunt<'r> {
+    /// Begins with a key.
+    pub(super) fn begin(
+        open: &mut Open,
+        uid: bool,
+        returns: Option<&'r [SearchReturn]>,
+        key: Result<SearchKey, UnknownCharset>,
+        now: UnixSeconds,
+    ) -> Result<Self, UnknownCharset> {
+        let hunt = key.map(|key| {
+            // The key may have `$` in it, as it was.
+            let search = Search::new(&key, &open.view, &open.keywords, now);
+            Self { search, uid, returns, asks_modseq: key.asks_modseq() }
+        });
+        if saves(returns) {
+            // RFC 5182 §2.1: what fails leaves nothing.
+            open.view.save(&[]);
+        }
+        hunt
     }
-    search
+
+    /// The UIDs of the messages that are found, ascending.
+    pub(super) async fn find(&self, tools: &Tools, open: &Open) -> Result<Vec<u32>, StoreError> {
+        find(tools, open, &self.search).await
+    }
+
+    /// Keeps what was found if that is wanted, and tells it: in the order that it has here, and in
+    /// the plain form of the command if no other was asked for.
+    pub(super) async fn conclude(
+        &self,
+        tools: &Tools,
+        open: &mut Open,
+        mut found: Vec<u32>,
+        plain: impl FnOnce(Vec<u32>, Option<u64>, &mut Vec<u8>),
+    ) -> Result<Answer, StoreError> {
+        if let Some(wanted) = self.returns.filter(|_| saves(self.returns)) {
+            let mut kept = kept(wanted, &found);
+            kept.sort_unstable();
+            open.view.save(&kept);
+        }
+        let modseq = if self.asks_modseq {
+            modseqs::highest(tools, open, self.returns, &found).await?
+        } else {
+            None
+        };
+        if !self.uid {
+            found = found.into_iter().filter_map(|uid| open.view.sequence_of(uid)).collect();
+        }
+        let (tag, uid) = (&tools.tag, self.uid);
+        tools.pen.write(|out| match self.returns {
+            // RFC 5182 §2.1: where nothing else is wanted, nothing is told.
+            Some([SearchReturn::Save]) => {}
+            Some(wanted) => response::extended_search(tag, uid, wanted, &found, modseq, out),
+            None => plain(found, modseq, out),
+        });
+        Ok(Answer::ok("done"))
+    }
 }
 
 pub(super) fn unknown_charset() -> Answer {
@@ -58,32 +111,6 @@ pub(super) fn unknown_charset() -> Answer {
 
 fn saves(returns: Option<&[SearchReturn]>) -> bool {
     returns.is_some_and(|wanted| wanted.contains(&SearchReturn::Save))
-}
-
-/// Keeps what was found if that is wanted, and tells it: in its order, and in the plain form of the
-/// command if no other was asked for.
-pub(super) fn conclude(
-    tools: &Tools,
-    open: &mut Open,
-    uid: bool,
-    returns: Option<&[SearchReturn]>,
-    mut found: Vec<u32>,
-    plain: impl FnOnce(Vec<u32>, &mut Vec<u8>),
-) {
-    if let Some(wanted) = returns.filter(|wanted| saves(Some(wanted))) {
-        let mut kept = kept(wanted, &found);
-        kept.sort_unstable();
-        open.view.save(&kept);
-    }
-    if !uid {
-        found = found.into_iter().filter_map(|uid| open.view.sequence_of(uid)).collect();
-    }
-    tools.pen.write(|out| match returns {
-        // RFC 5182 §2.1: where nothing else is wanted, nothing is told.
-        Some([SearchReturn::Save]) => {}
-        Some(wanted) => response::extended_search(&tools.tag, uid, wanted, &found, out),
-        None => plain(found, out),
-    });
 }
 
 /// What of the found is kept for `$`: all, unless only the ends of it were wanted (RFC 5182 §2.4).
@@ -98,11 +125,7 @@ fn kept(wanted: &[SearchReturn], found: &[u32]) -> Vec<u32> {
 }
 
 /// The UIDs of the messages that a search finds, ascending.
-pub(super) async fn find(
-    tools: &Tools,
-    open: &Open,
-    search: &Search,
-) -> Result<Vec<u32>, StoreError> {
+async fn find(tools: &Tools, open: &Open, search: &Search) -> Result<Vec<u32>, StoreError> {
     let mut found = Vec::new();
     let mut after = Some(0);
     while let Some(start) = after {
@@ -127,11 +150,55 @@ pub(super) async fn find(
                 None => undecided.push(facts.uid),
             }
         }
+        if search.asks_digests() {
+            undecided = by_digest(tools, open, search, &undecided, &mut found).await?;
+        }
         by_text(tools, open, search, &undecided, &mut found).await?;
         after = page.more;
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// Adds those of the messages, whose UIDs ascend, that are found by what is kept at hand of them;
+/// gives back those that this does not decide.
+async fn by_digest(
+    tools: &Tools,
+    open: &Open,
+    search: &Search,
+    undecided: &[u32],
+    found: &mut Vec<u32>,
+) -> Result<Vec<u32>, StoreError> {
+    let mut left = Vec::new();
+    let mut after = (!undecided.is_empty()).then_some(0);
+    while let Some(start) = after {
+        let question = Read::Messages {
+            by: tools.account,
+            mailbox: open.id,
+            uids: runs(undecided),
+            after: start,
+            count_max: PAGE,
+            what: What::Digest,
+            also_expunged: true,
+        };
+        let Found::Messages(page) = tools.read("search digests", question).await? else {
+            return Err(job::astray("search digests"));
+        };
+        for message in &page.messages {
+            let Some(facts) = facts(open, &message.facts) else { continue };
+            let mut matching = search.matching(facts);
+            if let Some(digest) = digest(message) {
+                matching.digest(&digest);
+            }
+            match matching.verdict() {
+                Some(true) => found.push(facts.uid),
+                Some(false) => {}
+                None => left.push(facts.uid),
+            }
+        }
+        after = page.more;
+    }
+    Ok(left)
 }
 
 /// Adds those of the messages, whose UIDs ascend, that are found by what stands in them.
@@ -143,7 +210,7 @@ async fn by_text(
     found: &mut Vec<u32>,
 ) -> Result<(), StoreError> {
     if !search.reads_texts() {
-        return outlines::outlines(tools, open, undecided, true, |message, header| {
+        return outlines::headers(tools, open, undecided, &mut |message, header| {
             let Some(facts) = facts(open, message) else { return };
             let mut matching = search.matching(facts);
             matching.header(header);
@@ -236,6 +303,7 @@ fn facts(open: &Open, facts: &store::Facts) -> Option<Facts> {
         flags: FlagBits(facts.flags.0),
         received: facts.internaldate,
         size: facts.size,
+        modseq: facts.modseq,
     })
 }
 

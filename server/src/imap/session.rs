@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillarbox_core::compression::Compresses;
 use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
 use pillarbox_core::imap::command::{Append, Command, Verb};
+use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
 use pillarbox_core::sasl::{Bindings, Exchange, Login, Secret};
@@ -72,6 +74,7 @@ pub struct ImapSession {
     deadline: Moment,
     ending: Ending,
     takes_tls: bool,
+    takes_compression: bool,
     /// What a login can be bound to.
     bindings: Bindings,
 }
@@ -117,6 +120,7 @@ impl ImapSession {
             deadline: Moment::START + LOGIN_MAX,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
+            takes_compression: false,
             bindings: Bindings::default(),
         }
     }
@@ -244,6 +248,12 @@ impl ImapSession {
                 self.takes_tls = true;
                 self.finish(&Answer::ok("begin TLS now"), out);
             }
+            Command::Compress => {
+                self.finish(&Answer::ok("DEFLATE active"), out);
+                // The layer around the session does it from the end of this step on, and nothing
+                // behind the answer is said before.
+                self.takes_compression = true;
+            }
             Command::Login { user, password } => {
                 self.mechanism = "LOGIN";
                 self.ask(Claim::Password(Login {
@@ -275,6 +285,7 @@ impl ImapSession {
             desk: self.desk.clone(),
             pen: self.pen.clone(),
             account: self.user.as_ref()?.account,
+            enabled: self.imap.enabled(),
             tag: self.imap.tag().unwrap_or_default().into(),
             append_bytes_max: self.imap.append_bytes_max(),
             pins: Arc::clone(&self.context.pins),
@@ -435,19 +446,24 @@ impl ImapSession {
 /// One command of a logged-in user, from its arguments to its tagged answer.
 async fn run(
     tools: Tools,
-    open: Option<Open>,
+    mut open: Option<Open>,
     command: Command,
     changed: bool,
     now: UnixSeconds,
 ) -> Outcome {
+    if let Some(open) = open.as_mut().filter(|_| !matches!(command, Command::Select { .. })) {
+        open.acquaint(&tools);
+    }
     match (command, open) {
         (Command::Status { mailbox, items }, open) => {
             let status = commands::status(&tools, &mailbox, &items).await;
             settle(tools, open, changed, status).await
         }
-        (Command::Select { mailbox, read_only }, open) => {
+        (Command::Select { mailbox, read_only, .. }, open) => {
             if let Some(open) = open {
                 open.close(&tools);
+                // RFC 7162 §3.2.11: the border between what is told of the one and of the other.
+                tools.pen.write(|out| response::ok(Code::Closed, "closed", out));
             }
             match commands::select(&tools, &mailbox, read_only).await {
                 Ok((open, answer)) => Outcome::Done(Some(open), answer, None),
@@ -489,12 +505,13 @@ async fn run(
             command @ (Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. }),
             Some(open),
         ) => finding::run(tools, open, command, changed, now).await,
-        (Command::Fetch { set, items }, Some(mut open)) => {
-            let fetched = fetch::fetch(&tools, &mut open, &set, &items).await;
+        (Command::Fetch { set, items, modifiers }, Some(mut open)) => {
+            let fetched = fetch::fetch(&tools, &mut open, &set, &items, &modifiers).await;
             wrap_up(tools, open, changed, expunges(set.uid), fetched).await
         }
-        (Command::Store { set, mode, silent, flags }, Some(mut open)) => {
-            let stored = commands::store(&tools, &mut open, &set, mode, silent, flags).await;
+        (Command::Store { set, unchanged_since, mode, silent, flags }, Some(mut open)) => {
+            let since = unchanged_since;
+            let stored = commands::store(&tools, &mut open, &set, since, mode, silent, flags).await;
             wrap_up(tools, open, changed, expunges(set.uid), stored).await
         }
         (command, open) => run_naming(tools, open, command, changed, now).await,
@@ -565,7 +582,10 @@ async fn wrap_up(
         Err(error) => (Answer::failed(&error), None, Some(error)),
     };
     // Whether it is this mailbox that does not exist, only a look at it can tell.
-    let look = changed || own.is_some() || error == Some(StoreError::NoSuchMailbox);
+    let look = changed
+        || own.is_some()
+        || open.told_modseq > open.view.modseq()
+        || error == Some(StoreError::NoSuchMailbox);
     let late = if look {
         open.sync(&tools, expunges, own).await
     } else {
@@ -626,6 +646,20 @@ impl Machine for ImapSession {
         let want = self.advance(now, io);
         self.desk.take_effects(io.effects);
         want
+    }
+}
+
+impl Compresses for ImapSession {
+    fn takes_compression(&mut self) -> bool {
+        let takes = std::mem::take(&mut self.takes_compression);
+        if takes && let Err(misuse) = self.imap.compression_started() {
+            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
+        }
+        takes
+    }
+
+    fn compression_failed(&mut self) {
+        log::info!(cid = self.id.as_str(), peer:% = self.peer; "what came is not compressed data");
     }
 }
 

@@ -10,7 +10,7 @@ use pillarbox_store::StoreError;
 use super::commands::Answer;
 use super::open::{Open, Tools};
 use super::outlines::outlines;
-use super::search;
+use super::search::{Hunt, unknown_charset};
 use crate::job;
 
 /// Tells which messages satisfy the key, in the order of the criteria.
@@ -23,10 +23,8 @@ pub(super) async fn sort(
     key: Result<SearchKey, UnknownCharset>,
     now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
-    let Ok(search) = search::begin(open, returns, key, now) else {
-        return Ok(search::unknown_charset());
-    };
-    let found = search::find(tools, open, &search).await?;
+    let Ok(hunt) = Hunt::begin(open, uid, returns, key, now) else { return Ok(unknown_charset()) };
+    let found = hunt.find(tools, open).await?;
     let mut sorter = Sorter::new(criteria);
     let headers = sorter.reads_headers();
     outlines(tools, open, &found, headers, |facts, header| {
@@ -34,6 +32,5 @@ pub(super) async fn sort(
     })
     .await?;
     let sorted = job::sort(&tools.desk, sorter).await?;
-    search::conclude(tools, open, uid, returns, sorted, response::sort);
-    Ok(Answer::ok("done"))
+    hunt.conclude(tools, open, sorted, response::sort).await
 }

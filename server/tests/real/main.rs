@@ -10,6 +10,7 @@
 )]
 
 mod alpn;
+mod backup;
 mod binary;
 mod bindings;
 mod clients;

@@ -7,7 +7,11 @@ mod aliases;
 #[cfg(test)]
 mod attempts;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod digests;
 #[cfg(test)]
 mod each;
 #[cfg(test)]

@@ -5,11 +5,12 @@ use crate::Outbox;
 use crate::imap::response;
 
 /// What is served in every state.
-const SERVED: &[&str] = &[
+pub(super) const SERVED: &[&str] = &[
     "IMAP4rev1",
     "LITERAL+",
     "ID",
     "ENABLE",
+    "CONDSTORE",
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -30,7 +31,10 @@ const SERVED: &[&str] = &[
     "LIST-STATUS",
     "SPECIAL-USE",
     "BINARY",
+    "PREVIEW",
 ];
+
+const COMPRESS: &str = "COMPRESS=DEFLATE";
 
 impl Server {
     /// What is offered in this state: after login nothing about logging in. Each has a space in
@@ -48,6 +52,10 @@ impl Server {
         }
         if self.standing == Standing::NotAuthenticated {
             self.login_capabilities(out);
+        } else if !self.compressed && !self.hides(COMPRESS) {
+            // RFC 4978 §5: a command of those who have logged in.
+            out.push(b" ");
+            out.push(COMPRESS.as_bytes());
         }
     }
 

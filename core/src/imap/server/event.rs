@@ -128,6 +128,8 @@ pub enum Misuse {
     NoIdle,
     /// STARTTLS was not answered with OK just now.
     NoHandshake,
+    /// Nor was COMPRESS.
+    NoCompression,
 }
 
 impl fmt::Display for Misuse {
@@ -139,6 +141,7 @@ impl fmt::Display for Misuse {
             Self::NoExchange => "no AUTHENTICATE waits for a challenge",
             Self::NoIdle => "no IDLE waits to begin",
             Self::NoHandshake => "STARTTLS was not answered just now",
+            Self::NoCompression => "COMPRESS was not answered just now",
         })
     }
 }

@@ -34,6 +34,9 @@ fn answer(server: &mut Server, event: &Event<'_>, out: &mut Outbox) {
         Event::Command(Command::StartTls) => {
             server.finish(&ok, out).and_then(|()| server.tls_started())
         }
+        Event::Command(Command::Compress) => {
+            server.finish(&ok, out).and_then(|()| server.compression_started())
+        }
         Event::Command(Command::Select { mailbox, .. }) if mailbox.as_str() == "Absent" => {
             server.finish(&Done::no("no such mailbox").with(Code::NonExistent), out)
         }
@@ -101,7 +104,8 @@ fn transcript(config: Config, lines: &str) {
             let text = text.replace("\\r", "\r").replace("\\n", "\n");
             sent.extend_from_slice(text.as_bytes());
         } else if let Some(text) = line.strip_prefix("S: ") {
-            expected.push_str(&text.replace("IMAP4rev1 ...", OFFERED));
+            let text = text.replace("...] done", "... COMPRESS=DEFLATE] done");
+            expected.push_str(&text.replace("IMAP4rev1 ...", &offered()));
             expected.push_str("\r\n");
         } else {
             panic!("{line}");
@@ -114,10 +118,10 @@ fn transcript(config: Config, lines: &str) {
 }
 
 /// What is offered at any time; `IMAP4rev1 ...` in a transcript.
-const OFFERED: &str = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE \
-     ESEARCH SEARCHRES SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES \
-     THREAD=REFS WITHIN STATUS=SIZE LIST-EXTENDED LIST-STATUS \
-     SPECIAL-USE BINARY APPENDLIMIT=1000";
+/// `IMAP4rev1 ...` in a transcript.
+fn offered() -> String {
+    format!("{} APPENDLIMIT=1000", capability::SERVED.join(" "))
+}
 const GREETING: &str = "S: * OK [CAPABILITY IMAP4rev1 ... STARTTLS SASL-IR AUTH=PLAIN] hello\n";
 const LOGIN: &str = "C: l LOGIN u secret\nS: l OK [CAPABILITY IMAP4rev1 ...] done\n";
 
