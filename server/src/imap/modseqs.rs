@@ -50,8 +50,8 @@ pub(super) async fn changed_since(
     Ok(runs(&changed))
 }
 
-/// The highest MODSEQ of what a search tells of the messages that it has found, whose UIDs ascend
-/// (RFC 7162 §3.1.5, RFC 4731 §3.2); `None` if there are none.
+/// The highest MODSEQ of what a search tells of the messages that it has found (RFC 7162 §3.1.5,
+/// RFC 4731 §3.2); `None` if there are none.
 pub(super) async fn highest(
     tools: &Tools,
     open: &mut Open,
@@ -66,7 +66,12 @@ pub(super) async fn highest(
             let ends = [(min, *first), (max, *last)].into_iter().filter(|(told, _)| *told);
             ends.map(|(_, uid)| UidRange::one(uid)).collect()
         }
-        _ => runs(found),
+        _ => {
+            // A sort has an order of its own.
+            let mut all = found.to_vec();
+            all.sort_unstable();
+            runs(&all)
+        }
     };
     let mut highest = None;
     let mut after = (!uids.is_empty()).then_some(0);
