@@ -82,12 +82,11 @@ impl<'r> Hunt<'r> {
         plain: impl FnOnce(Vec<u32>, Option<u64>, &mut Vec<u8>),
     ) -> Result<Answer, StoreError> {
         if let Some(wanted) = self.returns.filter(|_| saves(self.returns)) {
-            let mut kept = kept(wanted, &found);
-            kept.sort_unstable();
-            open.view.save(&kept);
+            open.view.save(&kept(wanted, &found));
         }
         let modseq = if self.asks_modseq {
-            modseqs::highest(tools, open, self.returns, &found).await?
+            let told = kept(self.returns.unwrap_or(&[SearchReturn::All]), &found);
+            modseqs::highest(tools, open, &told).await?
         } else {
             None
         };
@@ -113,15 +112,28 @@ fn saves(returns: Option<&[SearchReturn]>) -> bool {
     returns.is_some_and(|wanted| wanted.contains(&SearchReturn::Save))
 }
 
-/// What of the found is kept for `$`: all, unless only the ends of it were wanted (RFC 5182 §2.4).
+/// What of the found is told and kept for `$`, ascending: all, unless only the ends of it, or a
+/// range, were wanted (RFC 5182 §2.4, RFC 9394 §3.2).
 fn kept(wanted: &[SearchReturn], found: &[u32]) -> Vec<u32> {
-    let wants = |option| wanted.contains(&option);
-    let (min, max) = (wants(SearchReturn::Min), wants(SearchReturn::Max));
-    if wants(SearchReturn::All) || wants(SearchReturn::Count) || !(min || max) {
-        return found.to_vec();
+    let mut kept = Vec::new();
+    for option in wanted {
+        match option {
+            SearchReturn::All | SearchReturn::Count => {
+                kept = found.to_vec();
+                break;
+            }
+            SearchReturn::Min => kept.extend(found.first()),
+            SearchReturn::Max => kept.extend(found.last()),
+            SearchReturn::Partial(range) => {
+                kept.extend_from_slice(found.get(range.of(found.len())).unwrap_or_default());
+            }
+            SearchReturn::Save if wanted.len() == 1 => kept.extend_from_slice(found),
+            SearchReturn::Save => {}
+        }
     }
-    let ends = [found.first().filter(|_| min), found.last().filter(|_| max)];
-    ends.into_iter().flatten().copied().collect()
+    kept.sort_unstable();
+    kept.dedup();
+    kept
 }
 
 /// The UIDs of the messages that a search finds, ascending.

@@ -11,6 +11,7 @@
 mod fetch;
 mod list;
 mod modifier;
+mod paging;
 mod primitive;
 mod request;
 mod search;
@@ -28,6 +29,7 @@ pub use fetch::{
 };
 pub use list::{ListOptions, ListReturn, ListSelect, PATTERNS_MAX};
 pub use modifier::{FetchModifiers, SelectParams};
+pub use paging::PartialRange;
 pub use primitive::{Day, Text};
 pub use request::{
     FlagRef, Head, Request, StatusItem, StoreMode, append, arguments, command, head, tag,

@@ -1,5 +1,6 @@
 //! What stands in parentheses with SELECT, FETCH and STORE (RFC 4466 §2): parameters and modifiers.
 
+use super::paging::{PartialRange, partial_range};
 use super::primitive::{atom, byte, number, space};
 use super::{Miss, Read};
 
@@ -15,6 +16,9 @@ pub struct SelectParams {
 pub struct FetchModifiers {
     /// `CHANGEDSINCE`: only messages with a higher MODSEQ (RFC 7162 §3.1.4.1).
     pub changed_since: Option<u64>,
+    /// `PARTIAL`: only these of the messages, before anything else is asked of them (RFC 9394
+    /// §3.3); with UID FETCH only.
+    pub partial: Option<PartialRange>,
 }
 
 /// `[SP "(" select-param *(SP select-param) ")"]`.
@@ -31,12 +35,18 @@ pub(super) fn select_params(input: &[u8]) -> Read<'_, SelectParams> {
 }
 
 /// `[SP "(" fetch-modifier *(SP fetch-modifier) ")"]`.
-pub(super) fn fetch_modifiers(input: &[u8]) -> Read<'_, FetchModifiers> {
+pub(super) fn fetch_modifiers(input: &[u8], uid: bool) -> Read<'_, FetchModifiers> {
     let mut modifiers = FetchModifiers::default();
     let (rest, ()) = optional(input, |at, name, rest| match name {
         "CHANGEDSINCE" if modifiers.changed_since.is_none() => {
             let (rest, modseq) = modseq(rest)?;
             modifiers.changed_since = Some(modseq);
+            Ok((rest, ()))
+        }
+        "PARTIAL" if uid && modifiers.partial.is_none() => {
+            let (rest, ()) = space(rest)?;
+            let (rest, partial) = partial_range(rest)?;
+            modifiers.partial = Some(partial);
             Ok((rest, ()))
         }
         _ => Err(Miss::error(at, "a modifier of FETCH, once")),

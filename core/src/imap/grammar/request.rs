@@ -332,8 +332,9 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Fetch | Verb::UidFetch => {
             let (rest, set) = spaced(input, sequence_set)?;
             let (rest, items) = spaced(rest, items)?;
-            let (rest, modifiers) = fetch_modifiers(rest)?;
-            Ok((rest, Request::Fetch { uid: verb == Verb::UidFetch, set, items, modifiers }))
+            let uid = verb == Verb::UidFetch;
+            let (rest, modifiers) = fetch_modifiers(rest, uid)?;
+            Ok((rest, Request::Fetch { uid, set, items, modifiers }))
         }
         Verb::Store | Verb::UidStore => store(input, verb == Verb::UidStore),
         Verb::UidExpunge => {

@@ -19,11 +19,19 @@ fn parameters_and_modifiers() {
         Request::Select { mailbox: text("INBOX"), read_only: false, params }
     );
     // RFC 7162 §3.1.4.1, §3.1.3
-    let since = |modseq| FetchModifiers { changed_since: Some(modseq) };
+    let since = |modseq| FetchModifiers { changed_since: Some(modseq), partial: None };
     assert_eq!(fetch("s100 UID FETCH 1:* (FLAGS) (CHANGEDSINCE 12345)"), since(12_345));
     assert_eq!(fetch("a FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775807)"), since(u64::MAX >> 1));
     assert_eq!(fetch("a FETCH 1 ALL (CHANGEDSINCE 0)"), since(0));
     assert_eq!(fetch("a FETCH 1 ALL"), FetchModifiers::default());
+    // RFC 9394 §3.4: in either order.
+    let both = FetchModifiers {
+        changed_since: Some(98_305),
+        partial: Some(PartialRange { from_end: true, ends: (1, 30) }),
+    };
+    for modifiers in ["PARTIAL -1:-30 CHANGEDSINCE 98305", "changedsince 98305 partial -1:-30"] {
+        assert_eq!(fetch(&format!("101 UID FETCH 25900:26600 (UID FLAGS) ({modifiers})")), both);
+    }
     assert_eq!(store("a STORE * (UNCHANGEDSINCE 0) +FLAGS.SILENT (\\Deleted $x)"), Some(0));
     assert_eq!(store("a UID STORE 6,4 (unchangedsince 7) FLAGS \\Seen"), Some(7));
     assert_eq!(store("a STORE 1 FLAGS ()"), None);
@@ -42,6 +50,18 @@ fn parameters_and_modifiers() {
         "a FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775808)",
         "a FETCH 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)",
         "a FETCH 1 FLAGS (UNCHANGEDSINCE 1)",
+        "a FETCH 1 FLAGS (PARTIAL 1:2)",
+        "a UID FETCH 1 FLAGS (PARTIAL 1:-2)",
+        "a UID FETCH 1 FLAGS (PARTIAL -1:2)",
+        "a UID FETCH 1 FLAGS (PARTIAL 0:2)",
+        "a UID FETCH 1 FLAGS (PARTIAL 1)",
+        "a UID FETCH 1 FLAGS (PARTIAL 1:*)",
+        "a UID FETCH 1 FLAGS (PARTIAL 1:2x)",
+        "a UID FETCH 1 FLAGS (PARTIAL 1:2 PARTIAL 1:2)",
+        "a SEARCH RETURN (PARTIAL) ALL",
+        "a SEARCH RETURN (PARTIAL 1:2 ALL) ALL",
+        "a SEARCH RETURN (ALL PARTIAL 1:2) ALL",
+        "a SEARCH RETURN (PARTIAL 1:2 PARTIAL 1:2) ALL",
         "a STORE 1 (UNCHANGEDSINCE 1 UNCHANGEDSINCE 1) FLAGS ()",
         "a STORE 1 (CHANGEDSINCE 1) FLAGS ()",
         "a STORE 1 (UNCHANGEDSINCE *) FLAGS ()",
