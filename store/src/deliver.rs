@@ -312,17 +312,21 @@ fn to_copy(
 }
 
 /// A message before it has a UID.
-struct Coming {
-    body: BodyId,
-    prefix: Option<BodyId>,
-    size: u64,
-    flags: Flags,
-    internaldate: UnixSeconds,
-    saved: UnixSeconds,
+pub(crate) struct Coming {
+    pub(crate) body: BodyId,
+    pub(crate) prefix: Option<BodyId>,
+    pub(crate) size: u64,
+    pub(crate) flags: Flags,
+    pub(crate) internaldate: UnixSeconds,
+    pub(crate) saved: UnixSeconds,
 }
 
 /// Gives the message its UID and modification sequence. The mailbox's row is saved by the caller.
-fn insert(conn: &Connection, mailbox: &mut Mailbox, message: &Coming) -> Result<u32, StoreError> {
+pub(crate) fn insert(
+    conn: &Connection,
+    mailbox: &mut Mailbox,
+    message: &Coming,
+) -> Result<u32, StoreError> {
     let uid = mailbox.take_uid()?;
     let modseq = mailbox.take_modseq();
     sql::run(
@@ -345,7 +349,7 @@ fn insert(conn: &Connection, mailbox: &mut Mailbox, message: &Coming) -> Result<
     Ok(uid)
 }
 
-fn check_inline(shared: &Shared, body: &NewBody) -> Result<(), StoreError> {
+pub(crate) fn check_inline(shared: &Shared, body: &NewBody) -> Result<(), StoreError> {
     match body {
         NewBody::Inline(bytes) if bytes.len() > shared.options.inline_max => {
             Err(StoreError::Misuse("a body above inline_max comes as a file"))

@@ -29,6 +29,7 @@ mod error;
 mod expunge;
 mod flags;
 mod hold;
+mod import;
 mod mailbox;
 mod messages;
 mod names;
@@ -65,7 +66,7 @@ pub use types::{
     AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Moved, NewAccount,
-    NewAddress, NewBody, Place, Recipient, Write, Written,
+    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Incoming, Moved,
+    NewAccount, NewAddress, NewBody, Place, Recipient, Write, Written,
 };
 pub use writer::Writer;

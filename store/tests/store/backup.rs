@@ -33,6 +33,7 @@ fn furnished() -> Fixture {
         change: Change::Add,
         flags: Flags::SEEN,
         keywords: vec!["Blue".into()],
+        unchanged_since: None,
     });
     fixture
 }
