@@ -17,6 +17,7 @@
 
 pub mod archive;
 pub mod calls;
+pub mod deflate;
 pub mod hello;
 pub mod http;
 pub mod imap;
@@ -29,7 +30,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -39,6 +40,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("reencode", reencode::target),
     ("http", http::target),
     ("archive", archive::target),
+    ("deflate", deflate::target),
 ];
 
 /// Bytes of a fuzzer, read from the front. Once there are none left, all that is read is zero.

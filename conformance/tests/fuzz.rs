@@ -135,6 +135,11 @@ fn http() {
 }
 
 #[test]
+fn deflate() {
+    bounded("deflate", 1_000, 60);
+}
+
+#[test]
 fn every_target_has_a_corpus_and_a_wrapper() {
     for (name, _) in TARGETS {
         corpus(name);
@@ -164,4 +169,5 @@ under_bolero! {
     bolero_reencode: fuzz::reencode::target;
     bolero_http: fuzz::http::target;
     bolero_archive: fuzz::archive::target;
+    bolero_deflate: fuzz::deflate::target;
 }

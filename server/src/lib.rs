@@ -11,6 +11,7 @@ pub mod counters;
 mod directory;
 pub mod doors;
 mod fingerprint;
+mod gleaner;
 pub mod imap;
 pub mod job;
 pub mod localserve;

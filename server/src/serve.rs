@@ -22,6 +22,7 @@ use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
 use crate::control::{Control, Office};
 use crate::doors::{self, Entrance, Shown};
+use crate::gleaner::Telling;
 use crate::job::{self, Job, Worker};
 use crate::pulse::Pulse;
 #[cfg(target_os = "linux")]
@@ -29,7 +30,7 @@ use crate::sandbox;
 use crate::scribe::Scribe;
 use crate::tls::Certificates;
 use crate::web::{Landing, Metrics};
-use crate::{accounts, logging, notify, ports, privileges};
+use crate::{accounts, gleaner, logging, notify, ports, privileges};
 
 /// What `localserve` adds to a plain `serve`.
 #[derive(Default)]
@@ -221,10 +222,11 @@ fn crew(
         readers.push(Box::new(Worker::Reader(reader()?)));
     }
     let checkpoints = checkpointer(Arc::clone(store)).map_err(|error| error.to_string())?;
+    let gleaner = gleaner::begin(store)?;
     // One more than check passwords: one waits for commands.
     let workers = threads.clamp(1, 4) + 1;
     Ok(Crew {
-        writer: Box::new(Worker::Writer(writer, Some(checkpoints))),
+        writer: Box::new(Telling { writer: Worker::Writer(writer, Some(checkpoints)), gleaner }),
         readers,
         workers: (0..workers).map(|_| Box::new(Worker::Checker) as _).collect(),
     })

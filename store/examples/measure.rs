@@ -74,9 +74,10 @@ fn list(dir: &Path) -> Outcome<()> {
         other => return Err(format!("{other:?}").into()),
     };
     let text = What::Text { each_max: 1 << 16, all_max: 1 << 20 };
-    let jobs: [(&str, Read); 4] = [
-        ("select", Read::Select { by, mailbox }),
+    let jobs: [(&str, Read); 5] = [
+        ("select", Read::Select { by, mailbox, since: None }),
         ("facts", messages(by, mailbox, What::Facts)),
+        ("digests", messages(by, mailbox, What::Digest)),
         ("text, up to 1 MiB at once", messages(by, mailbox, text)),
         ("changes since 0", Read::Changes { by, mailbox, since: 0 }),
     ];
@@ -134,10 +135,16 @@ fn letter(account: AccountId) -> Write {
         Recipient { account, into: Place::Inbox, prefix, flags: Flags::NONE, alias: None };
     Write::Deliver {
         recipients: vec![recipient],
-        body: NewBody::Inline(vec![b'x'; 2_048]),
+        body: NewBody::Inline(LETTER.repeat(8).into_bytes()),
         received: UnixSeconds(1_790_000_000),
     }
 }
+
+/// An eighth of a letter: its header is that of the whole.
+const LETTER: &str = "From: Ann Example <ann@example.org>\r\nTo: bob@example.org\r\n\
+    Subject: A letter of two kibibytes\r\nDate: Tue, 1 Dec 2026 00:00:00 +0000\r\n\
+    Message-ID: <1234567890.abcdef@example.org>\r\nMIME-Version: 1.0\r\n\r\n\
+    Dear Bob, this is what there is to say\r\n";
 
 /// Processor time of this process until now, in the kernel and out of it.
 fn cpu() -> Outcome<Duration> {

@@ -10,7 +10,7 @@ use std::path::Path;
 use pillarbox_core::effect::Handle;
 use rusqlite::{Connection, params};
 
-use crate::{NewBody, StoreError, body_path, sql};
+use crate::{NewBody, StoreError, body_path, digest, sql};
 
 /// A body's id in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,7 @@ pub(crate) fn put(
         NewBody::Inline(bytes) => insert_bytes(conn, id, bytes)?,
         NewBody::File { handle, size } => insert_file(conn, bodies, id, *handle, *size)?,
     }
+    digest::put(conn, id, body)?;
     if refs > 1 {
         let refs = i64::try_from(refs).map_err(|_| StoreError::Misuse("too many recipients"))?;
         sql::run(conn, "INSERT INTO shared (body, refs) VALUES (?1, ?2)", params![id.0, refs])?;
@@ -77,6 +78,7 @@ pub(crate) fn release(
                 sql::first(conn, "SELECT handle FROM body WHERE id = ?1", [id.0], |row| {
                     row.get(0)
                 })?;
+            digest::remove(conn, id)?;
             sql::run(conn, "DELETE FROM body WHERE id = ?1", [id.0])?;
             gone.extend(handle.flatten().map(Handle));
         }

@@ -19,11 +19,13 @@ mod account_key;
 mod accounts;
 mod addressee;
 mod alias;
+mod append;
 mod attempts;
 pub mod backup;
 mod body;
 mod changes;
 mod deliver;
+mod digest;
 mod directory;
 mod error;
 mod expunge;
@@ -53,6 +55,7 @@ pub use account_key::{AccountKey, KeyHolder, NewKey};
 pub use addressee::{Address, Addressee, Holder, Routing};
 pub use alias::{AliasChange, AliasInfo, AliasSettings, NewAlias};
 pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
+pub use digest::Filler;
 pub use error::{OpenError, StoreError};
 pub use hold::BodiesHold;
 pub use quota::Quota;
@@ -67,6 +70,6 @@ pub use types::{
 };
 pub use write::{
     Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Incoming, Moved,
-    NewAccount, NewAddress, NewBody, Place, Recipient, Write, Written,
+    NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
 };
 pub use writer::Writer;

@@ -42,8 +42,13 @@ pub(crate) fn list(
         let range = UidRange { first, last: range.last };
         let full = match asked.what {
             What::Facts => page.add_facts(conn, mailbox, range, asked.also_expunged)?,
+            What::Digest => page.add_digests(conn, mailbox, range, asked.also_expunged)?,
             What::Text { each_max, all_max } => {
-                let limits = Limits { each_max, all_max };
+                let limits = Limits { each_max, all_max, starts: false };
+                page.add_texts(conn, bodies, mailbox, range, asked.also_expunged, limits)?
+            }
+            What::Start { bytes_max, all_max } => {
+                let limits = Limits { each_max: bytes_max, all_max, starts: true };
                 page.add_texts(conn, bodies, mailbox, range, asked.also_expunged, limits)?
             }
         };
@@ -66,6 +71,8 @@ struct Page {
 struct Limits {
     each_max: u64,
     all_max: u64,
+    /// Whether larger ones come with their beginning.
+    starts: bool,
 }
 
 impl Page {
@@ -84,7 +91,28 @@ impl Page {
             if self.found.messages.len() >= self.count_max {
                 return Ok(true);
             }
-            self.found.messages.push(Message { facts: facts(row)?, text: None });
+            self.found.messages.push(Message { facts: facts(row)?, text: None, digest: None });
+        }
+        Ok(false)
+    }
+
+    /// The same with their digests.
+    fn add_digests(
+        &mut self,
+        conn: &Connection,
+        mailbox: MailboxId,
+        range: UidRange,
+        also_expunged: bool,
+    ) -> Result<bool, StoreError> {
+        let mut statement = conn.prepare_cached(DIGESTS)?;
+        let mut rows =
+            statement.query(params![mailbox.0, range.first, range.last, also_expunged])?;
+        while let Some(row) = rows.next()? {
+            if self.found.messages.len() >= self.count_max {
+                return Ok(true);
+            }
+            let message = Message { facts: facts(row)?, text: None, digest: digest(row, 6)? };
+            self.found.messages.push(message);
         }
         Ok(false)
     }
@@ -109,15 +137,24 @@ impl Page {
         ])?;
         while let Some(row) = rows.next()? {
             let facts = facts(row)?;
-            let wanted = facts.size <= limits.each_max;
-            let bytes = self.bytes.saturating_add(if wanted { facts.size } else { 0 });
+            let whole = facts.size <= limits.each_max;
+            let wanted = if whole || limits.starts { facts.size.min(limits.each_max) } else { 0 };
+            let bytes = self.bytes.saturating_add(wanted);
             let len = self.found.messages.len();
             if len >= self.count_max || (len > 0 && bytes > limits.all_max) {
                 return Ok(true);
             }
             self.bytes = bytes;
-            let text = if wanted { Some(text(conn, bodies, row, facts.size)?) } else { None };
-            self.found.messages.push(Message { facts, text });
+            let text = match (whole, limits.starts) {
+                (true, _) => Some(text(conn, bodies, row, facts.size)?),
+                (false, true) => {
+                    let count = usize::try_from(wanted).unwrap_or(usize::MAX);
+                    let piece = Piece { uid: facts.uid, offset: 0, count, also_expunged };
+                    Some(piece_of(conn, bodies, mailbox, &piece)?)
+                }
+                (false, false) => None,
+            };
+            self.found.messages.push(Message { facts, text, digest: digest(row, 9)? });
         }
         Ok(false)
     }
@@ -126,13 +163,18 @@ impl Page {
 const FACTS: &str = "SELECT uid, flags, modseq, size, internaldate, saved FROM message \
      WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND expunged <= ?4 ORDER BY uid";
 
-const TEXTS: &str = "SELECT m.uid, m.flags, m.modseq, m.size, m.internaldate, m.saved, m.body, \
-     p.data, b.data FROM message m \
-     LEFT JOIN body p ON p.id = m.prefix AND m.size <= ?5 \
-     LEFT JOIN body b ON b.id = m.body AND m.size <= ?5 \
+const DIGESTS: &str = "SELECT m.uid, m.flags, m.modseq, m.size, m.internaldate, m.saved, d.facts \
+     FROM message m LEFT JOIN digest d ON d.body = m.body \
      WHERE m.mailbox = ?1 AND m.uid BETWEEN ?2 AND ?3 AND m.expunged <= ?4 ORDER BY m.uid";
 
-/// Columns 0 to 5 of both queries.
+const TEXTS: &str = "SELECT m.uid, m.flags, m.modseq, m.size, m.internaldate, m.saved, m.body, \
+     p.data, b.data, d.facts FROM message m \
+     LEFT JOIN body p ON p.id = m.prefix AND m.size <= ?5 \
+     LEFT JOIN body b ON b.id = m.body AND m.size <= ?5 \
+     LEFT JOIN digest d ON d.body = m.body AND m.size > ?5 \
+     WHERE m.mailbox = ?1 AND m.uid BETWEEN ?2 AND ?3 AND m.expunged <= ?4 ORDER BY m.uid";
+
+/// Columns 0 to 5 of these queries.
 fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
     Ok(Facts {
         uid: row.get(0)?,
@@ -142,6 +184,12 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
         internaldate: UnixSeconds(row.get(4)?),
         saved: UnixSeconds(row.get(5)?),
     })
+}
+
+/// A digest that has been made.
+fn digest(row: &Row<'_>, column: usize) -> Result<Option<Vec<u8>>, StoreError> {
+    let facts = row.get_ref(column)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+    Ok(facts.filter(|facts| !facts.is_empty()).map(<[u8]>::to_vec))
 }
 
 /// The bytes of a message whose row is at hand; only a file's are fetched by themselves.
@@ -178,6 +226,16 @@ pub(crate) fn bytes(
     piece: &Piece,
 ) -> Result<Vec<u8>, StoreError> {
     may(conn, Principal::Account(by), Right::Read, mailbox)?;
+    piece_of(conn, bodies, mailbox, piece)
+}
+
+/// The same for somebody who may.
+fn piece_of(
+    conn: &Connection,
+    bodies: &Path,
+    mailbox: MailboxId,
+    piece: &Piece,
+) -> Result<Vec<u8>, StoreError> {
     let found = sql::first(
         conn,
         "SELECT m.size, m.body, m.prefix, p.size FROM message m \

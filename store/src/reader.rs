@@ -56,8 +56,8 @@ impl Reader {
                     .or_else(|error| accounts::require(&snapshot, account).and(Err(error)))
                     .map(Found::Mailbox)
             }
-            Read::Select { by, mailbox } => {
-                mailbox::select(&snapshot, by, mailbox).map(Found::Selected)
+            Read::Select { by, mailbox, since } => {
+                mailbox::select(&snapshot, by, mailbox, since).map(Found::Selected)
             }
             Read::Subscriptions { account } => {
                 names::subscriptions(&snapshot, account).map(Found::Subscriptions)

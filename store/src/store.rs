@@ -17,7 +17,7 @@ use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME, OpenFlags};
 
 use crate::hold::{BodiesHold, Held};
-use crate::{OpenError, Reader, StoreError, Writer, backup, schema, sweep, wake};
+use crate::{Filler, OpenError, Reader, StoreError, Writer, backup, schema, sweep, wake};
 
 /// How a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,9 @@ pub struct Options {
     /// The most mailboxes that one account can have, and the most names that it can subscribe to:
     /// LIST and LSUB look at all of them at once.
     pub mailboxes_max: u32,
+    /// How many runs of expunged UIDs are remembered for each mailbox. Somebody who was away for
+    /// longer is told of more than is needed (RFC 7162 §5.3).
+    pub tombstones_max: u32,
     /// How many bytes of messages an account may have that has no quota of its own; `None`: any
     /// number.
     pub quota: Option<u64>,
@@ -49,6 +52,7 @@ impl Default for Options {
             inline_max: 64 * 1024,
             sync: Sync::Full,
             mailboxes_max: 10_000,
+            tombstones_max: 10_000,
             quota: None,
             page_size: 8192,
             cache_kib: 1024,
@@ -169,6 +173,16 @@ impl Store {
         let conn = connect(&self.shared.dir, &self.shared.options)?;
         conn.pragma_update(None, "query_only", true)?;
         Ok(Reader { conn, shared: Arc::clone(&self.shared) })
+    }
+
+    /// What makes the digests that are missing, in the background.
+    ///
+    /// # Errors
+    ///
+    /// The world's failures.
+    pub fn filler(&self) -> Result<Filler, StoreError> {
+        let conn = connect(&self.shared.dir, &self.shared.options)?;
+        Filler::new(conn, Arc::clone(&self.shared))
     }
 
     /// 32 random bytes, drawn when the store was made, which the answers to logins of names that

@@ -58,6 +58,9 @@ pub enum Finding {
         /// Which message.
         uid: u32,
     },
+    /// A body that messages name has no digest (one that is still to be made counts), or lines in
+    /// front of one have one.
+    Digest(i64),
     /// A body's count is not the number of messages that name it.
     References {
         /// Which body.
@@ -95,6 +98,7 @@ impl fmt::Display for Finding {
             Self::NoBody { mailbox, uid } => {
                 write!(f, "mailbox {mailbox}, message {uid}: its body is not there")
             }
+            Self::Digest(body) => write!(f, "body {body}: its digest is missing, or one too many"),
             Self::References { body, says, is } => {
                 write!(f, "body {body}: counted {says} times, named {is} times")
             }
@@ -128,6 +132,7 @@ pub fn verify(dir: &Path, report: &mut dyn FnMut(Finding)) -> Result<(), OpenErr
     check_numbers(&conn, report)?;
     check_messages(&conn, report)?;
     check_references(&conn, report)?;
+    check_digests(&conn, report)?;
     check_files(&conn, &dir.join(BODIES), report)
 }
 
@@ -254,6 +259,18 @@ fn check_references(conn: &Connection, report: &mut dyn FnMut(Finding)) -> Resul
     while let Some(row) = rows.next()? {
         let (body, says, is) = (row.get(0)?, row.get(1)?, row.get(2)?);
         report(Finding::References { body, says, is });
+    }
+    Ok(())
+}
+
+/// Those bodies have digests that are the bodies of messages.
+fn check_digests(conn: &Connection, report: &mut dyn FnMut(Finding)) -> Result<(), StoreError> {
+    let wrong = "SELECT body FROM (SELECT DISTINCT body FROM message) \
+                 WHERE body NOT IN (SELECT body FROM digest) \
+                 UNION SELECT body FROM digest WHERE body NOT IN (SELECT body FROM message) \
+                 ORDER BY 1";
+    for body in sql::all(conn, wrong, [], |row| row.get(0))? {
+        report(Finding::Digest(body));
     }
     Ok(())
 }

@@ -6,14 +6,14 @@ use pillarbox_core::effect::{Fault, FaultKind, Handle};
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME};
 
-use crate::deliver::{self, Appending};
+use crate::append::{self, Appending};
 use crate::flags::{self, Flagging};
 use crate::import::{self, Importing};
 use crate::names::Names;
 use crate::store::Shared;
 use crate::{
-    StoreError, Write, Written, account_key, accounts, alias, attempts, directory, expunge, hold,
-    mailbox, quota, removal, sql,
+    MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts, changes,
+    deliver, directory, expunge, hold, mailbox, quota, removal, sql,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -146,7 +146,7 @@ impl Writer {
                 expunge::expunge(conn, *by, *mailbox, uids.as_deref()).map(Written::Expunged)
             }
             Write::Purge { mailbox, up_to_modseq } => {
-                expunge::purge(conn, *mailbox, *up_to_modseq, gone).map(Written::Purged)
+                self.purge(*mailbox, *up_to_modseq, gone).map(Written::Purged)
             }
             Write::Append { .. }
             | Write::Meet { .. }
@@ -250,15 +250,9 @@ impl Writer {
     fn carry_out_bringing(&self, job: &Write) -> Result<Written, StoreError> {
         let conn = &self.conn;
         match job {
-            Write::Append { by, mailbox, flags, keywords, internaldate, now, body } => {
-                let what = Appending {
-                    flags: *flags,
-                    keywords,
-                    internaldate: *internaldate,
-                    now: *now,
-                    body,
-                };
-                deliver::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
+            Write::Append { by, mailbox, messages, replaces, now } => {
+                let what = Appending { messages, replaces: *replaces, now: *now };
+                append::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
             }
             Write::Meet { by, run, once, keys } => {
                 import::meet(conn, *by, *run, *once, keys).map(Written::Wanted)
@@ -270,6 +264,18 @@ impl Writer {
             Write::Forget { by } => import::forget(conn, *by).map(Written::Forgotten),
             _ => Err(StoreError::Misuse("no job that brings a message")),
         }
+    }
+
+    /// Expunged messages go; and what is remembered of those that went long ago.
+    fn purge(
+        &self,
+        mailbox: MailboxId,
+        up_to_modseq: u64,
+        gone: &mut Vec<Handle>,
+    ) -> Result<u64, StoreError> {
+        let purged = expunge::purge(&self.conn, mailbox, up_to_modseq, gone)?;
+        changes::forget(&self.conn, mailbox, self.shared.options.tombstones_max)?;
+        Ok(purged)
     }
 
     /// What is done to mailboxes by their names.

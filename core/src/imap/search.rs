@@ -11,7 +11,7 @@ use super::section::header_end;
 use super::view::{View, contains, resolve_ranges};
 use crate::UnixSeconds;
 use crate::mime::header::{Field, fields};
-use crate::mime::{Structure, TextReader, date, words};
+use crate::mime::{Digest, Structure, TextReader, date, keeps, words};
 use needle::{Needle, Window};
 
 mod needle;
@@ -113,6 +113,12 @@ impl Search {
     #[must_use]
     pub fn reads_texts(&self) -> bool {
         self.questions.iter().any(Question::is_of_text)
+    }
+
+    /// Whether anything is looked for that a [`Digest`](crate::mime::Digest) may tell.
+    #[must_use]
+    pub fn asks_digests(&self) -> bool {
+        self.questions.iter().any(Question::is_of_digest)
     }
 
     /// How many strings are looked for in the texts of messages.
@@ -229,6 +235,15 @@ impl Question {
         matches!(self, Self::Body(_) | Self::Text(_))
     }
 
+    /// Whether the fields that are kept in a digest have the answer.
+    fn is_of_digest(&self) -> bool {
+        match self {
+            Self::Field(name, _) => keeps(name),
+            Self::SentBefore(_) | Self::SentOn(_) | Self::SentSince(_) => true,
+            Self::Body(_) | Self::Text(_) => false,
+        }
+    }
+
     /// The answer of a message's own header, if it has one.
     fn ask(
         &self,
@@ -268,12 +283,21 @@ impl Matching<'_> {
 
     /// Looks at the message's header.
     pub fn header(&mut self, header: &[u8]) {
+        self.ask(header, |_| true);
+    }
+
+    /// Looks at what a digest keeps of the message's header.
+    pub fn digest(&mut self, digest: &Digest) {
+        self.ask(digest.header(), Question::is_of_digest);
+    }
+
+    fn ask(&mut self, header: &[u8], which: impl Fn(&Question) -> bool) {
         let date = fields(header).find(|field| field.is(b"Date"));
         // RFC 3501 §6.4.4: the day as it is written, whatever the time and zone.
         let sent = date.and_then(|field| date::day(field.value)).map(|day| Day::of(day.to_unix()));
         let mut buffers = (std::mem::take(&mut self.text), Vec::new());
         for (question, answer) in self.search.questions.iter().zip(&mut self.answers) {
-            if answer.is_none() {
+            if answer.is_none() && which(question) {
                 *answer = question.ask(header, sent, &mut buffers);
             }
         }

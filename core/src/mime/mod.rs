@@ -17,16 +17,22 @@
 pub mod address;
 pub mod charset;
 pub mod date;
+mod digest;
 pub mod header;
 mod lexer;
+mod markup;
 pub mod media;
+mod msgid;
 mod parser;
+pub mod preview;
 mod reencode;
 mod structure;
 mod text;
 pub mod transfer;
 pub mod words;
 
+pub use digest::{DIGEST_BYTES_MAX, Digest, keeps};
+pub use msgid::MessageIds;
 pub use parser::{
     BOUNDARY_BYTES_MAX, DEPTH_MAX, HEADER_BYTES_MAX, HEADERS_BYTES_MAX, PARTS_MAX, Parser,
 };

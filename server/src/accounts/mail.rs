@@ -3,7 +3,7 @@
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::{Effect, FaultKind, FileWork};
 use pillarbox_core::flow::Desk;
-use pillarbox_core::imap::name::MailboxName;
+use pillarbox_core::imap::name::{MailboxName, Spelling};
 use pillarbox_store::{
     AccountId, Credentials, Flags, Found, Incoming, MailboxId, NewBody, Read, Special, StoreError,
     Write, Written,
@@ -144,7 +144,8 @@ async fn place(
     name: &str,
     now: UnixSeconds,
 ) -> Result<MailboxId, String> {
-    let name = MailboxName::new(name).map_err(|error| format!("`{name}`: {error}"))?;
+    let name = MailboxName::read(name.as_bytes(), Spelling::Utf8)
+        .map_err(|error| format!("`{name}`: {error}"))?;
     let known = match job::read(desk, "mailboxes", Read::Mailboxes { account }).await {
         Ok(Found::Mailboxes(known)) => known,
         Ok(_) => return Err(job::astray("mailboxes").to_string()),

@@ -4,12 +4,12 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use pillarbox_core::imap::Enabled;
-use pillarbox_core::imap::command::{BinaryItem, BodyItem, FetchItem, MessageSet};
+use pillarbox_core::imap::command::{BinaryItem, BodyItem, BodySection, FetchItem, MessageSet};
 use pillarbox_core::imap::flags::FlagBits;
-use pillarbox_core::imap::grammar::{FetchModifiers, Field, SectionText};
+use pillarbox_core::imap::grammar::{FetchModifiers, Field, Fields, SectionText};
 use pillarbox_core::imap::response::{Code, Fetch};
 use pillarbox_core::imap::section::{self, Layout, Needs};
-use pillarbox_core::mime::{Parser, Structure};
+use pillarbox_core::mime::{self, Digest, Parser, Structure, keeps};
 use pillarbox_store::{
     Change, Facts, Flags, Found, Message, Read, StoreError, UidRange, What, Write, Written,
 };
@@ -41,7 +41,8 @@ pub(super) async fn fetch(
     let Ok(stretches) = open.view.resolve(set) else { return Ok((no_such_message(), None)) };
     let mut uids = ranges(&stretches);
     if let Some(since) = modifiers.changed_since {
-        uids = modseqs::changed_since(tools, open, since, &uids).await?;
+        let vanished = modifiers.vanished.then_some(set);
+        uids = modseqs::changed_since(tools, open, since, vanished, &uids).await?;
     }
     let sets_seen = items.iter().any(FetchItem::sets_seen);
     let seen = if sets_seen && !open.read_only && !uids.is_empty() {
@@ -50,10 +51,10 @@ pub(super) async fn fetch(
         None
     };
     let needs = items.iter().filter_map(needs).max();
-    let what = if needs.is_some() {
-        What::Text { each_max: WHOLE_MAX, all_max: PAGE_BYTES_MAX }
-    } else {
-        What::Facts
+    let what = match needs {
+        None => What::Facts,
+        Some(_) if items.iter().all(is_in_digest) => What::Digest,
+        Some(_) => What::Text { each_max: WHOLE_MAX, all_max: PAGE_BYTES_MAX },
     };
     let (mut after, mut all_told) = (Some(0), true);
     while let Some(start) = after.filter(|_| !uids.is_empty()) {
@@ -124,7 +125,7 @@ async fn one(
         return Ok(false);
     }
     let source = binary::Source { uid: facts.uid, text: message.text.as_deref() };
-    let (flags, recent) = (FlagBits(facts.flags.0), open.view.is_recent(facts.uid));
+    let (flags, recent) = (FlagBits(facts.flags.0), tools.is_recent(open, facts.uid));
     let mut fetch = tools.pen.write(|out| Fetch::begin(sequence, out));
     for item in items {
         match item {
@@ -144,10 +145,17 @@ async fn one(
                     tools.pen.write(|out| fetch.structure(structure, *extended, out));
                 }
             }
+            FetchItem::Preview { lazy } => {
+                let preview = preview(tools, open, message, &known, *lazy).await?;
+                tools.pen.write(|out| fetch.preview(preview.as_deref(), out));
+            }
             FetchItem::Body(item) => {
                 let place = known.layout().place(&item.section).unwrap_or_default();
                 match &message.text {
                     Some(text) => whole(tools, &mut fetch, item, slice(text, &place)),
+                    None if known.in_short && is_kept(item) => {
+                        whole(tools, &mut fetch, item, known.header(None));
+                    }
                     None => in_pieces(tools, open, &mut fetch, item, facts.uid, place).await?,
                 }
             }
@@ -187,7 +195,7 @@ fn tell_change(
     // RFC 7162 §3.2.4: what tells a change, to those that know MODSEQs.
     let aware = tools.enabled.has(Enabled::CONDSTORE);
     if newly_seen {
-        let (flags, recent) = (FlagBits(facts.flags.0), open.view.is_recent(facts.uid));
+        let (flags, recent) = (FlagBits(facts.flags.0), tools.is_recent(open, facts.uid));
         tools.pen.write(|out| {
             // RFC 3501 §6.4.5: if `\Seen` was set by this, FLAGS belong to the response.
             if !asked(Field::Flags) {
@@ -210,6 +218,8 @@ fn tell_change(
 fn needs(item: &FetchItem) -> Option<Needs> {
     match item {
         FetchItem::Field(_) => None,
+        // Where it is not at hand, the beginning of the message is read for it.
+        FetchItem::Preview { .. } => Some(Needs::Nothing),
         FetchItem::Envelope => Some(Needs::Header),
         FetchItem::Structure { .. } => Some(Needs::Structure),
         FetchItem::Body(item) => Some(Needs::of(&item.section)),
@@ -219,10 +229,33 @@ fn needs(item: &FetchItem) -> Option<Needs> {
     }
 }
 
+/// Whether an item can be told by a digest.
+fn is_in_digest(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Field(_)
+        | FetchItem::Envelope
+        | FetchItem::Structure { .. }
+        | FetchItem::Preview { .. } => true,
+        FetchItem::Body(item) => is_kept(item),
+        FetchItem::Binary(_) | FetchItem::BinarySize(_) => false,
+    }
+}
+
+/// Whether only fields are asked for that digests have.
+fn is_kept(item: &BodyItem) -> bool {
+    let BodySection { part, text } = &item.section;
+    part.is_empty()
+        && matches!(text, SectionText::Fields(Fields::These, names)
+            if names.iter().all(|name| keeps(name.as_bytes())))
+}
+
 /// What is known of the message whose response is written: found out once for all items.
 struct Known {
     size: u64,
     header_end: u64,
+    /// The headers have only what a digest keeps of them.
+    in_short: bool,
+    preview: Option<String>,
     /// There if all parts were needed.
     structure: Option<Rc<Structure>>,
     /// The header of a message that is not at hand.
@@ -237,7 +270,21 @@ impl Known {
         needs: Needs,
     ) -> Result<Self, StoreError> {
         let size = message.facts.size;
-        let mut known = Self { size, header_end: 0, structure: None, header: Vec::new() };
+        let mut known = Self {
+            size,
+            header_end: 0,
+            in_short: false,
+            preview: None,
+            structure: None,
+            header: Vec::new(),
+        };
+        if let Some(digest) = digest(message) {
+            let (structure, preview) = digest.into_parts();
+            known.in_short = true;
+            known.preview = Some(preview);
+            known.learn(Rc::new(structure));
+            return Ok(known);
+        }
         match (&message.text, needs) {
             (_, Needs::Nothing) => {}
             (Some(text), Needs::Header) => known.header_end = section::header_end(text) as u64,
@@ -280,6 +327,30 @@ impl Known {
             (None, None) => &self.header,
         }
     }
+}
+
+/// The first words of a message; `None` where they would have to be read, and are asked for lazily.
+async fn preview(
+    tools: &Tools,
+    open: &Open,
+    message: &Message,
+    known: &Known,
+    lazy: bool,
+) -> Result<Option<String>, StoreError> {
+    Ok(match (&known.preview, &message.text) {
+        (Some(preview), _) => Some(preview.clone()),
+        (None, Some(text)) => Some(mime::preview::of_beginning(text)),
+        (None, None) if lazy => None,
+        (None, None) => {
+            let beginning = bytes(tools, open, message.facts.uid, 0, PIECE).await?;
+            Some(mime::preview::of_beginning(&beginning))
+        }
+    })
+}
+
+/// What is kept at hand of a message that has come without its bytes.
+pub(super) fn digest(message: &Message) -> Option<Digest> {
+    Digest::read(message.digest.as_deref()?, message.facts.size)
 }
 
 /// Runs through a large message, to the end of its header or to its own.

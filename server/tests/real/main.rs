@@ -10,6 +10,7 @@
 )]
 
 mod alpn;
+mod appends;
 mod backup;
 mod binary;
 mod bindings;

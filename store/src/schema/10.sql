@@ -1,10 +1,9 @@
--- Version 10. What was imported from files, so that an import that is repeated goes on where the one
--- before has ended, and brings nothing twice.
-CREATE TABLE imported (
-    account INTEGER NOT NULL REFERENCES account,
-    key     BLOB NOT NULL CHECK (length(key) = 16), -- of a mailbox and a message
-    copies  INTEGER NOT NULL,           -- how many were imported
-    run     INTEGER NOT NULL,           -- the last import that has met it
-    met     INTEGER NOT NULL,           -- how often that one has
-    PRIMARY KEY (account, key)
-) STRICT, WITHOUT ROWID;
+-- Version 10. What is worth knowing of a message without reading it, as `mime::Digest` has it; a row
+-- for each body that messages name (but none for the lines in front of them), empty where it is
+-- still to be made. In a table of its own, so that a list of messages reads no bodies.
+CREATE TABLE digest (
+    body  INTEGER PRIMARY KEY REFERENCES body,
+    facts BLOB NOT NULL
+) STRICT;
+CREATE INDEX digest_due ON digest (body) WHERE facts = x'';
+INSERT INTO digest (body, facts) SELECT DISTINCT body, x'' FROM message;

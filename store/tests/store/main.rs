@@ -5,11 +5,15 @@ mod account_keys;
 #[cfg(test)]
 mod aliases;
 #[cfg(test)]
+mod appends;
+#[cfg(test)]
 mod attempts;
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod digests;
 #[cfg(test)]
 mod each;
 #[cfg(test)]

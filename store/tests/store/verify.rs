@@ -58,6 +58,8 @@ fn each_planted_fault_is_found() {
         ("UPDATE tombstone SET modseq = 999", "its messages say 999"),
         ("UPDATE tombstone SET last = 77", "its messages say 77"),
         ("UPDATE message SET flags = flags | (1 << 60) WHERE uid = 2", "flag without a keyword"),
+        ("DELETE FROM digest WHERE body = 3", "body 3: its digest is missing"),
+        ("INSERT INTO digest VALUES (4, x'')", "body 4: its digest is missing, or one too many"),
         ("DELETE FROM keyword", "message 2: a flag without a keyword"),
         ("UPDATE body SET size = 4 WHERE id = 3", "body 3: wrong size"),
         ("UPDATE body SET size = 4 WHERE id = 3", "message 2: wrong size"),

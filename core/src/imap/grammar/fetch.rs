@@ -42,6 +42,11 @@ pub enum Item<'a> {
         /// Whether with it.
         extended: bool,
     },
+    /// `PREVIEW` (RFC 8970 §6).
+    Preview {
+        /// `(LAZY)`: only if nothing has to be read for it.
+        lazy: bool,
+    },
 }
 
 /// A fact that FETCH tells without reading the message.
@@ -165,11 +170,32 @@ fn item(input: &[u8]) -> Read<'_, Item<'_>> {
         Some(Word::Header) => whole(Which::Header, SectionText::Header),
         Some(Word::Text) => whole(Which::Text, SectionText::Text),
         Some(Word::Item(item)) => item,
+        Some(Word::Preview) => return preview(rest),
         Some(Word::Body(_)) => return Err(Miss::error(rest, "[")),
         Some(Word::Macro(_)) | None => return Err(Miss::error(input, "a fetch item")),
     };
     Ok((rest, item))
 }
+
+/// RFC 8970 §6: what follows `PREVIEW`, which may be modifiers in parentheses; there is only one.
+fn preview(input: &[u8]) -> Read<'_, Item<'_>> {
+    let Some(mut rest) = input.strip_prefix(b" (") else {
+        return Ok((input, Item::Preview { lazy: false }));
+    };
+    loop {
+        let after = match rest.split_at_checked(LAZY.len()) {
+            Some((name, after)) if name.eq_ignore_ascii_case(LAZY) => after,
+            _ => return Err(Miss::error(rest, "LAZY")),
+        };
+        match after.split_first() {
+            Some((b')', after)) => return Ok((after, Item::Preview { lazy: true })),
+            Some((b' ', after)) => rest = after,
+            _ => return Err(Miss::error(after, "a space or closing parenthesis")),
+        }
+    }
+}
+
+const LAZY: &[u8] = b"LAZY";
 
 /// From the opening bracket to the partial.
 fn section(input: &[u8], which: Which) -> Read<'_, Item<'_>> {
@@ -298,6 +324,7 @@ enum Word {
     Header,
     Text,
     Item(Item<'static>),
+    Preview,
     Macro(&'static [Item<'static>]),
 }
 
@@ -328,6 +355,7 @@ fn take_word(input: &[u8]) -> (&[u8], Option<Word>) {
         b"FULL" => Word::Macro(&FULL),
         b"ENVELOPE" => Word::Item(Item::Envelope),
         b"BODYSTRUCTURE" => Word::Item(Item::Structure { extended: true }),
+        b"PREVIEW" => Word::Preview,
         _ => return (rest, None),
     };
     (rest, Some(found))

@@ -155,7 +155,7 @@ impl Exporter {
     ) -> Result<(), String> {
         let name = MailboxName::new(info.name.as_str())
             .map_err(|error| format!("mailbox `{}`: {error}", info.name))?;
-        let question = Read::Select { by: self.account, mailbox: info.id };
+        let question = Read::Select { by: self.account, mailbox: info.id, since: None };
         let Found::Selected(selected) = self.read(question)? else { return Err(place::astray()) };
         let source = Source { id: info.id, selected: &selected };
         let (path, mut to) = match args.format {

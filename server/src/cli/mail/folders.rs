@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use pillarbox_core::imap::name::MailboxName;
+use pillarbox_core::imap::name::{MailboxName, Spelling};
 
 use super::Format;
 
@@ -116,7 +116,7 @@ fn is_mbox(path: &Path, name: &str) -> bool {
 
 /// A level as it is called in files: in modified UTF-7, or as it is.
 fn decode(level: &str) -> String {
-    let part = |part: &str| match MailboxName::read(part.as_bytes()) {
+    let part = |part: &str| match MailboxName::read(part.as_bytes(), Spelling::Utf7) {
         // The only name whose case would change.
         Ok(name) if !name.is_inbox() => name.as_str().to_owned(),
         _ => part.to_owned(),
@@ -129,14 +129,14 @@ pub(super) fn maildir_path(name: &MailboxName) -> PathBuf {
     if name.is_inbox() {
         return PathBuf::new();
     }
-    let levels = name.to_utf7();
+    let levels = name.spelled(Spelling::Utf7);
     let levels: Vec<String> = levels.split('/').map(|level| level.replace('.', POINT)).collect();
     PathBuf::from(format!(".{}", levels.join(".")))
 }
 
 /// Where it goes as an mbox.
 pub(super) fn mbox_path(name: &MailboxName) -> PathBuf {
-    PathBuf::from(format!("{}.mbox", name.to_utf7()))
+    PathBuf::from(format!("{}.mbox", name.spelled(Spelling::Utf7)))
 }
 
 #[cfg(test)]
