@@ -69,7 +69,7 @@ pub use types::{
     AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Incoming, Moved,
-    NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
+    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Incoming, MESSAGES_MAX,
+    Moved, NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
 };
 pub use writer::Writer;

@@ -158,7 +158,7 @@ async fn place(
         return Ok(info.id);
     }
     let name = name.as_str().to_owned();
-    let make = Write::CreateMailbox { by: account, name: name.clone(), now };
+    let make = Write::CreateMailbox { by: account, name: name.clone(), special: use_of, now };
     let id = match job::write(desk, "create", make).await {
         Ok(Written::Mailbox(id)) => id,
         Ok(_) => return Err(job::astray("create").to_string()),
