@@ -30,6 +30,7 @@ mod logins;
 mod logs;
 mod mailboxes;
 mod mbsync;
+mod moving;
 mod msmtp;
 mod neomutt;
 mod node;
