@@ -10,6 +10,7 @@ mod commands;
 mod copy;
 mod fetch;
 mod mailboxes;
+mod modseqs;
 mod open;
 pub(crate) mod pins;
 pub(crate) mod recents;

@@ -19,6 +19,8 @@ pub(crate) struct Flagging<'a> {
     pub(crate) change: Change,
     pub(crate) flags: Flags,
     pub(crate) keywords: &'a [String],
+    /// Those that have changed after this are left.
+    pub(crate) unchanged_since: Option<u64>,
 }
 
 /// Changes flags. All messages that change get one new modification sequence; those that stay as
@@ -37,9 +39,13 @@ pub(crate) fn store(
     };
     let mask = (what.flags & Flags::SYSTEM) | keywords;
     let modseq = mailbox.status.highestmodseq + 1;
-    let mut messages = Vec::new();
+    let (mut messages, mut modified) = (Vec::new(), Vec::new());
     let (mut any, mut before) = (false, 0);
     for mut state in states(conn, mailbox.id, uids)? {
+        if what.unchanged_since.is_some_and(|since| state.modseq > since) {
+            modified.push(state);
+            continue;
+        }
         let flags = match what.change {
             Change::Add => state.flags | mask,
             Change::Remove => state.flags & !mask,
@@ -58,7 +64,7 @@ pub(crate) fn store(
         mailbox.status.highestmodseq = modseq;
         mailbox.save(conn)?;
     }
-    Ok(Flagged { modseq: any.then_some(modseq), before, messages })
+    Ok(Flagged { modseq: any.then_some(modseq), before, messages, modified })
 }
 
 /// The bits of these keywords; those that the mailbox does not have yet are made.

@@ -273,6 +273,8 @@ pub enum Write {
         mailbox: MailboxId,
         /// Which; those that are not there are passed over.
         uids: Vec<UidRange>,
+        /// Those with a higher modification sequence are left as they are (RFC 7162 §3.1.3).
+        unchanged_since: Option<u64>,
         /// What is done with the flags.
         change: Change,
         /// System flags; other bits are ignored.
@@ -497,8 +499,10 @@ pub struct Flagged {
     /// The highest modification sequence that those that changed had before. One above what the
     /// asker knows says that somebody else had changed them too.
     pub before: u64,
-    /// Each message in the ranges, ascending.
+    /// Each message in the ranges, ascending, but for those that were left.
     pub messages: Vec<crate::FlagState>,
+    /// Those that were left, since they have changed, ascending.
+    pub modified: Vec<crate::FlagState>,
 }
 
 /// The outcome of [`Write::Expunge`].

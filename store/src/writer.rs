@@ -143,8 +143,13 @@ impl Writer {
             Write::Move { by, from, uids, to, now } => {
                 deliver::relocate(conn, *by, *from, uids, *to, *now).map(Written::Moved)
             }
-            Write::StoreFlags { by, mailbox, uids, change, flags, keywords } => {
-                let what = Flagging { change: *change, flags: *flags, keywords };
+            Write::StoreFlags { by, mailbox, uids, unchanged_since, change, flags, keywords } => {
+                let what = Flagging {
+                    change: *change,
+                    flags: *flags,
+                    keywords,
+                    unchanged_since: *unchanged_since,
+                };
                 flags::store(conn, *by, *mailbox, uids, &what).map(Written::Flagged)
             }
             Write::Expunge { by, mailbox, uids } => {

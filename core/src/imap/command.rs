@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    Day, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request, SearchReturn, Section,
-    SectionText, StatusItem, StoreMode, Text, Which,
+    Day, FetchModifiers, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request,
+    SearchReturn, Section, SectionText, SelectParams, StatusItem, StoreMode, Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError};
 use crate::UnixSeconds;
@@ -79,6 +79,8 @@ pub enum Command {
         mailbox: MailboxName,
         /// Whether nothing may be changed in it: EXAMINE.
         read_only: bool,
+        /// What else is wanted.
+        params: SelectParams,
     },
     /// Tell changes as they come, until the client has enough.
     Idle,
@@ -123,11 +125,17 @@ pub enum Command {
         set: MessageSet,
         /// What of each. `UID FETCH` always has [`Field::Uid`] among it (RFC 3501 §6.4.8).
         items: Vec<FetchItem>,
+        /// Which of them only. With a CHANGEDSINCE [`Field::ModSeq`] is among the items
+        /// (RFC 7162 §3.1.4.1).
+        modifiers: FetchModifiers,
     },
     /// Change flags of messages.
     Store {
         /// Which messages.
         set: MessageSet,
+        /// Those that have a higher MODSEQ stay as they are, and are told by
+        /// [`Code::Modified`](super::response::Code::Modified) (RFC 7162 §3.1.3).
+        unchanged_since: Option<u64>,
         /// What to do with the flags.
         mode: StoreMode,
         /// Whether the client does not want to be told the outcome.
@@ -146,7 +154,7 @@ impl Command {
     pub fn from_request(request: Request<'_>) -> Result<Option<Self>, Refusal> {
         Ok(Some(match request {
             Request::Plain(verb) => return Ok(Self::plain(verb)),
-            Request::Append { .. } => return Ok(None),
+            Request::Append { .. } | Request::Enable(_) => return Ok(None),
             Request::Login(user, password) => {
                 Self::Login { user: utf8(user)?, password: Password(utf8(password)?) }
             }
@@ -173,11 +181,8 @@ impl Command {
             Request::Status(mailbox, items) => {
                 Self::Status { mailbox: MailboxName::read(&mailbox)?, items }
             }
-            Request::Select(mailbox) => {
-                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only: false }
-            }
-            Request::Examine(mailbox) => {
-                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only: true }
+            Request::Select { mailbox, read_only, params } => {
+                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only, params }
             }
             Request::Copy { uid, set, mailbox } => Self::Copy {
                 set: MessageSet { uid, numbers: set },
@@ -195,16 +200,34 @@ impl Command {
                 };
                 Self::Search { uid, returns, key }
             }
-            Request::Fetch { uid, set, items } => {
-                Self::Fetch { set: MessageSet { uid, numbers: set }, items: own_items(items, uid) }
+            Request::Fetch { uid, set, items, modifiers } => {
+                let items = own_items(items, uid, modifiers.changed_since.is_some());
+                Self::Fetch { set: MessageSet { uid, numbers: set }, items, modifiers }
             }
-            Request::Store { uid, set, mode, silent, flags } => Self::Store {
+            Request::Store { uid, set, unchanged_since, mode, silent, flags } => Self::Store {
                 set: MessageSet { uid, numbers: set },
+                unchanged_since,
                 mode,
                 silent,
                 flags: own_flags(flags),
             },
         }))
+    }
+
+    /// Whether it says that the client knows MODSEQs: a "CONDSTORE enabling command"
+    /// (RFC 7162 §3.1).
+    #[must_use]
+    pub fn knows_modseqs(&self) -> bool {
+        let status = |items: &[StatusItem]| items.contains(&StatusItem::HighestModSeq);
+        match self {
+            Self::Select { params, .. } => params.condstore,
+            Self::Status { items, .. } => status(items),
+            Self::List { options: Some(options), .. } => status(&options.status),
+            Self::Fetch { items, .. } => items.contains(&FetchItem::Field(Field::ModSeq)),
+            Self::Search { key: Ok(key), .. } => key.asks_modseq(),
+            Self::Store { unchanged_since, .. } => unchanged_since.is_some(),
+            _ => false,
+        }
     }
 
     const fn plain(verb: Verb) -> Option<Self> {
@@ -340,7 +363,11 @@ impl FetchItem {
         match self {
             Self::Body(item) => item.sets_seen(),
             Self::Binary(item) => !item.peek,
-            Self::Field(_) | Self::BinarySize(_) | Self::Envelope | Self::Structure { .. } => false,
+            Self::Field(_)
+            | Self::BinarySize(_)
+            | Self::Envelope
+            | Self::Structure { .. }
+            | Self::Preview { .. } => false,
         }
     }
 }
@@ -424,6 +451,8 @@ pub enum SearchKey {
     Larger(u64),
     /// To have fewer bytes than this.
     Smaller(u64),
+    /// To have this MODSEQ or a higher one.
+    ModSeq(u64),
     /// Not to satisfy the key.
     Not(Box<Self>),
     /// To satisfy at least one of the two.
@@ -433,6 +462,19 @@ pub enum SearchKey {
 }
 
 impl SearchKey {
+    /// Whether a MODSEQ is among what is asked: then the highest one of what is found is told with
+    /// it (RFC 7162 §3.1.5). Recursion is as deep as the grammar lets keys nest.
+    #[must_use]
+    pub fn asks_modseq(&self) -> bool {
+        match self {
+            Self::ModSeq(_) => true,
+            Self::Not(key) => key.asks_modseq(),
+            Self::Or(one, other) => one.asks_modseq() || other.asks_modseq(),
+            Self::And(keys) => keys.iter().any(Self::asks_modseq),
+            _ => false,
+        }
+    }
+
     /// Recursion is as deep as the grammar lets keys nest.
     fn own(key: Key<'_>) -> Result<Self, UnknownCharset> {
         // RFC 3501 §6.4.4: without CHARSET strings are US-ASCII, which is UTF-8 too.
@@ -460,6 +502,7 @@ impl SearchKey {
             Key::Text(value) => Self::Text(text(value)?),
             Key::Larger(size) => Self::Larger(size),
             Key::Smaller(size) => Self::Smaller(size),
+            Key::ModSeq(modseq) => Self::ModSeq(modseq),
             Key::Not(key) => Self::Not(Box::new(Self::own(*key)?)),
             Key::Or(one, other) => {
                 Self::Or(Box::new(Self::own(*one)?), Box::new(Self::own(*other)?))
@@ -478,11 +521,15 @@ fn known_charset(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"UTF-8") || name.eq_ignore_ascii_case(b"US-ASCII")
 }
 
-fn own_items(items: Vec<Item<'_>>, uid: bool) -> Vec<FetchItem> {
+fn own_items(items: Vec<Item<'_>>, uid: bool, modseq: bool) -> Vec<FetchItem> {
     let mut owned: Vec<_> = items.into_iter().map(own_item).collect();
     let told = FetchItem::Field(Field::Uid);
     if uid && !owned.contains(&told) {
         owned.insert(0, told);
+    }
+    let told = FetchItem::Field(Field::ModSeq);
+    if modseq && !owned.contains(&told) {
+        owned.push(told);
     }
     owned
 }

@@ -3,6 +3,7 @@
 //! - `fragment` finds the borders of commands: lines and literals, nothing else.
 //! - [`grammar`] reads one command that has its borders; its results borrow.
 //! - [`command`] holds what the owner is told: the same commands, owned.
+//! - [`enabled`] says which extensions a client has switched on.
 //! - [`server`] is the machine: which command may be given when, and who answers it.
 //! - [`response`] writes what a server says.
 //! - [`view`] is what one session shows its client: which UID has which number just now.
@@ -13,6 +14,7 @@
 //! Nothing here knows a store. What IMAP has beyond the commands of [`command::Verb`] is refused.
 
 pub mod command;
+pub mod enabled;
 pub mod flags;
 mod fragment;
 pub mod grammar;
@@ -28,5 +30,6 @@ mod verb;
 pub mod view;
 
 pub use command::{Command, Verb};
+pub use enabled::Enabled;
 pub use server::{Config, Event, Next, Server, Step};
 pub use view::View;

@@ -4,6 +4,7 @@
 //! by item, so that large contents can follow in pieces.
 
 use super::command::{BinaryItem, BodyItem};
+use super::enabled::Enabled;
 use super::flags::{FlagBits, Keywords, SYSTEM};
 use super::grammar::{
     Fields, Origin, Partial, SearchReturn, SectionText, StatusItem, Which, atom_char, write_number,
@@ -56,12 +57,19 @@ pub enum Code<'a> {
     ContactAdmin,
     /// `COPYUID`: which messages became which.
     CopyUid(CopyUid<'a>),
+    /// `CLOSED` (RFC 7162 §3.2.11): what follows is about another mailbox.
+    Closed,
     /// `EXPUNGEISSUED`: some of the messages are gone, which has not been told yet.
     ExpungeIssued,
+    /// `HIGHESTMODSEQ` (RFC 7162 §3.1.2.1): all that has a MODSEQ up to this one has been told.
+    HighestModSeq(u64),
     /// `INUSE`.
     InUse,
     /// `LIMIT`.
     Limit,
+    /// `MODIFIED` (RFC 7162 §3.1.3): these, in ranges with both ends in them, have changed since,
+    /// and were left as they are.
+    Modified(&'a [(u32, u32)]),
     /// `NONEXISTENT`: there is no such mailbox.
     NonExistent,
     /// `NOPERM`: this user may not.
@@ -111,15 +119,18 @@ impl Code<'_> {
         let (name, number) = match self {
             Self::Alert => ("ALERT", None),
             Self::AlreadyExists => ("ALREADYEXISTS", None),
-            Self::AppendUid(uidvalidity, _) => ("APPENDUID", Some(uidvalidity)),
+            Self::AppendUid(uidvalidity, _) => ("APPENDUID", Some(uidvalidity.into())),
             Self::AuthenticationFailed => ("AUTHENTICATIONFAILED", None),
             Self::BadCharset => ("BADCHARSET (US-ASCII UTF-8)", None),
             Self::Cannot => ("CANNOT", None),
             Self::ContactAdmin => ("CONTACTADMIN", None),
-            Self::CopyUid(copied) => ("COPYUID", Some(copied.uidvalidity)),
+            Self::Closed => ("CLOSED", None),
+            Self::CopyUid(copied) => ("COPYUID", Some(copied.uidvalidity.into())),
             Self::ExpungeIssued => ("EXPUNGEISSUED", None),
+            Self::HighestModSeq(modseq) => ("HIGHESTMODSEQ", Some(modseq)),
             Self::InUse => ("INUSE", None),
             Self::Limit => ("LIMIT", None),
+            Self::Modified(_) => ("MODIFIED", None),
             Self::NonExistent => ("NONEXISTENT", None),
             Self::NoPerm => ("NOPERM", None),
             Self::OverQuota => ("OVERQUOTA", None),
@@ -129,17 +140,17 @@ impl Code<'_> {
             Self::ServerBug => ("SERVERBUG", None),
             Self::TooBig => ("TOOBIG", None),
             Self::TryCreate => ("TRYCREATE", None),
-            Self::UidNext(number) => ("UIDNEXT", Some(number)),
-            Self::UidValidity(number) => ("UIDVALIDITY", Some(number)),
+            Self::UidNext(number) => ("UIDNEXT", Some(number.into())),
+            Self::UidValidity(number) => ("UIDVALIDITY", Some(number.into())),
             Self::Unavailable => ("UNAVAILABLE", None),
             Self::UnknownCte => ("UNKNOWN-CTE", None),
-            Self::Unseen(number) => ("UNSEEN", Some(number)),
+            Self::Unseen(number) => ("UNSEEN", Some(number.into())),
         };
         out.put(b"[");
         out.put(name.as_bytes());
         if let Some(number) = number {
             out.put(b" ");
-            decimal(number.into(), out);
+            decimal(number, out);
         }
         match self {
             Self::AppendUid(_, uid) => number_set([(uid, uid)], out),
@@ -147,6 +158,7 @@ impl Code<'_> {
                 number_set(copied.from.iter().copied(), out);
                 number_set(copied.to.iter().copied(), out);
             }
+            Self::Modified(numbers) => number_set(numbers.iter().copied(), out),
             _ => {}
         }
         out.put(b"] ");
@@ -271,9 +283,14 @@ pub fn id(name: &str, out: &mut impl Sink) {
     out.put(b")\r\n");
 }
 
-/// `* ENABLED` (RFC 5161 §3.2): nothing was switched on.
-pub fn enabled(out: &mut impl Sink) {
-    out.put(b"* ENABLED\r\n");
+/// `* ENABLED …` (RFC 5161 §3.2): what a command has switched on.
+pub fn enabled(extensions: Enabled, out: &mut impl Sink) {
+    out.put(b"* ENABLED");
+    for name in extensions.names() {
+        out.put(b" ");
+        out.put(name.as_bytes());
+    }
+    out.put(b"\r\n");
 }
 
 /// `* STATUS name (…)`.
@@ -293,30 +310,37 @@ pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Si
             StatusItem::Unseen => b"UNSEEN ",
             StatusItem::AppendLimit => b"APPENDLIMIT ",
             StatusItem::Size => b"SIZE ",
+            StatusItem::HighestModSeq => b"HIGHESTMODSEQ ",
         });
         decimal(*value, out);
     }
     out.put(b")\r\n");
 }
 
-/// `* SEARCH …`: what was found, perhaps nothing.
-pub fn search(found: impl IntoIterator<Item = u32>, out: &mut impl Sink) {
+/// `* SEARCH …`: what was found, perhaps nothing; and the highest MODSEQ among it, if that was to be
+/// told (RFC 7162 §3.1.6).
+pub fn search(found: impl IntoIterator<Item = u32>, modseq: Option<u64>, out: &mut impl Sink) {
     out.put(b"* SEARCH");
     for number in found {
         out.put(b" ");
         decimal(number.into(), out);
     }
+    if let Some(modseq) = modseq {
+        out.put(b" (MODSEQ ");
+        decimal(modseq, out);
+        out.put(b")");
+    }
     out.put(b"\r\n");
 }
 
 /// `* ESEARCH (TAG "…") …`: of what was found, which ascends, what the search of this tag was to
-/// tell (RFC 4731 §3.1, §4).
+/// tell (RFC 4731 §3.1, §4), and the highest MODSEQ among that, if a MODSEQ was asked for (§3.2).
 ///
 /// ```
 /// use pillarbox_core::imap::grammar::SearchReturn::{All, Count, Min};
 /// use pillarbox_core::imap::response::extended_search;
 /// let mut out = Vec::new();
-/// extended_search("a", true, &[Count, All, Min], &[2, 10, 11], &mut out);
+/// extended_search("a", true, &[Count, All, Min], &[2, 10, 11], None, &mut out);
 /// assert_eq!(out, b"* ESEARCH (TAG \"a\") UID MIN 2 ALL 2,10:11 COUNT 3\r\n");
 /// ```
 pub fn extended_search(
@@ -324,6 +348,7 @@ pub fn extended_search(
     uid: bool,
     wanted: &[SearchReturn],
     found: &[u32],
+    modseq: Option<u64>,
     out: &mut impl Sink,
 ) {
     out.put(b"* ESEARCH (TAG ");
@@ -348,6 +373,10 @@ pub fn extended_search(
     if wanted.contains(&SearchReturn::Count) {
         out.put(b" COUNT ");
         decimal(u64::try_from(found.len()).unwrap_or(u64::MAX), out);
+    }
+    if let Some(modseq) = modseq {
+        out.put(b" MODSEQ ");
+        decimal(modseq, out);
     }
     out.put(b"\r\n");
 }
@@ -408,6 +437,13 @@ impl Fetch {
     pub fn size(&mut self, bytes: u64, out: &mut impl Sink) {
         self.name(b"RFC822.SIZE ", out);
         decimal(bytes, out);
+    }
+
+    /// `MODSEQ (n)` (RFC 7162 §3.1.4.2).
+    pub fn modseq(&mut self, modseq: u64, out: &mut impl Sink) {
+        self.name(b"MODSEQ (", out);
+        decimal(modseq, out);
+        out.put(b")");
     }
 
     /// `ENVELOPE (…)`: what a message's header says of it.

@@ -29,6 +29,8 @@ pub struct Facts {
     pub received: UnixSeconds,
     /// Its size in bytes.
     pub size: u64,
+    /// Its MODSEQ.
+    pub modseq: u64,
 }
 
 /// A search made ready for one mailbox: names are bits, `*` is a number.
@@ -68,6 +70,7 @@ enum Node {
     From(UnixSeconds),
     Larger(u64),
     Smaller(u64),
+    ModSeq(u64),
     /// The question of this number.
     Asked(usize),
     Not(Box<Self>),
@@ -168,6 +171,7 @@ impl Node {
             SearchKey::Younger(seconds) => Self::From(ago(seconds)),
             SearchKey::Larger(size) => Self::Larger(*size),
             SearchKey::Smaller(size) => Self::Smaller(*size),
+            SearchKey::ModSeq(modseq) => Self::ModSeq(*modseq),
             SearchKey::SentBefore(day) => asked(questions, Question::SentBefore(*day)),
             SearchKey::SentOn(day) => asked(questions, Question::SentOn(*day)),
             SearchKey::SentSince(day) => asked(questions, Question::SentSince(*day)),
@@ -201,6 +205,7 @@ impl Node {
             Self::From(moment) => facts.received >= *moment,
             Self::Larger(size) => facts.size > *size,
             Self::Smaller(size) => facts.size < *size,
+            Self::ModSeq(modseq) => facts.modseq >= *modseq,
             Self::Asked(index) => answers.get(*index).copied().flatten()?,
             Self::Not(key) => !key.verdict(facts, answers)?,
             Self::Or(one, other) => {

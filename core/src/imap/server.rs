@@ -38,6 +38,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::command::Verb;
+use super::enabled::Enabled;
 use super::fragment::{Found, Framer, Kind, Literal};
 use super::legality::Standing;
 use super::mistake::Mistake;
@@ -65,6 +66,8 @@ pub struct Server {
     framer: Framer,
     /// Commands answered with BAD since the last good one.
     bad: u32,
+    /// What the client has switched on.
+    enabled: Enabled,
     /// The names of capabilities that this client is not told.
     hidden: Box<[String]>,
 }
@@ -113,6 +116,7 @@ impl Server {
             phase: Phase::Greeting,
             framer: Framer::new(),
             bad: 0,
+            enabled: Enabled::default(),
             hidden: Box::default(),
         }
     }
@@ -167,6 +171,13 @@ impl Server {
             Standing::ReadOnly => Some(true),
             Standing::NotAuthenticated | Standing::Authenticated => None,
         }
+    }
+
+    /// What the client has switched on so far, by ENABLE or by what it asks for: what is told from
+    /// here on depends on it. It grows, and stays for the connection (RFC 5161 §3.1).
+    #[must_use]
+    pub const fn enabled(&self) -> Enabled {
+        self.enabled
     }
 
     /// The open mailbox is no more: from here on none is open.

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use super::command::MessageSet;
+use super::enabled::Enabled;
 use super::flags::{FlagBits, Keywords};
 use super::grammar::{Numbers, SetRange};
 use super::response::{self, Fetch, Sink};
@@ -18,8 +19,8 @@ pub struct View {
     shown: Runs,
     /// Gone, but still shown: sorted, each within `shown`.
     vanished: Vec<(u32, u32)>,
-    /// Flags that the client has yet to be told.
-    flags: VecDeque<(u32, FlagBits)>,
+    /// Flags that the client has yet to be told: UID, flags, MODSEQ.
+    flags: VecDeque<(u32, FlagBits, u64)>,
     /// How many messages the client believes there are.
     told: u32,
     /// Which UIDs are recent to this session: sorted; some may not be shown.
@@ -168,6 +169,12 @@ impl View {
         contains(&self.vanished, uid)
     }
 
+    /// Whether all is told that was taken in, up to [`modseq`](Self::modseq).
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.vanished.is_empty() && self.flags.is_empty() && self.told == self.count()
+    }
+
     /// The messages of a set, ascending, each once. UIDs that are not shown are passed over
     /// (RFC 3501 §6.4.8).
     ///
@@ -208,15 +215,17 @@ impl View {
         // Only what is shown can be told to be gone.
         let stretches = self.shown.within_uids(&gone);
         self.vanished = merge(stretches.iter().map(Stretch::uids).collect());
-        self.flags.extend(changes.flags.iter().map(|(uid, flags, _)| (*uid, *flags)));
+        self.flags.extend(&changes.flags);
         self.modseq = self.modseq.max(changes.modseq);
     }
 
     /// Tells what may be told now, as long as `room` says that there is room in the output. Says
-    /// whether something that may be told is left for lack of room: then call again later.
+    /// whether something that may be told is left for lack of room: then call again later. What is
+    /// `enabled` decides how it is told.
     pub fn tell<S: Sink>(
         &mut self,
         expunges: Expunges,
+        enabled: Enabled,
         keywords: &Keywords,
         out: &mut S,
         room: impl Fn(&S) -> bool,
@@ -244,7 +253,7 @@ impl View {
                 response::recent(recent, out);
             }
         }
-        while let Some((uid, flags)) = self.flags.front().copied() {
+        while let Some((uid, flags, modseq)) = self.flags.front().copied() {
             if !room(out) {
                 return true;
             }
@@ -253,6 +262,9 @@ impl View {
                 let mut fetch = Fetch::begin(sequence, out);
                 fetch.uid(uid, out);
                 fetch.flags(flags, self.is_recent(uid), keywords, out);
+                if enabled.has(Enabled::CONDSTORE) {
+                    fetch.modseq(modseq, out);
+                }
                 fetch.end(out);
             }
         }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use pillarbox_core::effect::{Effect, FaultKind};
+use pillarbox_core::imap::Enabled;
 use pillarbox_core::imap::command::MessageSet;
 use pillarbox_core::imap::flags::{FlagBits, FlagNames};
 use pillarbox_core::imap::grammar::{StatusItem, StoreMode};
@@ -10,9 +11,11 @@ use pillarbox_core::imap::name::MailboxName;
 use pillarbox_core::imap::response::{self, Code, Fetch};
 use pillarbox_core::imap::server::{Done, Status};
 use pillarbox_core::imap::view::View;
-use pillarbox_store::{Change, Flags, Found, MailboxInfo, Read, StoreError, Write, Written};
+use pillarbox_store::{
+    Change, FlagState, Flags, Found, MailboxInfo, Read, StoreError, Write, Written,
+};
 
-use super::copy::Copied;
+use super::copy::{Copied, runs};
 use super::open::{GATHERED_MAX, Open, Tools, keywords, ranges};
 use crate::job;
 
@@ -26,12 +29,20 @@ pub(super) struct Answer {
     pub(super) code: Option<Code<'static>>,
     /// What COPY has to tell in place of a code.
     pub(super) copied: Option<Copied>,
+    /// What STORE has to tell in place of a code: those that it left as they are.
+    pub(super) modified: Vec<(u32, u32)>,
     pub(super) text: Cow<'static, str>,
 }
 
 impl Answer {
     pub(super) fn ok(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: Status::Ok, code: None, copied: None, text: text.into() }
+        Self {
+            status: Status::Ok,
+            code: None,
+            copied: None,
+            modified: Vec::new(),
+            text: text.into(),
+        }
     }
 
     pub(super) fn no(code: Option<Code<'static>>, text: impl Into<Cow<'static, str>>) -> Self {
@@ -43,7 +54,8 @@ impl Answer {
     }
 
     pub(super) fn done(&self) -> Done<'_> {
-        let code = self.copied.as_ref().map(Copied::code).or(self.code);
+        let modified = (!self.modified.is_empty()).then_some(Code::Modified(&self.modified));
+        let code = self.copied.as_ref().map(Copied::code).or(modified).or(self.code);
         Done { status: self.status, code, text: &self.text }
     }
 
@@ -116,6 +128,7 @@ pub(super) async fn status(
                 StatusItem::Unseen => status.unseen,
                 StatusItem::AppendLimit => tools.append_bytes_max.into(),
                 StatusItem::Size => status.bytes,
+                StatusItem::HighestModSeq => status.highestmodseq,
             };
             (*item, value)
         })
@@ -152,8 +165,19 @@ pub(super) async fn select(
     let view = View::new(selected.uids.iter().flat_map(|r| r.first..=r.last), modseq)
         .with_recent_above(claimed);
     let keywords = keywords(&selected.keywords);
-    let open =
-        Open { id, read_only, view, keywords, watch, pin, claims, parsed: None, decoding: None };
+    let open = Open {
+        id,
+        read_only,
+        view,
+        keywords,
+        watch,
+        pin,
+        claims,
+        aware: tools.enabled.has(Enabled::CONDSTORE),
+        told_modseq: modseq,
+        parsed: None,
+        decoding: None,
+    };
     open.store_claims(tools);
     tools.pen.write(|out| {
         response::flags(&open.keywords, out);
@@ -164,6 +188,7 @@ pub(super) async fn select(
         }
         response::ok(Code::UidValidity(selected.status.uidvalidity), "valid", out);
         response::ok(Code::UidNext(selected.status.uidnext), "next", out);
+        response::ok(Code::HighestModSeq(modseq), "highest", out);
         response::permanent_flags((!read_only).then_some(&open.keywords), out);
     });
     Ok((open, Answer::ok("selected")))
@@ -174,6 +199,7 @@ pub(super) async fn store(
     tools: &Tools,
     open: &mut Open,
     set: &MessageSet,
+    unchanged_since: Option<u64>,
     mode: StoreMode,
     silent: bool,
     flags: FlagNames,
@@ -186,6 +212,7 @@ pub(super) async fn store(
         by: tools.account,
         mailbox: open.id,
         uids: ranges(&stretches),
+        unchanged_since,
         change: match mode {
             StoreMode::Replace => Change::Replace,
             StoreMode::Add => Change::Add,
@@ -205,28 +232,80 @@ pub(super) async fn store(
             open.learn_keywords(&selected.keywords, &tools.pen);
         }
     }
-    if !silent {
-        for state in &flagged.messages {
-            let Some(sequence) = open.view.sequence_of(state.uid) else { continue };
-            let gathered = tools.pen.write(|out| {
-                let mut fetch = Fetch::begin(sequence, out);
-                if set.uid {
-                    fetch.uid(state.uid, out);
-                }
-                let recent = open.view.is_recent(state.uid);
-                fetch.flags(FlagBits(state.flags.0), recent, &open.keywords, out);
-                fetch.end(out);
-                out.len()
-            });
-            if gathered > GATHERED_MAX {
-                tools.pen.room().await;
-            }
+    let aware = tools.enabled.has(Enabled::CONDSTORE);
+    for state in &flagged.messages {
+        // RFC 7162 §3.1.3: a client that knows MODSEQs must hear the new ones in any case, and all of
+        // those that it has asked about.
+        let modseq =
+            aware && (!silent || unchanged_since.is_some() || Some(state.modseq) == flagged.modseq);
+        if !silent || modseq {
+            let told = Told { uid: set.uid || aware, flags: !silent, modseq };
+            tell_flags(tools, open, state, &told).await;
         }
     }
+    let modified = refused(tools, open, set.uid, &flagged.modified).await;
     // In silence the client takes the flags to be what it made them: where another session had a
     // hand in them since it was told last, it must hear what they are (RFC 3501 §6.4.6).
     let overtaken = silent && flagged.before > open.view.modseq();
-    Ok((Answer::ok("done"), flagged.modseq.filter(|_| !overtaken)))
+    let text = if modified.is_empty() { "done" } else { "some have changed since" };
+    Ok((Answer { modified, ..Answer::ok(text) }, flagged.modseq.filter(|_| !overtaken)))
+}
+
+/// What is told of a message after STORE.
+struct Told {
+    uid: bool,
+    flags: bool,
+    modseq: bool,
+}
+
+async fn tell_flags(tools: &Tools, open: &mut Open, state: &FlagState, told: &Told) {
+    let Some(sequence) = open.view.sequence_of(state.uid) else { return };
+    if told.modseq {
+        open.tells_modseq(state.modseq);
+    }
+    let gathered = tools.pen.write(|out| {
+        let mut fetch = Fetch::begin(sequence, out);
+        if told.uid {
+            fetch.uid(state.uid, out);
+        }
+        if told.flags {
+            let recent = open.view.is_recent(state.uid);
+            fetch.flags(FlagBits(state.flags.0), recent, &open.keywords, out);
+        }
+        if told.modseq {
+            fetch.modseq(state.modseq, out);
+        }
+        fetch.end(out);
+        out.len()
+    });
+    if gathered > GATHERED_MAX {
+        tools.pen.room().await;
+    }
+}
+
+/// The numbers of those that a conditional STORE has left as they are. Their flags are told, so that
+/// the client need not ask what has become of them (RFC 7162 §3.1.3).
+async fn refused(
+    tools: &Tools,
+    open: &mut Open,
+    uid: bool,
+    modified: &[FlagState],
+) -> Vec<(u32, u32)> {
+    let told = Told { uid: true, flags: true, modseq: true };
+    for state in modified {
+        if state.modseq > open.view.modseq() {
+            // It is among what is told at the end of the command.
+            open.tells_modseq(state.modseq);
+        } else {
+            tell_flags(tools, open, state, &told).await;
+        }
+    }
+    let uids = modified.iter().map(|state| state.uid);
+    let numbers = uids.filter_map(|number| match uid {
+        true => Some(number),
+        false => open.view.sequence_of(number),
+    });
+    runs(numbers)
 }
 
 /// EXPUNGE, and the silent one of CLOSE; UID EXPUNGE where messages are named.

@@ -107,7 +107,7 @@ async fn target(
 }
 
 /// Ascending numbers as ranges.
-fn runs(numbers: impl Iterator<Item = u32>) -> Vec<(u32, u32)> {
+pub(super) fn runs(numbers: impl Iterator<Item = u32>) -> Vec<(u32, u32)> {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for number in numbers {
         match runs.last_mut() {

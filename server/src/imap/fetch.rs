@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use pillarbox_core::imap::Enabled;
 use pillarbox_core::imap::command::{BinaryItem, BodyItem, BodySection, FetchItem, MessageSet};
 use pillarbox_core::imap::flags::FlagBits;
-use pillarbox_core::imap::grammar::{Field, Fields, SectionText};
+use pillarbox_core::imap::grammar::{FetchModifiers, Field, Fields, SectionText};
 use pillarbox_core::imap::response::{Code, Fetch};
 use pillarbox_core::imap::section::{self, Layout, Needs};
 use pillarbox_core::mime::{self, Digest, Parser, Structure, keeps};
@@ -14,6 +15,7 @@ use pillarbox_store::{
 };
 
 use super::commands::{Answer, PAGE, no_such_message};
+use super::modseqs;
 use super::open::{GATHERED_MAX, Open, Tools, ranges};
 use crate::job;
 
@@ -34,9 +36,13 @@ pub(super) async fn fetch(
     open: &mut Open,
     set: &MessageSet,
     items: &[FetchItem],
+    modifiers: &FetchModifiers,
 ) -> Result<(Answer, Option<u64>), StoreError> {
     let Ok(stretches) = open.view.resolve(set) else { return Ok((no_such_message(), None)) };
-    let uids = ranges(&stretches);
+    let mut uids = ranges(&stretches);
+    if let Some(since) = modifiers.changed_since {
+        uids = modseqs::changed_since(tools, open, since, &uids).await?;
+    }
     let sets_seen = items.iter().any(FetchItem::sets_seen);
     let seen = if sets_seen && !open.read_only && !uids.is_empty() {
         set_seen(tools, open, uids.clone()).await?
@@ -88,6 +94,7 @@ async fn set_seen(
         by: tools.account,
         mailbox: open.id,
         uids,
+        unchanged_since: None,
         change: Change::Add,
         flags: Flags::SEEN,
         keywords: Vec::new(),
@@ -126,6 +133,7 @@ async fn one(
                 Field::Uid => fetch.uid(facts.uid, out),
                 Field::InternalDate => fetch.internal_date(facts.internaldate, out),
                 Field::Size => fetch.size(facts.size, out),
+                Field::ModSeq => fetch.modseq(facts.modseq, out),
             }),
             FetchItem::Envelope => {
                 let header = known.header(message.text.as_deref());
@@ -161,11 +169,8 @@ async fn one(
             }
         }
     }
-    // RFC 3501 §6.4.5: if `\Seen` was set by this, FLAGS belong to the response.
     let newly_seen = seen == Some(facts.modseq);
-    if newly_seen && !items.contains(&FetchItem::Field(Field::Flags)) {
-        tools.pen.write(|out| fetch.flags(flags, recent, &open.keywords, out));
-    }
+    tell_change(tools, open, &mut fetch, items, facts, newly_seen);
     let gathered = tools.pen.write(|out| {
         fetch.end(out);
         out.len()
@@ -174,6 +179,38 @@ async fn one(
         tools.pen.room().await;
     }
     Ok(true)
+}
+
+/// What belongs to a response without having been asked for.
+fn tell_change(
+    tools: &Tools,
+    open: &mut Open,
+    fetch: &mut Fetch,
+    items: &[FetchItem],
+    facts: &Facts,
+    newly_seen: bool,
+) {
+    let asked = |field| items.contains(&FetchItem::Field(field));
+    // RFC 7162 §3.2.4: what tells a change, to those that know MODSEQs.
+    let aware = tools.enabled.has(Enabled::CONDSTORE);
+    if newly_seen {
+        let (flags, recent) = (FlagBits(facts.flags.0), open.view.is_recent(facts.uid));
+        tools.pen.write(|out| {
+            // RFC 3501 §6.4.5: if `\Seen` was set by this, FLAGS belong to the response.
+            if !asked(Field::Flags) {
+                fetch.flags(flags, recent, &open.keywords, out);
+            }
+            if aware && !asked(Field::Uid) {
+                fetch.uid(facts.uid, out);
+            }
+            if aware && !asked(Field::ModSeq) {
+                fetch.modseq(facts.modseq, out);
+            }
+        });
+    }
+    if asked(Field::ModSeq) || newly_seen && aware {
+        open.tells_modseq(facts.modseq);
+    }
 }
 
 /// What must be known of a message to tell an item; `None` if its bytes are not.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pillarbox_core::EffectId;
 use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::{Desk, Pen};
+use pillarbox_core::imap::Enabled;
 use pillarbox_core::imap::flags::{FlagBits, Keywords};
 use pillarbox_core::imap::response;
 use pillarbox_core::imap::view::{Changes, Expunges, Stretch, View};
@@ -26,6 +27,8 @@ pub(super) struct Tools {
     pub(super) desk: Desk<Job>,
     pub(super) pen: Pen,
     pub(super) account: AccountId,
+    /// What the client has switched on.
+    pub(super) enabled: Enabled,
     /// The command's tag.
     pub(super) tag: Box<str>,
     /// The largest message of APPEND.
@@ -45,6 +48,10 @@ pub(super) struct Open {
     pub(super) watch: EffectId,
     pub(super) pin: Pin,
     pub(super) claims: Claims,
+    /// The client was told that MODSEQs count here.
+    pub(super) aware: bool,
+    /// The highest MODSEQ that it was told of a message.
+    pub(super) told_modseq: u64,
     /// The parts of the large message that was looked into last, by UID: clients ask for such a
     /// message in many small pieces.
     pub(super) parsed: Option<(u32, Rc<Structure>)>,
@@ -79,6 +86,7 @@ impl Open {
         expunges: Expunges,
         own: Option<u64>,
     ) -> Result<(), StoreError> {
+        self.acquaint(tools);
         let question =
             Read::Changes { by: tools.account, mailbox: self.id, since: self.view.modseq() };
         let Found::Changes(found) = tools.read("changes", question).await? else {
@@ -106,14 +114,15 @@ impl Open {
         loop {
             let (view, keywords) = (&mut self.view, &self.keywords);
             let more = tools.pen.write(|out| {
-                view.tell(expunges, keywords, out, |out: &Vec<u8>| out.len() < GATHERED_MAX)
+                let room = |out: &Vec<u8>| out.len() < GATHERED_MAX;
+                view.tell(expunges, tools.enabled, keywords, out, room)
             });
             if !more {
                 break;
             }
             tools.pen.room().await;
         }
-        if expunges == Expunges::Tell {
+        if self.view.is_settled() {
             self.pin.advance(self.view.modseq());
             tools.purge(self.id);
         }

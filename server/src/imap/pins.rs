@@ -62,6 +62,11 @@ impl Pins {
 }
 
 impl Pin {
+    /// Up to which MODSEQ the session has been told.
+    pub(crate) const fn at(&self) -> u64 {
+        self.at
+    }
+
     /// The session has been told everything up to this MODSEQ.
     pub(crate) fn advance(&mut self, to: u64) {
         if to > self.at {

@@ -14,6 +14,7 @@ use pillarbox_store::{self as store, Found, Message, Read, StoreError, UidRange,
 
 use super::commands::{Answer, PAGE};
 use super::fetch::{PIECE, WHOLE_MAX, bytes, digest, parse};
+use super::modseqs;
 use super::open::{Open, Tools};
 use crate::job;
 
@@ -33,6 +34,7 @@ pub(super) async fn search(
     key: Result<SearchKey, UnknownCharset>,
     now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
+    let asks_modseq = key.as_ref().is_ok_and(SearchKey::asks_modseq);
     let search = key.map(|key| Search::new(&key, &open.view, &open.keywords, now));
     let saves = returns.is_some_and(|wanted| wanted.contains(&SearchReturn::Save));
     if saves {
@@ -46,14 +48,16 @@ pub(super) async fn search(
     if let Some(wanted) = returns.filter(|_| saves) {
         open.view.save(&kept(wanted, &found));
     }
+    let modseq =
+        if asks_modseq { modseqs::highest(tools, open, returns, &found).await? } else { None };
     if !uid {
         found = found.into_iter().filter_map(|uid| open.view.sequence_of(uid)).collect();
     }
     tools.pen.write(|out| match returns {
         // RFC 5182 §2.1: where nothing else is wanted, nothing is told.
         Some([SearchReturn::Save]) => {}
-        Some(wanted) => response::extended_search(&tools.tag, uid, wanted, &found, out),
-        None => response::search(found, out),
+        Some(wanted) => response::extended_search(&tools.tag, uid, wanted, &found, modseq, out),
+        None => response::search(found, modseq, out),
     });
     Ok(Answer::ok("done"))
 }
@@ -235,11 +239,12 @@ fn facts(open: &Open, facts: &store::Facts) -> Option<Facts> {
         flags: FlagBits(facts.flags.0),
         received: facts.internaldate,
         size: facts.size,
+        modseq: facts.modseq,
     })
 }
 
 /// Ascending UIDs as ranges.
-fn runs(uids: &[u32]) -> Vec<UidRange> {
+pub(super) fn runs(uids: &[u32]) -> Vec<UidRange> {
     let next_to = |before: &u32, uid: &u32| before.checked_add(1) == Some(*uid);
     uids.chunk_by(next_to)
         .filter_map(|run| Some(UidRange { first: *run.first()?, last: *run.last()? }))

@@ -8,6 +8,7 @@ use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
 use pillarbox_core::imap::command::{Append, Command, Verb};
+use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
 use pillarbox_core::sasl::{Bindings, Exchange, Login, Secret};
@@ -274,6 +275,7 @@ impl ImapSession {
             desk: self.desk.clone(),
             pen: self.pen.clone(),
             account: self.user.as_ref()?.account,
+            enabled: self.imap.enabled(),
             tag: self.imap.tag().unwrap_or_default().into(),
             append_bytes_max: self.imap.append_bytes_max(),
             pins: Arc::clone(&self.context.pins),
@@ -434,19 +436,24 @@ impl ImapSession {
 /// One command of a logged-in user, from its arguments to its tagged answer.
 async fn run(
     tools: Tools,
-    open: Option<Open>,
+    mut open: Option<Open>,
     command: Command,
     changed: bool,
     now: UnixSeconds,
 ) -> Outcome {
+    if let Some(open) = open.as_mut().filter(|_| !matches!(command, Command::Select { .. })) {
+        open.acquaint(&tools);
+    }
     match (command, open) {
         (Command::Status { mailbox, items }, open) => {
             let status = commands::status(&tools, &mailbox, &items).await;
             settle(tools, open, changed, status).await
         }
-        (Command::Select { mailbox, read_only }, open) => {
+        (Command::Select { mailbox, read_only, .. }, open) => {
             if let Some(open) = open {
                 open.close(&tools);
+                // RFC 7162 §3.2.11: the border between what is told of the one and of the other.
+                tools.pen.write(|out| response::ok(Code::Closed, "closed", out));
             }
             match commands::select(&tools, &mailbox, read_only).await {
                 Ok((open, answer)) => Outcome::Done(Some(open), answer, None),
@@ -490,12 +497,13 @@ async fn run(
             let found = found.map(|answer| (answer, None));
             wrap_up(tools, open, changed, expunges(uid), found).await
         }
-        (Command::Fetch { set, items }, Some(mut open)) => {
-            let fetched = fetch::fetch(&tools, &mut open, &set, &items).await;
+        (Command::Fetch { set, items, modifiers }, Some(mut open)) => {
+            let fetched = fetch::fetch(&tools, &mut open, &set, &items, &modifiers).await;
             wrap_up(tools, open, changed, expunges(set.uid), fetched).await
         }
-        (Command::Store { set, mode, silent, flags }, Some(mut open)) => {
-            let stored = commands::store(&tools, &mut open, &set, mode, silent, flags).await;
+        (Command::Store { set, unchanged_since, mode, silent, flags }, Some(mut open)) => {
+            let since = unchanged_since;
+            let stored = commands::store(&tools, &mut open, &set, since, mode, silent, flags).await;
             wrap_up(tools, open, changed, expunges(set.uid), stored).await
         }
         (command, open) => run_naming(tools, open, command, changed, now).await,
@@ -566,7 +574,10 @@ async fn wrap_up(
         Err(error) => (Answer::failed(&error), None, Some(error)),
     };
     // Whether it is this mailbox that does not exist, only a look at it can tell.
-    let look = changed || own.is_some() || error == Some(StoreError::NoSuchMailbox);
+    let look = changed
+        || own.is_some()
+        || open.told_modseq > open.view.modseq()
+        || error == Some(StoreError::NoSuchMailbox);
     let late = if look {
         open.sync(&tools, expunges, own).await
     } else {

@@ -90,6 +90,7 @@ impl Fixture {
             by: self.ann,
             mailbox,
             uids: uids.to_vec(),
+            unchanged_since: None,
             change,
             flags,
             keywords: vec![],

@@ -256,6 +256,7 @@ fn no_account_touches_another_ones_mailbox() {
             by,
             mailbox,
             uids: uids.clone(),
+            unchanged_since: None,
             change: pillarbox_store::Change::Add,
             flags: pillarbox_store::Flags::DELETED,
             keywords: vec!["x".into()],

@@ -152,6 +152,7 @@ fn fifty_nine_keywords_fit_and_one_more_does_not() {
         by,
         mailbox,
         uids: vec![UidRange::ALL],
+        unchanged_since: None,
         change,
         flags: Flags::NONE,
         keywords,
@@ -166,6 +167,34 @@ fn fifty_nine_keywords_fit_and_one_more_does_not() {
     assert_eq!(fixture.write(long), Err(StoreError::KeywordLimit));
     let Written::Flagged(flagged) = fixture.done(add(names, Change::Remove)) else { panic!() };
     assert_eq!(flagged.messages[0].flags, Flags::NONE);
+    no_findings(fixture);
+}
+
+#[test]
+fn what_has_changed_since_is_left() {
+    let mut fixture = Fixture::new();
+    for text in ["one", "two", "three"] {
+        fixture.deliver(text);
+    }
+    let (by, mailbox) = (fixture.ann, fixture.inbox());
+    let known = fixture.select(mailbox).status.highestmodseq;
+    fixture.flag(&[UidRange::one(2)], Change::Add, Flags::SEEN);
+    let written = fixture.done(Write::StoreFlags {
+        by,
+        mailbox,
+        uids: vec![UidRange::ALL],
+        unchanged_since: Some(known),
+        change: Change::Replace,
+        flags: Flags::FLAGGED,
+        keywords: vec![],
+    });
+    let Written::Flagged(flagged) = written else { panic!() };
+    let seen = |states: &[pillarbox_store::FlagState]| -> Vec<_> {
+        states.iter().map(|state| (state.uid, state.flags, state.modseq)).collect()
+    };
+    assert_eq!(seen(&flagged.modified), [(2, Flags::SEEN, known + 1)]);
+    let stored = [(1, Flags::FLAGGED, known + 2), (3, Flags::FLAGGED, known + 2)];
+    assert_eq!(seen(&flagged.messages), stored);
     no_findings(fixture);
 }
 
@@ -245,7 +274,15 @@ fn copies_share_a_body_until_the_last_one_goes() {
     let sent = fixture.mailbox(by, "Sent");
     let keywords = vec!["Blue".into()];
     let (uids, change, flags) = (vec![UidRange::ALL], Change::Add, Flags::FLAGGED);
-    fixture.done(Write::StoreFlags { by, mailbox: inbox, uids, change, flags, keywords });
+    fixture.done(Write::StoreFlags {
+        by,
+        mailbox: inbox,
+        uids,
+        unchanged_since: None,
+        change,
+        flags,
+        keywords,
+    });
     let copy =
         |to| Write::Copy { by, from: inbox, uids: vec![UidRange::ALL], to, now: UnixSeconds(7) };
     let Written::Copied(_, pairs) = fixture.done(copy(sent)) else { panic!() };
@@ -265,7 +302,15 @@ fn copies_share_a_body_until_the_last_one_goes() {
     assert_eq!(texts(&mut fixture, sent), [format!("{PREFIX}large"), format!("{PREFIX}small")]);
     let mut fixture = no_findings(fixture);
     let (uids, flags, keywords) = (vec![UidRange::ALL], Flags::DELETED, vec![]);
-    fixture.done(Write::StoreFlags { by, mailbox: sent, uids, change, flags, keywords });
+    fixture.done(Write::StoreFlags {
+        by,
+        mailbox: sent,
+        uids,
+        unchanged_since: None,
+        change,
+        flags,
+        keywords,
+    });
     expunge(&mut fixture, sent, None);
     assert_eq!(fixture.body_files(), 1);
     fixture.done(Write::Purge { mailbox: sent, up_to_modseq: u64::MAX });

@@ -253,7 +253,15 @@ impl World {
         let expected: Vec<_> =
             known.live.range(uids.0..=uids.1).map(|(u, l)| (*u, l.flags, l.modseq)).collect();
         let (modseq, uids) = (any.then_some(next), vec![range(uids.0, uids.1)]);
-        let job = Write::StoreFlags { by, mailbox, uids, change, flags: Flags(bits), keywords };
+        let job = Write::StoreFlags {
+            by,
+            mailbox,
+            uids,
+            unchanged_since: None,
+            change,
+            flags: Flags(bits),
+            keywords,
+        };
         let Written::Flagged(found) = self.fixture().done(job) else { panic!() };
         let states: Vec<_> = found.messages.iter().map(|s| (s.uid, s.flags.0, s.modseq)).collect();
         assert_eq!((found.modseq, states), (modseq, expected));

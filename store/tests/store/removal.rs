@@ -350,6 +350,7 @@ impl Model {
                     by,
                     mailbox,
                     uids: vec![pillarbox_store::UidRange { first: 1, last: 2 }],
+                    unchanged_since: None,
                     change: pillarbox_store::Change::Add,
                     flags: pillarbox_store::Flags::DELETED,
                     keywords: vec![],

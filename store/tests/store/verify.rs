@@ -19,6 +19,7 @@ fn furnished() -> Fixture {
         by: ann,
         mailbox,
         uids: vec![UidRange::one(2)],
+        unchanged_since: None,
         change: Change::Add,
         flags: Flags::SEEN,
         keywords: vec!["Blue".into()],

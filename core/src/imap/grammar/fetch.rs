@@ -13,7 +13,7 @@ pub const NUMBERS_MAX: usize = 64;
 /// One item of FETCH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item<'a> {
-    /// A plain fact: `FLAGS`, `UID`, `INTERNALDATE`, `RFC822.SIZE`.
+    /// A plain fact: `FLAGS`, `UID`, `INTERNALDATE`, `RFC822.SIZE`, `MODSEQ`.
     Field(Field),
     /// Bytes of the message: `BODY[…]`, `BODY.PEEK[…]`, `RFC822`, `RFC822.HEADER`, `RFC822.TEXT`.
     Body {
@@ -60,6 +60,8 @@ pub enum Field {
     InternalDate,
     /// `RFC822.SIZE`.
     Size,
+    /// `MODSEQ` (RFC 7162 §3.1.4.2).
+    ModSeq,
 }
 
 /// The spelling by which bytes were asked for.
@@ -339,6 +341,7 @@ fn take_word(input: &[u8]) -> (&[u8], Option<Word>) {
         b"UID" => Word::Field(Field::Uid),
         b"INTERNALDATE" => Word::Field(Field::InternalDate),
         b"RFC822.SIZE" => Word::Field(Field::Size),
+        b"MODSEQ" => Word::Field(Field::ModSeq),
         b"BODY" => Word::Body(Which::Body),
         b"BODY.PEEK" => Word::Body(Which::Peek),
         b"BINARY" => Word::Binary { peek: false },

@@ -10,6 +10,7 @@
 
 mod fetch;
 mod list;
+mod modifier;
 mod primitive;
 mod request;
 mod search;
@@ -24,6 +25,7 @@ pub use fetch::{
     Which,
 };
 pub use list::{ListOptions, ListReturn, ListSelect, PATTERNS_MAX};
+pub use modifier::{FetchModifiers, SelectParams};
 pub use primitive::{Day, Text};
 pub use request::{
     FlagRef, Head, Request, StatusItem, StoreMode, append, arguments, command, head, tag,

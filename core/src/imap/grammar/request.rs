@@ -2,6 +2,9 @@
 
 use super::fetch::{Item, items};
 use super::list::{ListOptions, list};
+use super::modifier::{
+    FetchModifiers, SelectParams, fetch_modifiers, select_params, unchanged_since,
+};
 use super::primitive::{
     Text, announced, astring, atom, byte, command_tag, date_time, end, list_mailbox, space, string,
     word,
@@ -11,6 +14,7 @@ use super::sequence::{Numbers, sequence_set};
 use super::{At, Miss, Read};
 use crate::UnixSeconds;
 use crate::imap::command::Verb;
+use crate::imap::enabled::Enabled;
 use crate::imap::flags;
 
 /// The beginning of a command: enough to know whether it may be given now.
@@ -28,8 +32,10 @@ pub struct Head<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request<'a> {
     /// Those without arguments: CAPABILITY NOOP LOGOUT STARTTLS NAMESPACE CHECK CLOSE UNSELECT
-    /// EXPUNGE IDLE. Also ID and ENABLE, whose arguments change nothing here.
+    /// EXPUNGE IDLE. Also ID, whose arguments change nothing here.
     Plain(Verb),
+    /// `ENABLE capability …`: those of them that are known.
+    Enable(Enabled),
     /// `LOGIN user password`.
     Login(Text<'a>, Text<'a>),
     /// `AUTHENTICATE mechanism [initial-response]`: the response still in base64 (RFC 4959 §7).
@@ -55,10 +61,15 @@ pub enum Request<'a> {
     Subscribe(Text<'a>, bool),
     /// `STATUS mailbox (items)`.
     Status(Text<'a>, Vec<StatusItem>),
-    /// `SELECT mailbox`.
-    Select(Text<'a>),
-    /// `EXAMINE mailbox`.
-    Examine(Text<'a>),
+    /// `SELECT mailbox [(parameters)]`, or `EXAMINE`.
+    Select {
+        /// Which mailbox.
+        mailbox: Text<'a>,
+        /// Whether it is EXAMINE.
+        read_only: bool,
+        /// What else is wanted.
+        params: SelectParams,
+    },
     /// `APPEND mailbox [flags] [date] {size}`: all but the message.
     Append {
         /// Where to.
@@ -93,6 +104,8 @@ pub enum Request<'a> {
         set: Numbers,
         /// What of each.
         items: Vec<Item<'a>>,
+        /// Which of them only.
+        modifiers: FetchModifiers,
     },
     /// `COPY` and `UID COPY`.
     Copy {
@@ -120,6 +133,8 @@ pub enum Request<'a> {
         uid: bool,
         /// Which messages.
         set: Numbers,
+        /// Only those that have no higher MODSEQ.
+        unchanged_since: Option<u64>,
         /// What to do with the flags.
         mode: StoreMode,
         /// Whether the client does not want to be told the outcome.
@@ -129,7 +144,7 @@ pub enum Request<'a> {
     },
 }
 
-/// What STATUS can be asked for (RFC 3501 §6.3.10, RFC 7889 §3, RFC 8438 §3).
+/// What STATUS can be asked for (RFC 3501 §6.3.10, RFC 7162 §3.1.7, RFC 7889 §3, RFC 8438 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFC")]
 pub enum StatusItem {
@@ -140,6 +155,7 @@ pub enum StatusItem {
     Unseen,
     AppendLimit,
     Size,
+    HighestModSeq,
 }
 
 /// What STORE does with the flags that it names (RFC 3501 §6.4.6).
@@ -267,8 +283,8 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Subscribe => mailbox(input, |name| Request::Subscribe(name, true)),
         Verb::Unsubscribe => mailbox(input, |name| Request::Subscribe(name, false)),
         Verb::Status => status(input),
-        Verb::Select => mailbox(input, Request::Select),
-        Verb::Examine => mailbox(input, Request::Examine),
+        Verb::Select => select(input, false),
+        Verb::Examine => select(input, true),
         Verb::Append => read_append(input),
         Verb::Search | Verb::UidSearch => {
             let (rest, Program { returns, charset, key }) = spaced(input, program)?;
@@ -277,7 +293,8 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Fetch | Verb::UidFetch => {
             let (rest, set) = spaced(input, sequence_set)?;
             let (rest, items) = spaced(rest, items)?;
-            Ok((rest, Request::Fetch { uid: verb == Verb::UidFetch, set, items }))
+            let (rest, modifiers) = fetch_modifiers(rest)?;
+            Ok((rest, Request::Fetch { uid: verb == Verb::UidFetch, set, items, modifiers }))
         }
         Verb::Store | Verb::UidStore => store(input, verb == Verb::UidStore),
         Verb::UidExpunge => {
@@ -323,11 +340,14 @@ fn authenticate(input: &[u8]) -> Read<'_, Request<'_>> {
 
 /// `enable` (RFC 5161 §5): names of capabilities.
 fn enable(input: &[u8]) -> Read<'_, Request<'_>> {
-    let (mut rest, _) = spaced(input, atom)?;
+    let (mut rest, first) = spaced(input, atom)?;
+    let mut asked = Enabled::named(first);
     while !rest.is_empty() {
-        (rest, _) = spaced(rest, atom)?;
+        let (after, next) = spaced(rest, atom)?;
+        asked = asked.with(Enabled::named(next));
+        rest = after;
     }
-    Ok((rest, Request::Plain(Verb::Enable)))
+    Ok((rest, Request::Enable(asked)))
 }
 
 /// `id-params-list` (RFC 2971 §4): `NIL`, or fields and values within the limits of §3.3. They are
@@ -367,6 +387,12 @@ fn id_params(input: &[u8]) -> Read<'_, Request<'_>> {
 fn spaced<'a, T>(input: &'a [u8], then: impl Fn(&'a [u8]) -> Read<'a, T>) -> Read<'a, T> {
     let (rest, ()) = space(input)?;
     then(rest)
+}
+
+fn select(input: &[u8], read_only: bool) -> Read<'_, Request<'_>> {
+    let (rest, mailbox) = spaced(input, astring)?;
+    let (rest, params) = select_params(rest)?;
+    Ok((rest, Request::Select { mailbox, read_only, params }))
 }
 
 fn status(input: &[u8]) -> Read<'_, Request<'_>> {
@@ -427,6 +453,7 @@ fn read_append(input: &[u8]) -> Read<'_, Request<'_>> {
 
 fn store(input: &[u8], uid: bool) -> Read<'_, Request<'_>> {
     let (rest, set) = spaced(input, sequence_set)?;
+    let (rest, unchanged_since) = unchanged_since(rest)?;
     let (rest, ()) = space(rest)?;
     let (rest, mode) = match rest.split_first() {
         Some((b'+', rest)) => (rest, StoreMode::Add),
@@ -443,7 +470,7 @@ fn store(input: &[u8], uid: bool) -> Read<'_, Request<'_>> {
         Some(b'(') => flag_list(rest)?,
         _ => flags_until(rest, None)?,
     };
-    Ok((rest, Request::Store { uid, set, mode, silent, flags }))
+    Ok((rest, Request::Store { uid, set, unchanged_since, mode, silent, flags }))
 }
 
 fn flag_list(input: &[u8]) -> Read<'_, Vec<FlagRef<'_>>> {
@@ -501,7 +528,7 @@ const ID_FIELD_BYTES_MAX: usize = 30;
 const ID_VALUE_BYTES_MAX: usize = 1024;
 /// No command's name comes near it.
 const WORD_BYTES_MAX: usize = 32;
-const STATUS_ITEMS: [(&str, StatusItem); 7] = [
+const STATUS_ITEMS: [(&str, StatusItem); 8] = [
     ("MESSAGES", StatusItem::Messages),
     ("RECENT", StatusItem::Recent),
     ("UIDNEXT", StatusItem::UidNext),
@@ -509,4 +536,5 @@ const STATUS_ITEMS: [(&str, StatusItem); 7] = [
     ("UNSEEN", StatusItem::Unseen),
     ("APPENDLIMIT", StatusItem::AppendLimit),
     ("SIZE", StatusItem::Size),
+    ("HIGHESTMODSEQ", StatusItem::HighestModSeq),
 ];

@@ -1,6 +1,6 @@
 //! `search-key` (RFC 3501 §6.4.4, §9), with its depth and number bounded.
 
-use super::primitive::{Day, Text, astring, atom, byte, date, number, nz_number, space};
+use super::primitive::{Day, Text, astring, atom, byte, date, number, nz_number, space, string};
 use super::sequence::{Numbers, sequence_set};
 use super::{Miss, Read};
 
@@ -51,6 +51,8 @@ pub enum Key<'a> {
     Larger(u64),
     /// `SMALLER`: fewer bytes than this.
     Smaller(u64),
+    /// `MODSEQ`: this MODSEQ or a higher one (RFC 7162 §3.1.5).
+    ModSeq(u64),
     /// `NOT`.
     Not(Box<Self>),
     /// `OR`.
@@ -187,6 +189,7 @@ fn key<'a>(input: &'a [u8], depth: usize, budget: &mut usize) -> Read<'a, Key<'a
         Argument::Keyword(set) => atom(rest).map(|(rest, name)| (rest, Key::Keyword(name, set))),
         Argument::Date(make) => date(rest).map(|(rest, day)| (rest, make(day))),
         Argument::Number(make) => number(rest).map(|(rest, size)| (rest, make(size))),
+        Argument::ModSeq => modseq(rest).map(|(rest, modseq)| (rest, Key::ModSeq(modseq))),
         Argument::Interval(make) => nz_number(rest).map(|(rest, seconds)| (rest, make(seconds))),
         Argument::Body => astring(rest).map(|(rest, text)| (rest, Key::Body(text))),
         Argument::Text => astring(rest).map(|(rest, text)| (rest, Key::Text(text))),
@@ -232,6 +235,7 @@ enum Argument {
     Number(fn(u64) -> Key<'static>),
     /// Seconds, at least one (RFC 5032).
     Interval(fn(u32) -> Key<'static>),
+    ModSeq,
     Body,
     Text,
     /// The text of the field with this name.
@@ -257,6 +261,7 @@ fn argument(upper: &[u8]) -> Option<Argument> {
         b"YOUNGER" => Argument::Interval(Key::Younger),
         b"LARGER" => Argument::Number(Key::Larger),
         b"SMALLER" => Argument::Number(Key::Smaller),
+        b"MODSEQ" => Argument::ModSeq,
         b"BCC" => Argument::Field("Bcc"),
         b"BODY" => Argument::Body,
         b"CC" => Argument::Field("Cc"),
@@ -267,6 +272,23 @@ fn argument(upper: &[u8]) -> Option<Argument> {
         b"HEADER" => Argument::Header,
         _ => return None,
     })
+}
+
+/// `[entry-name SP entry-type-req SP] mod-sequence-valzer` (RFC 7162 §3.1.5): where a message has one
+/// MODSEQ for all that can change of it, which of that is meant makes no difference.
+fn modseq(input: &[u8]) -> Read<'_, u64> {
+    let mut rest = input;
+    if input.first() == Some(&b'"') {
+        let (after, _) = string(input)?;
+        let (after, ()) = space(after)?;
+        let types = ["priv", "shared", "all"];
+        let (after, found) = atom(after)?;
+        if !types.iter().any(|known| known.eq_ignore_ascii_case(found)) {
+            return Err(Miss::error(rest, "priv, shared or all behind the name of an entry"));
+        }
+        (rest, ()) = space(after)?;
+    }
+    number(rest)
 }
 
 const RETURNS: [(&str, SearchReturn); 5] = [

@@ -70,8 +70,9 @@ fn lines_about_mailboxes() {
             ],
             out,
         );
-        search([2, 84, 882], out);
-        search([], out);
+        search([2, 84, 882], None, out);
+        search([], None, out);
+        search([2, 5], Some(917_162_500), out);
         expunge(44, out);
     });
     assert_eq!(
@@ -79,7 +80,8 @@ fn lines_about_mailboxes() {
         "* LIST (\\HasNoChildren \\Sent) \"/\" \"Sent Mail\"\r\n* LIST () \"/\" &U,BTFw-\r\n\
          * LIST () \"/\" \"a\\\"b\\\\\"\r\n* LSUB (\\Noselect) \"/\" #news\r\n* LIST (\\Noselect) \"/\" \"\"\r\n\
          * STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292 RECENT 0 UIDVALIDITY 7 UNSEEN 1)\r\n\
-         * SEARCH 2 84 882\r\n* SEARCH\r\n* 44 EXPUNGE\r\n"
+         * SEARCH 2 84 882\r\n* SEARCH\r\n\
+         * SEARCH 2 5 (MODSEQ 917162500)\r\n* 44 EXPUNGE\r\n"
     );
 }
 
@@ -94,6 +96,9 @@ fn uids_of_what_was_copied_and_appended() {
         "[COPYUID 38505 304,319:320 3956:3958] "
     );
     assert_eq!(copied(&[(1, 2), (4, u32::MAX)], &[(7, 7)]), "[COPYUID 38505 1:2,4:4294967295 7] ");
+    assert_eq!(written(|out| Code::Modified(&[(7, 7), (9, 12)]).write(out)), "[MODIFIED 7,9:12] ");
+    let highest = Code::HighestModSeq(u64::MAX >> 1);
+    assert_eq!(written(|out| highest.write(out)), "[HIGHESTMODSEQ 9223372036854775807] ");
     assert_eq!(written(|out| Code::AppendUid(38_505, 3_955).write(out)), "[APPENDUID 38505 3955] ");
 }
 

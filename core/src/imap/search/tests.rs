@@ -27,15 +27,37 @@ fn found(keys: &str) -> Vec<u32> {
     let search = search(keys);
     let day = 20_000;
     let all = [
-        Facts { sequence: 1, uid: 2, flags: FlagBits(SEEN), received: noon(day), size: 10 },
-        Facts { sequence: 2, uid: 3, flags: FlagBits(0), received: noon(day + 1), size: 20 },
-        Facts { sequence: 3, uid: 10, flags: FlagBits(32), received: noon(day + 2), size: 30 },
+        Facts {
+            sequence: 1,
+            uid: 2,
+            flags: FlagBits(SEEN),
+            received: noon(day),
+            size: 10,
+            modseq: 7,
+        },
+        Facts {
+            sequence: 2,
+            uid: 3,
+            flags: FlagBits(0),
+            received: noon(day + 1),
+            size: 20,
+            modseq: 9,
+        },
+        Facts {
+            sequence: 3,
+            uid: 10,
+            flags: FlagBits(32),
+            received: noon(day + 2),
+            size: 30,
+            modseq: 8,
+        },
         Facts {
             sequence: 4,
             uid: 11,
             flags: FlagBits(SEEN | ANSWERED),
             received: noon(day + 3),
             size: 40,
+            modseq: 6,
         },
     ];
     all.iter()
@@ -86,13 +108,21 @@ fn keys_find_what_the_rfc_says() {
         ("OR ANSWERED KEYWORD $Junk", &[3, 4]),
         ("NOT (SEEN LARGER 15)", &[1, 2, 3]),
         ("CHARSET utf-8 1,3", &[1, 3]),
+        ("MODSEQ 8", &[2, 3]),
+        ("NOT MODSEQ \"/flags/\\\\seen\" priv 8", &[1, 4]),
     ] {
         assert_eq!(found(keys), numbers, "{keys}");
     }
 }
 
-const FACTS: Facts =
-    Facts { sequence: 1, uid: 2, flags: FlagBits(SEEN), received: noon(20_000), size: 10 };
+const FACTS: Facts = Facts {
+    sequence: 1,
+    uid: 2,
+    flags: FlagBits(SEEN),
+    received: noon(20_000),
+    size: 10,
+    modseq: 7,
+};
 
 /// Whether a message is found, read whole, and in pieces as a large one is.
 fn finds(keys: &str, message: &[u8]) -> bool {

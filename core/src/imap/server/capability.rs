@@ -5,11 +5,12 @@ use crate::Outbox;
 use crate::imap::response;
 
 /// What is served in every state.
-const SERVED: [&str; 19] = [
+pub(super) const SERVED: &[&str] = &[
     "IMAP4rev1",
     "LITERAL+",
     "ID",
     "ENABLE",
+    "CONDSTORE",
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -31,8 +32,8 @@ impl Server {
     /// What is offered in this state: after login nothing about logging in. Each has a space in
     /// front of it, but for the first.
     pub(super) fn capabilities(&self, out: &mut Outbox) {
-        for name in SERVED.into_iter().filter(|name| !self.hides(name)) {
-            if name != "IMAP4rev1" {
+        for name in SERVED.iter().filter(|name| !self.hides(name)) {
+            if *name != "IMAP4rev1" {
                 out.push(b" ");
             }
             out.push(name.as_bytes());

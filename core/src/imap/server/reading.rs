@@ -6,10 +6,12 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Event, GO_ON, PLAIN, Pending, Phase, Server};
 use crate::Outbox;
 use crate::imap::command::{Append, Command, Verb};
+use crate::imap::enabled::Enabled;
 use crate::imap::fragment::{Broken, Literal};
 use crate::imap::grammar::{self, At};
 use crate::imap::legality::{Legality, legality};
 use crate::imap::mistake::Mistake;
+use crate::imap::response;
 
 const NO_MESSAGE: At = At { offset: 0, expected: "a message" };
 
@@ -47,8 +49,12 @@ impl Server {
     }
 
     pub(super) fn command<'b>(&mut self, line: &[u8], out: &mut Outbox) -> Option<Event<'b>> {
+        let mut asked = Enabled::default();
         let (tag, result) = self.judge(line, |verb, rest| {
             let request = grammar::arguments(verb, rest, line.len()).map_err(Mistake::Syntax)?;
+            if let grammar::Request::Enable(words) = request {
+                asked = words;
+            }
             match Command::from_request(request).map_err(Mistake::Refused)? {
                 Some(Command::Authenticate { mechanism, .. })
                     if !self.config.offers(&mechanism, self.tls) =>
@@ -73,7 +79,13 @@ impl Server {
         };
         self.bad = 0;
         match (verb, command) {
-            (Verb::Capability | Verb::Id | Verb::Enable | Verb::Namespace, _) => {
+            (Verb::Enable, _) => {
+                self.enabled = self.enabled.with(asked);
+                response::enabled(asked, out);
+                self.done(tag, verb, out);
+                None
+            }
+            (Verb::Capability | Verb::Id | Verb::Namespace, _) => {
                 self.tell(verb, out);
                 self.done(tag, verb, out);
                 None
@@ -87,6 +99,9 @@ impl Server {
                 None
             }
             (_, Some(command)) => {
+                if command.knows_modseqs() {
+                    self.enabled = self.enabled.with(Enabled::CONDSTORE);
+                }
                 self.phase = Phase::Pending(Pending { tag: tag.unwrap_or_default().into(), verb });
                 Some(Event::Command(command))
             }

@@ -8,7 +8,6 @@ impl Server {
     pub(super) fn tell(&self, verb: Verb, out: &mut Outbox) {
         match verb {
             Verb::Id => response::id(&self.config.software, out),
-            Verb::Enable => response::enabled(out),
             Verb::Namespace => response::namespace(out),
             _ => {
                 out.push(b"* CAPABILITY ");

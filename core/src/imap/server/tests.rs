@@ -101,7 +101,7 @@ fn transcript(config: Config, lines: &str) {
             let text = text.replace("\\r", "\r").replace("\\n", "\n");
             sent.extend_from_slice(text.as_bytes());
         } else if let Some(text) = line.strip_prefix("S: ") {
-            expected.push_str(&text.replace("IMAP4rev1 ...", OFFERED));
+            expected.push_str(&text.replace("IMAP4rev1 ...", &offered()));
             expected.push_str("\r\n");
         } else {
             panic!("{line}");
@@ -114,9 +114,10 @@ fn transcript(config: Config, lines: &str) {
 }
 
 /// What is offered at any time; `IMAP4rev1 ...` in a transcript.
-const OFFERED: &str = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE \
-     ESEARCH SEARCHRES WITHIN STATUS=SIZE LIST-EXTENDED LIST-STATUS SPECIAL-USE BINARY \
-     PREVIEW APPENDLIMIT=1000";
+/// `IMAP4rev1 ...` in a transcript.
+fn offered() -> String {
+    format!("{} APPENDLIMIT=1000", capability::SERVED.join(" "))
+}
 const GREETING: &str = "S: * OK [CAPABILITY IMAP4rev1 ... STARTTLS SASL-IR AUTH=PLAIN] hello\n";
 const LOGIN: &str = "C: l LOGIN u secret\nS: l OK [CAPABILITY IMAP4rev1 ...] done\n";
 

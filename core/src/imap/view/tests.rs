@@ -33,7 +33,7 @@ fn what_is_saved_shrinks_with_the_mailbox() {
 
 fn tell(view: &mut View, expunges: Expunges) -> String {
     let mut out = Vec::new();
-    let more = view.tell(expunges, &Keywords::default(), &mut out, |_| true);
+    let more = view.tell(expunges, Enabled::default(), &Keywords::default(), &mut out, |_| true);
     assert!(!more);
     String::from_utf8(out).unwrap()
 }
@@ -177,8 +177,8 @@ fn telling_stops_when_there_is_no_room_and_goes_on() {
     loop {
         calls += 1;
         let mut out = Vec::new();
-        let more = view
-            .tell(Expunges::Tell, &Keywords::default(), &mut out, |out: &Vec<u8>| out.len() < 99);
+        let (none, room) = (Enabled::default(), |out: &Vec<u8>| out.len() < 99);
+        let more = view.tell(Expunges::Tell, none, &Keywords::default(), &mut out, room);
         assert!(out.len() < 99 + 1_024 * 15);
         all.extend(out);
         if !more {
@@ -344,4 +344,19 @@ proptest! {
             )),
         }
     }
+}
+
+#[test]
+fn who_knows_modseqs_is_told_them() {
+    let mut view = View::new([1, 5], 1);
+    view.note(&Changes { flags: vec![(5, FlagBits(1), 9)], modseq: 9, ..Changes::default() });
+    assert!(!view.is_settled());
+    let (mut out, enabled) = (Vec::new(), Enabled::CONDSTORE);
+    view.tell(Expunges::Hold, enabled, &Keywords::default(), &mut out, |_| true);
+    let told = String::from_utf8(out).unwrap();
+    assert_eq!(told, "* 2 FETCH (UID 5 FLAGS (\\Seen) MODSEQ (9))\r\n");
+    assert!(view.is_settled());
+    view.note(&Changes { vanished: vec![(1, 1)], modseq: 10, ..Changes::default() });
+    assert_eq!(tell(&mut view, Expunges::Hold), "");
+    assert!(!view.is_settled(), "what may not be told is not told");
 }

@@ -16,9 +16,12 @@ fn what_the_machine_answers_alone_after_login() {
         S: c BAD log in first (id7)",
     );
     logged_in(
-        "C: a ENABLE CONDSTORE UTF8=ACCEPT
+        "C: a ENABLE X-GOOD-IDEA
         S: * ENABLED
         S: a OK ENABLE completed
+        C: e ENABLE X-GOOD-IDEA Condstore
+        S: * ENABLED CONDSTORE
+        S: e OK ENABLE completed
         C: b ENABLE
         S: b BAD expected a space at byte 8 (id7)
         C: c NAMESPACE
@@ -28,6 +31,35 @@ fn what_the_machine_answers_alone_after_login() {
         S: * ID (\"name\" \"Pillarbox\")
         S: d OK ID completed",
     );
+}
+
+/// RFC 7162 §3.1: the commands that say that a client knows MODSEQs.
+#[test]
+fn some_commands_switch_modseqs_on() {
+    for (line, switches) in [
+        ("a ENABLE CONDSTORE", true),
+        ("a SELECT INBOX (CONDSTORE)", true),
+        ("a STATUS INBOX (HIGHESTMODSEQ)", true),
+        ("a FETCH 1 MODSEQ", true),
+        ("a UID FETCH 1 (FLAGS) (CHANGEDSINCE 5)", true),
+        ("a SEARCH OR SEEN (NOT MODSEQ 5)", true),
+        ("a STORE 1 (UNCHANGEDSINCE 5) FLAGS ()", true),
+        ("a SELECT INBOX", false),
+        ("a FETCH 1 FLAGS", false),
+        ("a SEARCH ALL", false),
+        ("a FETCH 1 (MODSEQ", false),
+    ] {
+        let mut server = Server::new(Arc::new(config()), "id7");
+        let mut out = Outbox::new(1 << 20);
+        server.greet(&mut out);
+        for line in ["l LOGIN u secret", "s SELECT INBOX", line] {
+            let line = format!("{line}\r\n");
+            if let Next::Event(event) = server.next(line.as_bytes(), &mut out).next {
+                answer(&mut server, &event, &mut out);
+            }
+        }
+        assert_eq!(server.enabled().has(Enabled::CONDSTORE), switches, "{line}");
+    }
 }
 
 #[test]
