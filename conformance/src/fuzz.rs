@@ -16,6 +16,7 @@
 )]
 
 pub mod calls;
+pub mod digest;
 pub mod hello;
 pub mod http;
 pub mod imap;
@@ -28,7 +29,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -36,6 +37,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("hello", hello::target),
     ("calls", calls::target),
     ("reencode", reencode::target),
+    ("digest", digest::target),
     ("http", http::target),
 ];
 

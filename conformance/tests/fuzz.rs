@@ -125,6 +125,11 @@ fn reencode() {
 }
 
 #[test]
+fn digest() {
+    bounded("digest", 4_000, 400);
+}
+
+#[test]
 fn http() {
     bounded("http", 400, 60);
 }
@@ -157,5 +162,6 @@ under_bolero! {
     bolero_hello: fuzz::hello::target;
     bolero_calls: fuzz::calls::target;
     bolero_reencode: fuzz::reencode::target;
+    bolero_digest: fuzz::digest::target;
     bolero_http: fuzz::http::target;
 }

@@ -28,6 +28,7 @@ mod directory;
 mod error;
 mod expunge;
 mod flags;
+mod index;
 mod mailbox;
 mod messages;
 mod names;
@@ -52,6 +53,7 @@ pub use alias::{AliasChange, AliasInfo, AliasSettings, NewAlias};
 pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
 pub use digest::Filler;
 pub use error::{OpenError, StoreError};
+pub use index::Indexer;
 pub use quota::Quota;
 pub use read::{
     AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,

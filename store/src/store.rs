@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/lock              held by the one process that has the store open
 //! DIR/pillarbox.db      the database; beside it SQLite's own -wal and -shm
+//! DIR/index.db          the index of texts, which can be thrown away; see `index`
 //! DIR/bodies/           large bodies, each a file named by its handle
 //! ```
 
@@ -16,7 +17,9 @@ use pillarbox_core::effect::{Fault, FaultKind, Handle};
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME};
 
-use crate::{Filler, OpenError, Reader, StoreError, Writer, schema, sweep};
+use crate::index::INDEX;
+use crate::index::find::Index;
+use crate::{Filler, Indexer, OpenError, Reader, StoreError, Writer, schema, sweep};
 
 /// How a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +135,7 @@ impl Store {
     pub fn reader(&self) -> Result<Reader, StoreError> {
         let conn = connect(&self.shared.dir, &self.shared.options)?;
         conn.pragma_update(None, "query_only", true)?;
-        Ok(Reader { conn, shared: Arc::clone(&self.shared) })
+        Ok(Reader { conn, shared: Arc::clone(&self.shared), index: Index::default() })
     }
 
     /// What makes the digests that are missing, in the background.
@@ -143,6 +146,15 @@ impl Store {
     pub fn filler(&self) -> Result<Filler, StoreError> {
         let conn = connect(&self.shared.dir, &self.shared.options)?;
         Filler::new(conn, Arc::clone(&self.shared))
+    }
+
+    /// What makes the index of texts, in the background. There is at most one.
+    ///
+    /// # Errors
+    ///
+    /// The world's failures.
+    pub fn indexer(&self) -> Result<Indexer, StoreError> {
+        Indexer::open(connect(&self.shared.dir, &self.shared.options)?, Arc::clone(&self.shared))
     }
 
     /// 32 random bytes, drawn when the store was made, which the answers to logins of names that
@@ -184,6 +196,11 @@ impl Store {
 }
 
 impl Shared {
+    /// The file of the index of texts.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.dir.join(INDEX)
+    }
+
     /// That the store may still be written to.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         match self.broken.get() {
@@ -268,7 +285,7 @@ fn configure(conn: &Connection, options: &Options) -> Result<(), rusqlite::Error
 }
 
 /// How long one writer waits for another, or for a recovery.
-const BUSY: Duration = Duration::from_secs(10);
+pub(crate) const BUSY: Duration = Duration::from_secs(10);
 /// In bytes.
 const WAL_KEPT_MAX: i64 = 64 * 1024 * 1024;
 /// More than there are statements in this crate.

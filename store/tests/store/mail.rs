@@ -189,7 +189,7 @@ fn what_has_changed_since_is_left() {
         keywords: vec![],
     });
     let Written::Flagged(flagged) = written else { panic!() };
-    let seen = |states: &[pillarbox_store::FlagState]| -> Vec<_> {
+    let seen = |states: &[FlagState]| -> Vec<_> {
         states.iter().map(|state| (state.uid, state.flags, state.modseq)).collect()
     };
     assert_eq!(seen(&flagged.modified), [(2, Flags::SEEN, known + 1)]);

@@ -17,6 +17,8 @@ mod faults;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod index;
+#[cfg(test)]
 mod international;
 #[cfg(test)]
 mod jobs;
