@@ -248,7 +248,7 @@ impl Talk {
             (Self::Imap(talk), Action::Tls) => talk.shake_hands()?,
             (Self::Smtp(talk), Action::End) => talk.end(expected)?,
             (Self::Imap(talk), Action::End) => talk.end(expected)?,
-            (_, Action::Open | Action::Clock(_)) => {}
+            (_, Action::Open | Action::Clock(_) | Action::Deflate) => {}
         }
         Ok(step.shown())
     }

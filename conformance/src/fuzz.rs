@@ -15,7 +15,9 @@
     reason = "a target panics where an invariant does not hold"
 )]
 
+pub mod archive;
 pub mod calls;
+pub mod deflate;
 pub mod digest;
 pub mod hello;
 pub mod http;
@@ -29,7 +31,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -39,6 +41,8 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("reencode", reencode::target),
     ("digest", digest::target),
     ("http", http::target),
+    ("archive", archive::target),
+    ("deflate", deflate::target),
 ];
 
 /// Bytes of a fuzzer, read from the front. Once there are none left, all that is read is zero.

@@ -5,7 +5,8 @@
 //! It is run [in memory](memory), where bytes are cut at will and the clock is made up, and
 //! [over sockets](sockets) on each runtime; what the server says must be the same every time. The
 //! simulator is [`sim`]. Other people's servers are asked [by address](address); two of them are
-//! started by [`peers`].
+//! started by [`peers`]. [`stress`] has several clients do everything at random, and checks what each
+//! of them is told.
 
 pub mod address;
 pub mod fuzz;
@@ -13,5 +14,7 @@ pub mod memory;
 pub mod peers;
 pub mod sim;
 pub mod sockets;
+pub mod stress;
 pub mod transcript;
 pub mod world;
+pub mod zip;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use pillarbox_conformance::address::expected::Expectations;
 use pillarbox_conformance::address::names::{Names, Person};
 use pillarbox_conformance::address::report::Report;
 use pillarbox_conformance::address::{Outcome, Target, run_all};
+use pillarbox_conformance::stress::{self, Plan};
 use pillarbox_conformance::transcript::Transcript;
 
 /// Run Pillarbox's transcripts against any mail server, and print where it differs.
@@ -23,7 +24,12 @@ use pillarbox_conformance::transcript::Transcript;
 /// Exit code 0: no difference but expected ones; 1: there are some; 2: it could not be run.
 #[derive(Debug, Parser)]
 #[command(name = "pillarbox-conformance", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Options {
+    #[command(subcommand)]
+    instead: Option<Instead>,
+    #[command(flatten)]
+    server: Server,
     /// Where other servers bring mail (port 25).
     #[arg(long, value_name = "HOST:PORT")]
     smtp: Option<String>,
@@ -33,6 +39,36 @@ struct Options {
     /// The same, under TLS from the first byte (port 465).
     #[arg(long, value_name = "HOST:PORT")]
     submissions: Option<String>,
+    /// A second one; without it, transcripts that need two are not run.
+    #[arg(long, value_name = "NAME")]
+    other_user: Option<String>,
+    /// The second one's password [default: that of the first].
+    #[arg(long, value_name = "PASSWORD")]
+    other_password: Option<String>,
+    /// The domain of both addresses [default: what stands behind @ in --user, else localhost].
+    #[arg(long)]
+    domain: Option<String>,
+    /// Run only transcripts whose name contains this.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+    filter: String,
+    /// A list of differences that are known, each with its reason: a file, or postfix, dovecot or
+    /// pillarbox. May be given several times.
+    #[arg(long, value_name = "LIST")]
+    expect: Vec<String>,
+    /// Print the names of the transcripts, what each shows, and run nothing.
+    #[arg(long)]
+    list: bool,
+    /// Print one JSON object a line instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// The folder with the transcripts.
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/transcripts"), hide_default_value = true)]
+    transcripts: PathBuf,
+}
+
+/// A server where mail is read, and an account there.
+#[derive(Debug, Args)]
+struct Server {
     /// Where mail is read (port 143).
     #[arg(long, value_name = "HOST:PORT")]
     imap: Option<String>,
@@ -45,41 +81,47 @@ struct Options {
     /// Its password.
     #[arg(long)]
     password: Option<String>,
-    /// A second one; without it, transcripts that need two are not run.
-    #[arg(long, value_name = "NAME")]
-    other_user: Option<String>,
-    /// The second one's password [default: that of the first].
-    #[arg(long, value_name = "PASSWORD")]
-    other_password: Option<String>,
-    /// The domain of both addresses [default: what stands behind @ in --user, else localhost].
-    #[arg(long)]
-    domain: Option<String>,
     /// Begin with STARTTLS wherever it is possible: for servers that take no password in clear.
     /// Certificates are not checked.
     #[arg(long)]
     tls: bool,
-    /// Run only transcripts whose name contains this.
-    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
-    filter: String,
-    /// A list of differences that are known, each with its reason: a file, or postfix, dovecot or
-    /// pillarbox. May be given several times.
-    #[arg(long, value_name = "LIST")]
-    expect: Vec<String>,
     /// Run also what is about Pillarbox's own limits and choices.
     #[arg(long)]
     ours: bool,
-    /// Print the names of the transcripts, what each shows, and run nothing.
-    #[arg(long)]
-    list: bool,
-    /// Print one JSON object a line instead of a table.
-    #[arg(long)]
-    json: bool,
     /// How many seconds an answer may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     patience: u64,
-    /// The folder with the transcripts.
-    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/transcripts"), hide_default_value = true)]
-    transcripts: PathBuf,
+}
+
+/// What else the program does.
+#[derive(Debug, Subcommand)]
+enum Instead {
+    /// Let several IMAP clients do everything at random, and check what each of them is told.
+    ///
+    /// Only mailboxes whose names begin with `stress-` are used; they are deleted before and after.
+    ///
+    /// Exit code 0: nothing is wrong; 1: something is; 2: it could not be run.
+    Stress(Stress),
+}
+
+/// How long, with how many, and from which seed.
+#[derive(Debug, Args)]
+struct Stress {
+    #[command(flatten)]
+    server: Server,
+    /// For how many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    time: u64,
+    /// How many clients.
+    #[arg(long, value_name = "COUNT", default_value_t = 6)]
+    clients: usize,
+    /// What they draw from [default: another one each time].
+    #[arg(long)]
+    seed: Option<u64>,
+    /// For servers that are known to carry out MOVE as COPY and EXPUNGE, as Dovecot does: both of two
+    /// clients may move a message away, and nothing is copied into the mailbox that it comes from.
+    #[arg(long)]
+    moves_are_copies: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -92,11 +134,18 @@ Examples:
   cargo run -p pillarbox-conformance -- --smtp mx.example.org:25 --imaps imap.example.org:993 \\
       --user test1@example.org --other-user test2@example.org --password ... --filter smtp/
 
+  cargo run -p pillarbox-conformance -- stress --imaps imap.example.org:993 \\
+      --user test1@example.org --password ... --time 60
+
 How to write a transcript and how to list a difference: docs/conformance.md";
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    match run(&options) {
+    let ended = match &options.instead {
+        Some(Instead::Stress(stress)) => run_stress(stress),
+        None => run(&options),
+    };
+    match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
@@ -123,6 +172,7 @@ fn run(options: &Options) -> Result<bool, String> {
     if !names.iter().any(|name| name.contains(&options.filter)) {
         return Err(format!("no transcript's name contains {:?}: see --list", options.filter));
     }
+    let target = transcripts_target(options)?;
     let told = |_: &str, outcome: &Outcome| {
         let mark = match outcome {
             Outcome::Passed => '.',
@@ -131,34 +181,59 @@ fn run(options: &Options) -> Result<bool, String> {
         };
         eprint!("{mark}");
     };
-    let outcomes = run_all(&target(options)?, &transcripts, &options.filter, told);
+    let outcomes = run_all(&target, &transcripts, &options.filter, told);
     eprintln!();
     let report = Report::new(outcomes?, &expectations);
     print!("{}", if options.json { report.json() } else { report.table() });
     Ok(report.is_good())
 }
 
-fn target(options: &Options) -> Result<Target, String> {
-    let given = [
+fn transcripts_target(options: &Options) -> Result<Target, String> {
+    let more = [
         ("smtp", &options.smtp),
         ("submission", &options.submission),
         ("submissions", &options.submissions),
-        ("imap", &options.imap),
-        ("imaps", &options.imaps),
     ];
-    let addresses: BTreeMap<_, _> =
-        given.into_iter().filter_map(|(name, address)| Some((name, address.clone()?))).collect();
+    let password = options.other_password.clone().or_else(|| options.server.password.clone());
+    let friend = options.other_user.clone().zip(password);
+    let friend = friend.map(|(login, password)| Person { login, password });
+    target(&options.server, &more, options.domain.clone(), friend)
+}
+
+/// Whether nothing was wrong.
+fn run_stress(options: &Stress) -> Result<bool, String> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seed = options.seed.or_else(|| since.ok().map(|since| since.as_secs())).unwrap_or(1);
+    println!("seed {seed}");
+    let target = target(&options.server, &[], None, None)?;
+    let time = Duration::from_secs(options.time);
+    let mut plan = Plan::new(target, options.clients.max(1), time, seed);
+    plan.moves_are_copies = options.moves_are_copies;
+    let report = stress::run(&plan)?;
+    print!("{report}");
+    Ok(report.violations.is_empty())
+}
+
+/// The server and its people. Without a domain it is what stands behind the first one's `@`.
+fn target(
+    server: &Server,
+    more: &[(&'static str, &Option<String>)],
+    domain: Option<String>,
+    friend: Option<Person>,
+) -> Result<Target, String> {
+    let imap = [("imap", &server.imap), ("imaps", &server.imaps)];
+    let addresses: BTreeMap<_, _> = imap
+        .iter()
+        .chain(more)
+        .filter_map(|(name, address)| Some((*name, (*address).clone()?)))
+        .collect();
     if addresses.is_empty() {
         return Err("name a server: --smtp HOST:PORT, --imap HOST:PORT; --help tells more".into());
     }
-    let user = options.user.clone().ok_or("name an account made for this: --user NAME")?;
-    let password = options.password.clone().ok_or("give its password: --password")?;
+    let user = server.user.clone().ok_or("name an account made for this: --user NAME")?;
+    let password = server.password.clone().ok_or("give its password: --password")?;
     let behind = |name: &str| name.split_once('@').map(|(_, domain)| domain.to_owned());
-    let domain = options.domain.clone().or_else(|| behind(&user));
-    let friend = options.other_user.clone().map(|login| Person {
-        login,
-        password: options.other_password.clone().unwrap_or_else(|| password.clone()),
-    });
+    let domain = domain.or_else(|| behind(&user));
     Ok(Target {
         addresses,
         names: Names {
@@ -166,9 +241,9 @@ fn target(options: &Options) -> Result<Target, String> {
             friend,
             domain: domain.unwrap_or_else(|| "localhost".into()),
         },
-        tls: options.tls,
-        ours: options.ours,
-        patience: Duration::from_secs(options.patience.max(1)),
+        tls: server.tls,
+        ours: server.ours,
+        patience: Duration::from_secs(server.patience.max(1)),
     })
 }
 

@@ -20,6 +20,7 @@ use pillarbox_runtime_std::bodies::Bodies;
 
 use crate::transcript::{Action, Heard, Hearing, Session, Transcript};
 use crate::world::{BEGINNING, Mold, World};
+use crate::zip::Zip;
 
 /// How the client's bytes reach the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,7 @@ pub fn run(mold: &Mold, transcript: &Transcript, cut: Cut, tls: bool) -> Vec<Hea
             }
             Action::Send(bytes) => server.send(step.session, bytes, &mut scissors),
             Action::Tls => server.shake_hands(step.session, mold, &mut scissors),
+            Action::Deflate => server.compress(step.session),
             Action::End => server.end(step.session, &mut scissors),
             Action::Clock(span) => {
                 server.now.moment = server.now.moment + *span;
@@ -126,6 +128,7 @@ struct Link {
     /// Deciphered at the client, and not yet heard.
     heard: Heard,
     client: Option<rustls::ClientConnection>,
+    zip: Option<Zip>,
 }
 
 impl Server {
@@ -150,15 +153,23 @@ impl Server {
             wire: VecDeque::new(),
             heard: Heard::default(),
             client: None,
+            zip: None,
         };
         self.links.insert(session, link);
         self.step(session, Input::Start);
         self.settle();
     }
 
-    /// Sends what the client says, under TLS where it has begun, and waits for all that follows.
+    fn compress(&mut self, session: Session) {
+        self.links.get_mut(&session).unwrap().zip = Some(Zip::new());
+    }
+
+    /// Sends what the client says, compressed and under TLS where those have begun, and waits for
+    /// all that follows.
     fn send(&mut self, session: Session, bytes: &[u8], scissors: &mut Scissors) {
         let link = self.links.get_mut(&session).unwrap();
+        let packed = link.zip.as_mut().map(|zip| zip.pack(bytes));
+        let bytes = packed.as_deref().unwrap_or(bytes);
         let cipher = match &mut link.client {
             None => bytes.to_vec(),
             Some(client) => {
@@ -328,20 +339,28 @@ impl Link {
         let bytes = self.outbox.unsent().to_vec();
         self.outbox.sent(bytes.len());
         let Some(client) = &mut self.client else {
-            self.heard.bytes.extend_from_slice(&bytes);
+            self.hear(&bytes);
             return;
         };
-        let mut left = bytes.as_slice();
+        let (mut left, mut all) = (bytes.as_slice(), Vec::new());
         while !left.is_empty() {
             client.read_tls(&mut left).unwrap();
             // An alert ends the conversation; what came before it counts.
             let alive = client.process_new_packets().is_ok();
             let mut plain = Vec::new();
             let _no_more = client.reader().read_to_end(&mut plain);
-            self.heard.bytes.append(&mut plain);
+            all.append(&mut plain);
             if !alive {
-                return;
+                break;
             }
+        }
+        self.hear(&all);
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        match &mut self.zip {
+            None => self.heard.bytes.extend_from_slice(bytes),
+            Some(zip) => self.heard.bytes.append(&mut zip.unpack(bytes)),
         }
     }
 }

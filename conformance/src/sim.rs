@@ -15,7 +15,7 @@ mod check;
 mod disk;
 mod house;
 mod ledger;
-mod prng;
+pub(crate) mod prng;
 mod reader;
 mod seat;
 mod sender;

@@ -21,6 +21,7 @@ use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopp
 use crate::memory::tls::Twin;
 use crate::transcript::{Action, Heard, Hearing, Session, Transcript};
 use crate::world::{Mold, World};
+use crate::zip::Zip;
 
 /// What drives the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,7 @@ pub fn run(
             }
             Action::Send(bytes) => links.get_mut(&session).unwrap().send(bytes),
             Action::Tls => links.get_mut(&session).unwrap().shake_hands(mold),
+            Action::Deflate => links.get_mut(&session).unwrap().zip = Some(Zip::new()),
             Action::End => links.get_mut(&session).unwrap().end(),
             Action::Clock(_) => panic!("no real clock can be moved"),
         }
@@ -136,6 +138,7 @@ impl Server {
 struct Link {
     stream: TcpStream,
     tls: Option<rustls::ClientConnection>,
+    zip: Option<Zip>,
     /// Come, and not heard yet.
     come: Vec<u8>,
     closed: bool,
@@ -148,7 +151,8 @@ impl Link {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut link = Self { stream, tls: None, come: Vec::new(), closed: false, told: false };
+        let mut link =
+            Self { stream, tls: None, zip: None, come: Vec::new(), closed: false, told: false };
         let twin = Twin::of(protocol, tls);
         if twin.protocol.implicit_tls() {
             link.shake_hands(mold);
@@ -167,6 +171,8 @@ impl Link {
 
     /// Writes; a server that has closed may refuse it.
     fn send(&mut self, bytes: &[u8]) {
+        let packed = self.zip.as_mut().map(|zip| zip.pack(bytes));
+        let bytes = packed.as_deref().unwrap_or(bytes);
         let _maybe_closed = match &mut self.tls {
             None => self.stream.write_all(bytes),
             Some(tls) => rustls::Stream::new(tls, &mut self.stream).write_all(bytes),
@@ -234,7 +240,13 @@ impl Link {
         };
         match read {
             Ok(0) => self.closed = true,
-            Ok(count) => self.come.extend(space.iter().take(count)),
+            Ok(count) => {
+                let come = space.get(..count).unwrap_or_default();
+                match &mut self.zip {
+                    None => self.come.extend_from_slice(come),
+                    Some(zip) => self.come.append(&mut zip.unpack(come)),
+                }
+            }
             Err(error) if is_patience(&error) => return false,
             // A reset, or an end without `close_notify`.
             Err(_) => self.closed = true,

@@ -13,6 +13,8 @@
 //! - `C| ` and `S| ` are bytes as they are, with `\r`, `\n`, `\\` and `\xNN`.
 //! - `C2:`, `S2:` and so on belong to the second session, which connects where it first appears.
 //! - `TLS` (`TLS2`) is a handshake, as after STARTTLS.
+//! - `DEFLATE` (`DEFLATE2`): from here on all is compressed, as after COMPRESS. Such a file is not
+//!   run by address.
 //! - `C. ends`: the client sends nothing more. `S. closed`: the server has closed the connection.
 //! - `+ 5m` (or `30s`) moves the clock; such a file is run in memory only.
 //! - `only: whole`: what it shows depends on how the bytes are cut.
@@ -90,6 +92,8 @@ pub enum Action {
     Send(Vec<u8>),
     /// It shakes hands.
     Tls,
+    /// It compresses from now on.
+    Deflate,
     /// It sends nothing more.
     End,
     /// Time passes.
@@ -270,6 +274,8 @@ impl Transcript {
         let kind = line.chars().next().unwrap_or_default();
         let (kind, rest) = if let Some(rest) = line.strip_prefix("TLS") {
             ('T', rest)
+        } else if let Some(rest) = line.strip_prefix("DEFLATE") {
+            ('D', rest)
         } else {
             (kind, line.get(1..).unwrap_or_default())
         };
@@ -277,6 +283,10 @@ impl Transcript {
         self.open(session)?;
         match (kind, rest) {
             ('T', "") => self.begin(session, Action::Tls, line),
+            ('D', "") => {
+                self.only_here = true;
+                self.begin(session, Action::Deflate, line);
+            }
             ('C', ". ends") => self.begin(session, Action::End, line),
             ('C', rest) => self.send(session, &bytes_of(rest)?, line),
             ('S', _) => {

@@ -125,6 +125,11 @@ fn reencode() {
 }
 
 #[test]
+fn archive() {
+    bounded("archive", 2_000, 300);
+}
+
+#[test]
 fn digest() {
     bounded("digest", 4_000, 400);
 }
@@ -132,6 +137,11 @@ fn digest() {
 #[test]
 fn http() {
     bounded("http", 400, 60);
+}
+
+#[test]
+fn deflate() {
+    bounded("deflate", 1_000, 60);
 }
 
 #[test]
@@ -164,4 +174,6 @@ under_bolero! {
     bolero_reencode: fuzz::reencode::target;
     bolero_digest: fuzz::digest::target;
     bolero_http: fuzz::http::target;
+    bolero_archive: fuzz::archive::target;
+    bolero_deflate: fuzz::deflate::target;
 }

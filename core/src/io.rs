@@ -4,7 +4,7 @@
 use std::fmt;
 
 /// Freed at once when empty, if larger than this: an idle connection keeps no buffer.
-const KEPT_WHEN_EMPTY: usize = 512;
+const KEPT_WHEN_EMPTY: usize = 64;
 
 /// Bytes received and not yet used, up to a fixed limit.
 ///

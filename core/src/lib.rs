@@ -15,6 +15,8 @@
 //! - *runtime*: not here. It moves bytes and carries out [`effect`]s.
 
 pub mod alpn;
+pub mod archive;
+pub mod compression;
 pub mod connection;
 pub mod effect;
 pub mod flow;

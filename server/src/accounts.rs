@@ -45,7 +45,7 @@ pub(crate) async fn carry_out(
 ) -> Result<Answer, String> {
     match request {
         // Answered before it comes here.
-        Request::Metrics => Err("only a running server has metrics".into()),
+        Request::Metrics | Request::HoldBodies => Err("only a running server does that".into()),
         Request::Account { login } => one(&desk, &login).await,
         Request::Accounts { after, secrets } => list(&desk, after, secrets).await,
         Request::Domains { after } => domains(&desk, after).await,

@@ -3,10 +3,12 @@
 mod account;
 mod address;
 mod alias;
+mod backup;
 mod domain;
 mod key;
 mod password;
 mod place;
+mod progress;
 mod table;
 mod transfer;
 
@@ -72,7 +74,11 @@ enum Command {
     Export(transfer::ExportArgs),
     /// Read domains and accounts from a TOML file.
     Import(transfer::ImportArgs),
-    /// Check that the stored mail is whole: run it while no server uses the store.
+    /// Make a copy of all mail and accounts, also while the server runs.
+    Backup(backup::BackupArgs),
+    /// Check that the stored mail, or a backup of it, is whole.
+    ///
+    /// No server may be using it: to check a running server, make a backup and check that.
     Verify(Place),
     /// Print the counters of a running server, in the OpenMetrics text form.
     Metrics(Place),
@@ -165,6 +171,7 @@ fn carry_out(command: Command) -> Result<(), Trouble> {
         Command::Domain(command) => domain::run(command)?,
         Command::Export(args) => transfer::export(&args)?,
         Command::Import(args) => transfer::import(&args)?,
+        Command::Backup(args) => backup::run(&args)?,
         Command::Verify(place) => verify::run(&place.data()?)?,
         Command::Metrics(place) => table::print(&control::metrics(&place.data()?)?)?,
     }

@@ -20,6 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use clerk::{Asked, Inlet};
+use pillarbox_store::Store;
 use wire::{Answer, Reply, Request};
 
 /// What answers requests.
@@ -27,6 +28,8 @@ use wire::{Answer, Reply, Request};
 pub struct Office {
     /// The counters as text: answered at once, whatever else is under way.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Whose bodies are held during a backup.
+    pub store: Arc<Store>,
     /// For all else.
     pub inlet: Arc<Inlet>,
 }
@@ -131,6 +134,7 @@ fn serve(stream: &UnixStream, office: &Office) -> io::Result<()> {
         Ok(Request::Metrics) => {
             return say(stream, &Reply::Ok(Answer::Text((office.metrics)())));
         }
+        Ok(Request::HoldBodies) => return hold_bodies(stream, &office.store),
         Ok(request) => request,
         Err(error) => return say(stream, &Reply::Error(error)),
     };
@@ -143,6 +147,17 @@ fn serve(stream: &UnixStream, office: &Office) -> io::Result<()> {
         }
     }
     say(stream, &Reply::Error("the server is stopping: try again once it has".into()))
+}
+
+/// Until the command goes away, however it does.
+fn hold_bodies(mut stream: &UnixStream, store: &Store) -> io::Result<()> {
+    let _held = store.hold_bodies();
+    say(stream, &Reply::Ok(Answer::Done))?;
+    log::info!("a backup begins");
+    stream.set_read_timeout(None)?;
+    while stream.read(&mut [0; 64])? > 0 {}
+    log::info!("a backup has ended");
+    Ok(())
 }
 
 fn say(mut stream: &UnixStream, reply: &Reply) -> io::Result<()> {
@@ -224,11 +239,15 @@ const STACK_BYTES: usize = if cfg!(debug_assertions) { 1 << 20 } else { 256 << 1
 
 #[cfg(test)]
 mod tests {
+    use pillarbox_store::{Options, Sync};
+
     use super::*;
 
-    fn office() -> Office {
+    fn office(dir: &Path) -> Office {
         let metrics = Arc::new(|| "a 1\nb 2\n".to_owned());
-        Office { metrics, inlet: Arc::default() }
+        let options = Options { sync: Sync::Off, wal_size: 0, ..Options::default() };
+        let store = Arc::new(Store::open(dir, &options).unwrap());
+        Office { metrics, store, inlet: Arc::default() }
     }
 
     fn ask(dir: &Path, request: Request) -> Result<Answer, String> {
@@ -239,7 +258,7 @@ mod tests {
     fn metrics_are_answered_while_nobody_listens() {
         let dir = tempfile::tempdir().unwrap();
         assert!(metrics(dir.path()).unwrap_err().contains("no server answers"));
-        let control = Control::open(dir.path(), office()).unwrap();
+        let control = Control::open(dir.path(), office(dir.path())).unwrap();
         assert_eq!(metrics(dir.path()).unwrap(), "a 1\nb 2\n");
         let mode = fs::metadata(dir.path().join(NAME)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -250,7 +269,7 @@ mod tests {
     #[test]
     fn progress_comes_before_the_answer() {
         let dir = tempfile::tempdir().unwrap();
-        let office = office();
+        let office = office(dir.path());
         let inlet = Arc::clone(&office.inlet);
         let _control = Control::open(dir.path(), office).unwrap();
         let clerk = thread::spawn(move || {
@@ -276,7 +295,7 @@ mod tests {
     #[test]
     fn too_long_and_too_many_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let _control = Control::open(dir.path(), office()).unwrap();
+        let _control = Control::open(dir.path(), office(dir.path())).unwrap();
         let login = "x".repeat(usize::try_from(REQUEST_MAX).unwrap());
         let said = ask(dir.path(), Request::Account { login }).unwrap_err();
         assert!(said.contains("longer than"), "{said}");

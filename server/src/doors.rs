@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use pillarbox_core::alpn;
+use pillarbox_core::compression::Compressing;
 use pillarbox_core::connection::{Connection, Limits as TlsLimits, Security, Session};
 use pillarbox_core::effect::{BoxMachine, Completion, Effect};
 use pillarbox_core::proxy::Behind;
@@ -175,8 +176,9 @@ impl Caller {
         SmtpSession::new(Arc::clone(context), Arc::clone(door), self.peer, self.id, self.full)
     }
 
-    fn imap(self, context: &Arc<Context>, door: &ImapDoor) -> ImapSession {
-        ImapSession::new(Arc::clone(context), door, self.peer, self.id, self.full)
+    fn imap(self, context: &Arc<Context>, door: &ImapDoor) -> Compressing<ImapSession> {
+        let context = Arc::clone(context);
+        Compressing::new(ImapSession::new(context, door, self.peer, self.id, self.full))
     }
 
     fn web(self, context: &Arc<Context>, door: &Arc<WebDoor>) -> WebSession {

@@ -12,9 +12,12 @@ mod fetch;
 mod mailboxes;
 mod modseqs;
 mod open;
+mod outlines;
 pub(crate) mod pins;
 pub(crate) mod recents;
 mod search;
 mod session;
+mod sort;
+mod thread;
 
 pub use session::{ImapDoor, ImapSession};

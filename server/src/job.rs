@@ -5,6 +5,8 @@ use std::sync::mpsc::SyncSender;
 
 use pillarbox_core::effect::{Fault, FaultKind, Hands, Job as IsJob, Lane};
 use pillarbox_core::flow::Desk;
+use pillarbox_core::imap::sort::Sorter;
+use pillarbox_core::imap::thread::{Threader, Threads};
 use pillarbox_core::sasl::Secret;
 use pillarbox_store::{Found, Read, Reader, StoreError, Write, Writer, Written};
 
@@ -26,6 +28,10 @@ pub enum Job {
         /// What is stored; `None` for an account that does not exist.
         argon2id: Option<String>,
     },
+    /// Bring messages into an order.
+    Sort(Sorter),
+    /// Make messages into threads.
+    Thread(Box<Threader>),
     /// Wait for the next command from outside.
     Listen(Arc<Inlet>),
     /// Tell the service manager that the server lives.
@@ -41,6 +47,10 @@ pub enum Answer {
     Found(Result<Found, StoreError>),
     /// To [`Job::Check`].
     Checked(bool),
+    /// To [`Job::Sort`].
+    Sorted(Vec<u32>),
+    /// To [`Job::Thread`].
+    Threaded(Threads),
     /// To [`Job::Listen`]; `None` once nobody listens any more.
     Heard(Option<Asked>),
     /// To [`Job::Report`].
@@ -54,7 +64,7 @@ impl IsJob for Job {
         match self {
             Self::Write(_) => Lane::Write,
             Self::Read(_) | Self::Report(_) => Lane::Read,
-            Self::Check { .. } | Self::Listen(_) => Lane::Work,
+            Self::Check { .. } | Self::Sort(_) | Self::Thread(_) | Self::Listen(_) => Lane::Work,
         }
     }
 }
@@ -103,6 +113,30 @@ pub async fn check(
     }
 }
 
+/// The numbers of messages in their order.
+///
+/// # Errors
+/// Where the hands themselves failed.
+pub async fn sort(desk: &Desk<Job>, sorter: Sorter) -> Result<Vec<u32>, StoreError> {
+    match desk.job("sort", Job::Sort(sorter)).await {
+        Ok(Answer::Sorted(numbers)) => Ok(numbers),
+        Ok(_) => Err(astray("sort")),
+        Err(fault) => Err(StoreError::Fault(fault)),
+    }
+}
+
+/// Messages as threads.
+///
+/// # Errors
+/// Where the hands themselves failed.
+pub async fn thread(desk: &Desk<Job>, threader: Box<Threader>) -> Result<Threads, StoreError> {
+    match desk.job("thread", Job::Thread(threader)).await {
+        Ok(Answer::Threaded(threads)) => Ok(threads),
+        Ok(_) => Err(astray("thread")),
+        Err(fault) => Err(StoreError::Fault(fault)),
+    }
+}
+
 /// A store that answers another question than the one asked: our own mistake, and the end of this
 /// one flow only.
 pub(crate) fn astray(label: &str) -> StoreError {
@@ -138,14 +172,18 @@ impl Hands<Job> for Worker {
                     pulse.report();
                     Answer::Reported
                 }
-                Job::Write(_) | Job::Check { .. } | Job::Listen(_) => {
-                    Answer::Found(Err(astray("read lane")))
-                }
+                Job::Write(_)
+                | Job::Check { .. }
+                | Job::Sort(_)
+                | Job::Thread(_)
+                | Job::Listen(_) => Answer::Found(Err(astray("read lane"))),
             })),
             Self::Checker => answers.extend(jobs.into_iter().map(|job| match job {
                 Job::Check { password, argon2id } => {
                     Answer::Checked(secrets::verify(&password, argon2id.as_deref()))
                 }
+                Job::Sort(sorter) => Answer::Sorted(sorter.sorted()),
+                Job::Thread(threader) => Answer::Threaded(threader.threads()),
                 Job::Listen(inlet) => Answer::Heard(inlet.wait()),
                 Job::Write(_) | Job::Read(_) | Job::Report(_) => {
                     Answer::Found(Err(astray("work lane")))
@@ -162,7 +200,7 @@ fn write_all(writer: &mut Writer, jobs: Vec<Job>, answers: &mut Vec<Answer>) {
         .into_iter()
         .filter_map(|job| match job {
             Job::Write(write) => Some(write),
-            Job::Read(_) | Job::Check { .. } | Job::Listen(_) | Job::Report(_) => None,
+            _ => None,
         })
         .collect();
     if writes.len() == count {

@@ -103,7 +103,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let store = Arc::new(store);
     let crew = crew(&store, writer, config.threads)?;
     let inlet = Arc::new(Inlet::default());
-    let _control = control(&config.data, metrics, &inlet)?;
+    let _control = control(&config.data, metrics, &store, &inlet)?;
     let stopper = Stopper::new();
     let (reload, orders) = sync_channel(1);
     if let Some(certificates) = certificates {
@@ -249,8 +249,14 @@ fn metrics(context: &Arc<Context>, statistics: &Arc<Statistics>) -> Metrics {
     Metrics(Arc::new(move || context.counters.to_text(&statistics.table())))
 }
 
-fn control(dir: &Path, metrics: Metrics, inlet: &Arc<Inlet>) -> Result<Control, String> {
-    let office = Office { metrics: metrics.0, inlet: Arc::clone(inlet) };
+fn control(
+    dir: &Path,
+    metrics: Metrics,
+    store: &Arc<Store>,
+    inlet: &Arc<Inlet>,
+) -> Result<Control, String> {
+    let (store, inlet) = (Arc::clone(store), Arc::clone(inlet));
+    let office = Office { metrics: metrics.0, store, inlet };
     Control::open(dir, office)
         .map_err(|error| format!("cannot make the control socket in {}: {error}", dir.display()))
 }

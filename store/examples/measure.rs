@@ -80,7 +80,7 @@ fn list(dir: &Path) -> Outcome<()> {
     };
     let text = What::Text { each_max: 1 << 16, all_max: 1 << 20 };
     let jobs: [(&str, Read); 5] = [
-        ("select", Read::Select { by, mailbox }),
+        ("select", Read::Select { by, mailbox, since: None }),
         ("facts", messages(by, mailbox, What::Facts)),
         ("digests", messages(by, mailbox, What::Digest)),
         ("text, up to 1 MiB at once", messages(by, mailbox, text)),

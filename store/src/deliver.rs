@@ -1,4 +1,4 @@
-//! How messages come into a mailbox: delivery, APPEND, COPY, MOVE.
+//! How messages come into a mailbox: delivery, COPY, MOVE.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -11,8 +11,8 @@ use crate::mailbox::{self, Mailbox};
 use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
-    AccountId, Appended, Delivered, Flags, Holder, MailboxId, Moved, NewBody, Recipient,
-    StoreError, UidRange, expunge, flags, quota, sql,
+    AccountId, Delivered, Flags, Holder, MailboxId, Moved, NewBody, Recipient, StoreError,
+    UidRange, expunge, flags, quota, sql,
 };
 
 /// One letter into the mailboxes of all recipients. The first that fails fails them all: the
@@ -165,39 +165,6 @@ fn put_one(
     Ok(Delivered { mailbox: place, uid })
 }
 
-/// What APPEND says of its message.
-pub(crate) struct Appending<'a> {
-    pub(crate) flags: Flags,
-    pub(crate) keywords: &'a [String],
-    pub(crate) internaldate: UnixSeconds,
-    pub(crate) now: UnixSeconds,
-    pub(crate) body: &'a NewBody,
-}
-
-/// One message into one mailbox, as a client brings it.
-pub(crate) fn append(
-    conn: &Connection,
-    shared: &Shared,
-    by: AccountId,
-    mailbox: MailboxId,
-    what: &Appending<'_>,
-) -> Result<Appended, StoreError> {
-    check_inline(shared, what.body)?;
-    let mut mailbox = may(conn, Principal::Account(by), Right::Insert, mailbox)?;
-    quota::check(conn, by, shared.options.quota, what.body.size())?;
-    let message = Coming {
-        body: body::put(conn, &shared.bodies, what.body, 1)?,
-        prefix: None,
-        size: what.body.size(),
-        flags: (what.flags & Flags::SYSTEM) | flags::define(conn, mailbox.id, what.keywords)?,
-        internaldate: what.internaldate,
-        saved: what.now,
-    };
-    let uid = insert(conn, &mut mailbox, &message)?;
-    mailbox.save(conn)?;
-    Ok(Appended { uidvalidity: mailbox.status.uidvalidity, uid })
-}
-
 /// Messages of one mailbox into another, or the same; bodies are shared. The copies count against
 /// the quota in full.
 pub(crate) fn copy(
@@ -312,17 +279,21 @@ fn to_copy(
 }
 
 /// A message before it has a UID.
-struct Coming {
-    body: BodyId,
-    prefix: Option<BodyId>,
-    size: u64,
-    flags: Flags,
-    internaldate: UnixSeconds,
-    saved: UnixSeconds,
+pub(crate) struct Coming {
+    pub(crate) body: BodyId,
+    pub(crate) prefix: Option<BodyId>,
+    pub(crate) size: u64,
+    pub(crate) flags: Flags,
+    pub(crate) internaldate: UnixSeconds,
+    pub(crate) saved: UnixSeconds,
 }
 
 /// Gives the message its UID and modification sequence. The mailbox's row is saved by the caller.
-fn insert(conn: &Connection, mailbox: &mut Mailbox, message: &Coming) -> Result<u32, StoreError> {
+pub(crate) fn insert(
+    conn: &Connection,
+    mailbox: &mut Mailbox,
+    message: &Coming,
+) -> Result<u32, StoreError> {
     let uid = mailbox.take_uid()?;
     let modseq = mailbox.take_modseq();
     sql::run(
@@ -345,7 +316,7 @@ fn insert(conn: &Connection, mailbox: &mut Mailbox, message: &Coming) -> Result<
     Ok(uid)
 }
 
-fn check_inline(shared: &Shared, body: &NewBody) -> Result<(), StoreError> {
+pub(crate) fn check_inline(shared: &Shared, body: &NewBody) -> Result<(), StoreError> {
     match body {
         NewBody::Inline(bytes) if bytes.len() > shared.options.inline_max => {
             Err(StoreError::Misuse("a body above inline_max comes as a file"))

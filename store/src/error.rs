@@ -26,6 +26,8 @@ pub enum OpenError {
         /// The version that this program writes.
         known: i64,
     },
+    /// The folder holds a backup that was not finished.
+    Unfinished(PathBuf),
     /// A folder or file could not be made, opened or synced.
     Io(PathBuf, io::Error),
     /// SQLite could not open or migrate the database.
@@ -48,6 +50,11 @@ impl fmt::Display for OpenError {
             Self::Older { found, known } => write!(
                 f,
                 "the store has schema version {found}; start the server once to bring it to {known}"
+            ),
+            Self::Unfinished(dir) => write!(
+                f,
+                "{} holds a backup that was not finished: make another, or remove it",
+                dir.display()
             ),
             Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Database(error) => write!(f, "the database cannot be opened: {error}"),

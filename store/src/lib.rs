@@ -19,7 +19,9 @@ mod account_key;
 mod accounts;
 mod addressee;
 mod alias;
+mod append;
 mod attempts;
+pub mod backup;
 mod body;
 mod changes;
 mod deliver;
@@ -28,6 +30,7 @@ mod directory;
 mod error;
 mod expunge;
 mod flags;
+mod hold;
 mod index;
 mod mailbox;
 mod messages;
@@ -44,6 +47,7 @@ mod store;
 mod sweep;
 mod types;
 pub mod verify;
+mod wake;
 mod write;
 mod writer;
 
@@ -53,6 +57,7 @@ pub use alias::{AliasChange, AliasInfo, AliasSettings, NewAlias};
 pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
 pub use digest::Filler;
 pub use error::{OpenError, StoreError};
+pub use hold::BodiesHold;
 pub use index::Indexer;
 pub use quota::Quota;
 pub use read::{
@@ -66,6 +71,6 @@ pub use types::{
 };
 pub use write::{
     Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Moved, NewAccount,
-    NewAddress, NewBody, Place, Recipient, Write, Written,
+    NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
 };
 pub use writer::Writer;

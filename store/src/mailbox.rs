@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 use crate::rights::{Principal, Right, may};
 use crate::{
     AccountId, Flags, Keyword, MailboxId, MailboxInfo, Place, Selected, Special, Status,
-    StoreError, UidRange, sql,
+    StoreError, UidRange, changes, sql,
 };
 
 /// The name that RFC 9051 §5.1 gives to the mailbox where new mail arrives.
@@ -19,10 +19,12 @@ pub(crate) struct Mailbox {
     pub(crate) status: Status,
     /// The highest UID that was claimed as recent; changed by [`claim`] alone.
     pub(crate) claimed: u32,
+    /// Of what was purged with this modification sequence or a lower one, some is forgotten.
+    pub(crate) forgotten: u64,
 }
 
 impl Mailbox {
-    /// Columns 1 to 9 of the query in [`may`].
+    /// Columns 1 to 10 of the query in [`may`].
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let status = Status {
             uidvalidity: row.get(2)?,
@@ -33,7 +35,12 @@ impl Mailbox {
             deleted: sql::u64_at(row, 7)?,
             bytes: sql::u64_at(row, 8)?,
         };
-        Ok(Self { id: MailboxId(row.get(1)?), status, claimed: row.get(9)? })
+        Ok(Self {
+            id: MailboxId(row.get(1)?),
+            status,
+            claimed: row.get(9)?,
+            forgotten: sql::u64_at(row, 10)?,
+        })
     }
 
     /// The next UID, given once. The highest that 32 bits hold is not given, so that UIDNEXT can
@@ -214,11 +221,13 @@ fn info(row: &Row<'_>) -> rusqlite::Result<MailboxInfo> {
     })
 }
 
-/// What SELECT tells. One scan of the slim rows gives the UIDs and the first unseen one.
+/// What SELECT tells, and what has changed if `since` names this UIDVALIDITY. One scan of the slim
+/// rows gives the UIDs and the first unseen one.
 pub(crate) fn select(
     conn: &Connection,
     by: AccountId,
     mailbox: MailboxId,
+    since: Option<(u32, u64)>,
 ) -> Result<Selected, StoreError> {
     let opened = may(conn, Principal::Account(by), Right::Read, mailbox)?;
     let name =
@@ -236,6 +245,8 @@ pub(crate) fn select(
             first_unseen = Some(uid);
         }
     }
+    let since = since.filter(|(uidvalidity, _)| *uidvalidity == opened.status.uidvalidity);
+    let changes = since.map(|(_, modseq)| changes::of(conn, &opened, modseq)).transpose()?;
     Ok(Selected {
         name: name.ok_or(StoreError::NoSuchMailbox)?,
         status: opened.status,
@@ -243,7 +254,21 @@ pub(crate) fn select(
         uids,
         keywords: keywords(conn, mailbox)?,
         first_unseen,
+        changes,
     })
+}
+
+/// The UIDs in a mailbox, ascending, as runs without gaps.
+pub(crate) fn uids(conn: &Connection, mailbox: MailboxId) -> Result<Vec<UidRange>, StoreError> {
+    let mut uids = Vec::new();
+    let mut statement = conn.prepare_cached(
+        "SELECT uid FROM message WHERE mailbox = ?1 AND expunged = 0 ORDER BY uid",
+    )?;
+    let mut rows = statement.query([mailbox.0])?;
+    while let Some(row) = rows.next()? {
+        UidRange::push(&mut uids, row.get(0)?);
+    }
+    Ok(uids)
 }
 
 /// The keywords of a mailbox, by ascending bit.

@@ -44,7 +44,11 @@ pub(crate) fn list(
             What::Facts => page.add_facts(conn, mailbox, range, asked.also_expunged)?,
             What::Digest => page.add_digests(conn, mailbox, range, asked.also_expunged)?,
             What::Text { each_max, all_max } => {
-                let limits = Limits { each_max, all_max };
+                let limits = Limits { each_max, all_max, starts: false };
+                page.add_texts(conn, bodies, mailbox, range, asked.also_expunged, limits)?
+            }
+            What::Start { bytes_max, all_max } => {
+                let limits = Limits { each_max: bytes_max, all_max, starts: true };
                 page.add_texts(conn, bodies, mailbox, range, asked.also_expunged, limits)?
             }
         };
@@ -67,6 +71,8 @@ struct Page {
 struct Limits {
     each_max: u64,
     all_max: u64,
+    /// Whether larger ones come with their beginning.
+    starts: bool,
 }
 
 impl Page {
@@ -131,14 +137,23 @@ impl Page {
         ])?;
         while let Some(row) = rows.next()? {
             let facts = facts(row)?;
-            let wanted = facts.size <= limits.each_max;
-            let bytes = self.bytes.saturating_add(if wanted { facts.size } else { 0 });
+            let whole = facts.size <= limits.each_max;
+            let wanted = if whole || limits.starts { facts.size.min(limits.each_max) } else { 0 };
+            let bytes = self.bytes.saturating_add(wanted);
             let len = self.found.messages.len();
             if len >= self.count_max || (len > 0 && bytes > limits.all_max) {
                 return Ok(true);
             }
             self.bytes = bytes;
-            let text = if wanted { Some(text(conn, bodies, row, facts.size)?) } else { None };
+            let text = match (whole, limits.starts) {
+                (true, _) => Some(text(conn, bodies, row, facts.size)?),
+                (false, true) => {
+                    let count = usize::try_from(wanted).unwrap_or(usize::MAX);
+                    let piece = Piece { uid: facts.uid, offset: 0, count, also_expunged };
+                    Some(piece_of(conn, bodies, mailbox, &piece)?)
+                }
+                (false, false) => None,
+            };
             self.found.messages.push(Message { facts, text, digest: digest(row, 9)? });
         }
         Ok(false)
@@ -211,6 +226,16 @@ pub(crate) fn bytes(
     piece: &Piece,
 ) -> Result<Vec<u8>, StoreError> {
     may(conn, Principal::Account(by), Right::Read, mailbox)?;
+    piece_of(conn, bodies, mailbox, piece)
+}
+
+/// The same for somebody who may.
+fn piece_of(
+    conn: &Connection,
+    bodies: &Path,
+    mailbox: MailboxId,
+    piece: &Piece,
+) -> Result<Vec<u8>, StoreError> {
     let found = sql::first(
         conn,
         "SELECT m.size, m.body, m.prefix, p.size FROM message m \

@@ -92,6 +92,8 @@ pub enum Read {
         by: AccountId,
         /// Which.
         mailbox: MailboxId,
+        /// UIDVALIDITY and modification sequence up to which the asker knows the mailbox.
+        since: Option<(u32, u64)>,
     },
     /// What STATUS tells. Answer: [`Found::Status`].
     Status {
@@ -217,6 +219,13 @@ pub enum What {
         each_max: u64,
         /// The answer ends before the message with which it would hold more bytes than this; one
         /// message is always given.
+        all_max: u64,
+    },
+    /// Facts, and the first bytes of each message: mostly all of its header.
+    Start {
+        /// How many bytes, where the message has as many.
+        bytes_max: u64,
+        /// As of [`Text`](Self::Text).
         all_max: u64,
     },
 }
@@ -365,6 +374,8 @@ pub struct Selected {
     pub keywords: Vec<Keyword>,
     /// The lowest UID without `\Seen`.
     pub first_unseen: Option<u32>,
+    /// What has changed since the asker was there, if it knows this UIDVALIDITY.
+    pub changes: Option<Changes>,
 }
 
 /// What happened in a mailbox after a modification sequence. Applied to what was known at that
@@ -377,8 +388,9 @@ pub struct Changes {
     pub new: Vec<FlagState>,
     /// Messages that were there and have other flags now, ascending.
     pub changed: Vec<FlagState>,
-    /// Messages that went, ascending. Some may be unknown to the asker: those that came and went
-    /// since, once they are purged.
+    /// Messages that went, ascending. Some may be unknown to the asker, or known to be gone: those
+    /// that came and went since, once they are purged; and all that ever went, where the asker was
+    /// away for longer than is remembered.
     pub vanished: Vec<UidRange>,
     /// All keywords of the mailbox, by ascending bit: new flags may need new names.
     pub keywords: Vec<Keyword>,

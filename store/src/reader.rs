@@ -53,8 +53,8 @@ impl Reader {
             }
             Read::Mailboxes { account } => mailboxes(&snapshot, account),
             Read::MailboxByName { account, name } => mailbox_by_name(&snapshot, account, &name),
-            Read::Select { by, mailbox } => {
-                mailbox::select(&snapshot, by, mailbox).map(Found::Selected)
+            Read::Select { by, mailbox, since } => {
+                mailbox::select(&snapshot, by, mailbox, since).map(Found::Selected)
             }
             Read::Subscriptions { account } => {
                 names::subscriptions(&snapshot, account).map(Found::Subscriptions)

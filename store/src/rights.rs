@@ -69,4 +69,4 @@ pub(crate) fn may(
 }
 
 const SELECT: &str = "SELECT account, id, uidvalidity, uidnext, highestmodseq, messages, unseen, \
-                      deleted, bytes, claimed FROM mailbox WHERE id = ?1";
+                      deleted, bytes, claimed, forgotten FROM mailbox WHERE id = ?1";

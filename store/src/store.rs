@@ -17,9 +17,10 @@ use pillarbox_core::effect::{Fault, FaultKind, Handle};
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME};
 
+use crate::hold::{BodiesHold, Held};
 use crate::index::INDEX;
 use crate::index::find::Index;
-use crate::{Filler, Indexer, OpenError, Reader, StoreError, Writer, schema, sweep};
+use crate::{Filler, Indexer, OpenError, Reader, StoreError, Writer, backup, schema, sweep, wake};
 
 /// How a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,9 @@ pub struct Options {
     /// The most mailboxes that one account can have, and the most names that it can subscribe to:
     /// LIST and LSUB look at all of them at once.
     pub mailboxes_max: u32,
+    /// How many runs of expunged UIDs are remembered for each mailbox. Somebody who was away for
+    /// longer is told of more than is needed (RFC 7162 §5.3).
+    pub tombstones_max: u32,
     /// How many bytes of messages an account may have that has no quota of its own; `None`: any
     /// number.
     pub quota: Option<u64>,
@@ -51,6 +55,7 @@ impl Default for Options {
             inline_max: 64 * 1024,
             sync: Sync::Full,
             mailboxes_max: 10_000,
+            tombstones_max: 10_000,
             quota: None,
             page_size: 8192,
             cache_kib: 1024,
@@ -87,11 +92,15 @@ pub(crate) struct Shared {
     _lock: File,
     /// Why nothing more is written.
     broken: OnceLock<Fault>,
+    /// Whether files of bodies must stay.
+    pub(crate) held: Held,
 }
 
 impl Store {
     /// Opens the store in `dir`, which is made if absent. Takes the lock, brings the schema to
-    /// this program's version, and sweeps what a crash left behind.
+    /// this program's version, and sweeps what a crash left behind. A copy that
+    /// [`backup`](crate::backup) made becomes the store itself by this: from then on nothing is
+    /// given the UIDs and numbers that may have been given after the copy was made.
     ///
     /// # Errors
     ///
@@ -101,8 +110,10 @@ impl Store {
         make_folder(dir)?;
         make_folder(&bodies)?;
         let lock = take_lock(dir)?;
+        backup::refuse_unfinished(dir)?;
         let mut conn = create(dir, options)?;
         schema::migrate(&mut conn)?;
+        wake::wake(&mut conn)?;
         sweep::sweep(&conn, &bodies)?;
         lengthen_wal(&dir.join(WAL), options.wal_size)?;
         sync_folder(dir)?;
@@ -112,6 +123,7 @@ impl Store {
             options: options.clone(),
             _lock: lock,
             broken: OnceLock::new(),
+            held: Held::default(),
         };
         Ok(Self { shared: Arc::new(shared), keeper: Mutex::new(conn) })
     }
@@ -167,6 +179,13 @@ impl Store {
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         let ask = "SELECT login_secret FROM meta";
         Ok(keeper.query_row(ask, [], |row| row.get::<_, [u8; 32]>(0))?)
+    }
+
+    /// Keeps the files of bodies, also of those that go meanwhile, until what is returned is
+    /// dropped: for a [`backup`](crate::backup) by another process.
+    #[must_use]
+    pub fn hold_bodies(&self) -> BodiesHold {
+        BodiesHold::new(Arc::clone(&self.shared))
     }
 
     /// The folder where large bodies lie; [`body_path`] tells the file.
@@ -326,7 +345,7 @@ pub fn make_folder(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn sync_folder(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn sync_folder(path: &Path) -> Result<(), OpenError> {
     File::open(path)
         .and_then(|folder| folder.sync_all())
         .map_err(|error| OpenError::Io(path.to_owned(), error))

@@ -11,7 +11,7 @@ use pillarbox_core::imap::name::MailboxName;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::store::{BODIES, DATABASE, take_lock};
-use crate::{OpenError, StoreError, body_path, schema, sql, sweep};
+use crate::{OpenError, StoreError, backup, body_path, schema, sql, sweep};
 
 /// Something that is not as it should be. Reads as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +118,7 @@ impl fmt::Display for Finding {
 /// [`OpenError::Older`].
 pub fn verify(dir: &Path, report: &mut dyn FnMut(Finding)) -> Result<(), OpenError> {
     let _lock = take_lock(dir)?;
+    backup::refuse_unfinished(dir)?;
     // Not read-only: after a crash the WAL has to be read first, which writes its index.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(dir.join(DATABASE), flags)?;

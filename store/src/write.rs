@@ -171,22 +171,20 @@ pub enum Write {
         /// When it was received: INTERNALDATE.
         received: UnixSeconds,
     },
-    /// IMAP's APPEND. Answer: [`Written::Appended`].
+    /// IMAP's APPEND (RFC 3502: all of them or none) and REPLACE. Answer: [`Written::Appended`], or
+    /// the error [`NoSuchMessage`](crate::StoreError::NoSuchMessage) where the one to be replaced is
+    /// not there.
     Append {
         /// Who does it.
         by: AccountId,
         /// Where.
         mailbox: MailboxId,
-        /// System flags; other bits are ignored.
-        flags: Flags,
-        /// Keywords by name.
-        keywords: Vec<String>,
-        /// As the client wishes.
-        internaldate: UnixSeconds,
+        /// At least one. They get UIDs that follow each other.
+        messages: Vec<NewMessage>,
+        /// The one that is taken out of its mailbox for it.
+        replaces: Option<Replaced>,
         /// The present (SAVEDATE, RFC 8514).
         now: UnixSeconds,
-        /// The message.
-        body: NewBody,
     },
     /// IMAP's COPY (RFC 9051 §6.4.7): the copies share the bodies and keep flags, keywords and
     /// INTERNALDATE. Answer: [`Written::Copied`].
@@ -352,6 +350,28 @@ pub struct NewAddress {
     pub account: String,
 }
 
+/// A message that a client brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// System flags; other bits are ignored.
+    pub flags: Flags,
+    /// Keywords by name.
+    pub keywords: Vec<String>,
+    /// As the client wishes.
+    pub internaldate: UnixSeconds,
+    /// The message.
+    pub body: NewBody,
+}
+
+/// A message whose place another takes (RFC 8508).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaced {
+    /// Where it is; not necessarily where the other goes.
+    pub mailbox: MailboxId,
+    /// Which one.
+    pub uid: u32,
+}
+
 /// For whom a letter is, and what stands in front of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Recipient {
@@ -430,7 +450,7 @@ pub enum Written {
     /// What became of each recipient, in their order. `None`: a member of an alias that has it
     /// already.
     DeliveredEach(Vec<Result<Option<Delivered>, StoreError>>),
-    /// Where the message went.
+    /// Where the messages went.
     Appended(Appended),
     /// The copies' UIDVALIDITY, and pairs of UIDs: the original's and the copy's
     /// (COPYUID, RFC 4315 §3).
@@ -469,13 +489,15 @@ pub struct Delivered {
     pub uid: u32,
 }
 
-/// One message appended (APPENDUID, RFC 4315 §3).
+/// Messages appended (APPENDUID, RFC 4315 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
     /// The mailbox's UIDVALIDITY.
     pub uidvalidity: u32,
-    /// The message's UID.
-    pub uid: u32,
+    /// The messages' UIDs, in their order.
+    pub uids: UidRange,
+    /// The modification sequence with which the replaced one was taken out.
+    pub removed: Option<u64>,
 }
 
 /// The outcome of [`Write::Move`] (COPYUID, RFC 4315 §3).
@@ -557,8 +579,8 @@ impl fmt::Debug for Write {
             Self::Deliver { recipients, body, .. } | Self::DeliverEach { recipients, body, .. } => {
                 write!(f, "Deliver({} bytes to {})", body.size(), recipients.len())
             }
-            Self::Append { mailbox, body, .. } => {
-                write!(f, "Append({} bytes to {})", body.size(), mailbox.0)
+            Self::Append { mailbox, messages, .. } => {
+                write!(f, "Append({} messages to {})", messages.len(), mailbox.0)
             }
             Self::Copy { from, to, .. } => write!(f, "Copy({} to {})", from.0, to.0),
             Self::Move { from, to, .. } => write!(f, "Move({} to {})", from.0, to.0),

@@ -1,20 +1,18 @@
 //! Carries out changes: what waits becomes one durable transaction.
 
-use std::fs;
-use std::io;
 use std::sync::Arc;
 
 use pillarbox_core::effect::{Fault, FaultKind, Handle};
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME};
 
-use crate::deliver::{self, Appending};
+use crate::append::{self, Appending};
 use crate::flags::{self, Flagging};
 use crate::names::Names;
-use crate::store::{Shared, body_path};
+use crate::store::Shared;
 use crate::{
-    StoreError, Write, Written, account_key, accounts, alias, attempts, directory, expunge,
-    mailbox, quota, removal, sql,
+    MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts, changes,
+    deliver, directory, expunge, hold, mailbox, quota, removal, sql,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -53,7 +51,8 @@ impl Writer {
         };
         match outcome {
             Ok(answers) => {
-                self.remove_files(&gone);
+                // After the commit only: a file removed before could be named again by a rollback.
+                hold::remove(&self.shared, gone);
                 self.look_at_wal();
                 answers
             }
@@ -126,15 +125,9 @@ impl Writer {
                 deliver::deliver_each(conn, &self.shared, recipients, body, *received)
                     .map(Written::DeliveredEach)
             }
-            Write::Append { by, mailbox, flags, keywords, internaldate, now, body } => {
-                let what = Appending {
-                    flags: *flags,
-                    keywords,
-                    internaldate: *internaldate,
-                    now: *now,
-                    body,
-                };
-                deliver::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
+            Write::Append { by, mailbox, messages, replaces, now } => {
+                let what = Appending { messages, replaces: *replaces, now: *now };
+                append::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
             }
             Write::Copy { by, from, uids, to, now } => {
                 deliver::copy(conn, &self.shared, *by, *from, uids, *to, *now)
@@ -156,7 +149,7 @@ impl Writer {
                 expunge::expunge(conn, *by, *mailbox, uids.as_deref()).map(Written::Expunged)
             }
             Write::Purge { mailbox, up_to_modseq } => {
-                expunge::purge(conn, *mailbox, *up_to_modseq, gone).map(Written::Purged)
+                self.purge(*mailbox, *up_to_modseq, gone).map(Written::Purged)
             }
             Write::Claim { by, mailbox, up_to } => {
                 mailbox::claim(conn, *by, *mailbox, *up_to).map(|()| Written::Done)
@@ -252,6 +245,18 @@ impl Writer {
         }
     }
 
+    /// Expunged messages go; and what is remembered of those that went long ago.
+    fn purge(
+        &self,
+        mailbox: MailboxId,
+        up_to_modseq: u64,
+        gone: &mut Vec<Handle>,
+    ) -> Result<u64, StoreError> {
+        let purged = expunge::purge(&self.conn, mailbox, up_to_modseq, gone)?;
+        changes::forget(&self.conn, mailbox, self.shared.options.tombstones_max)?;
+        Ok(purged)
+    }
+
     /// What is done to mailboxes by their names.
     fn carry_out_naming(&self, job: &Write, gone: &mut Vec<Handle>) -> Result<Written, StoreError> {
         let most = self.shared.options.mailboxes_max;
@@ -268,18 +273,6 @@ impl Writer {
                 of(*by).subscribe(name, *on).map(|()| Written::Done)
             }
             _ => Err(StoreError::Misuse("no job that names a mailbox")),
-        }
-    }
-
-    /// After the commit only: a file removed before could be named again by a rollback. One that
-    /// cannot be removed is swept at the next start.
-    fn remove_files(&self, gone: &[Handle]) {
-        for handle in gone {
-            if let Err(error) = fs::remove_file(body_path(&self.shared.bodies, *handle))
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                log::warn!(handle:% = handle, error:% = error; "a body's file could not be removed");
-            }
         }
     }
 

@@ -344,6 +344,27 @@ impl Session {
         }))
     }
 
+    /// Writes what a client says.
+    pub fn say(&mut self, bytes: &[u8]) {
+        self.link.send(bytes);
+    }
+
+    /// Waits until the server begins to say something, but no longer than this.
+    ///
+    /// # Errors
+    /// It never will again.
+    pub fn speaks(&mut self, wait: Duration) -> Result<bool, String> {
+        self.link.comes(Instant::now() + wait).map_err(|silence| silence.to_string())
+    }
+
+    /// The next response, and its first line to be shown.
+    ///
+    /// # Errors
+    /// Why there was none in time, or what is wrong with it.
+    pub fn hears(&mut self) -> Result<(Response, String), String> {
+        self.response(self.until())
+    }
+
     /// One response, and its first line to be shown.
     fn response(&mut self, until: Instant) -> Result<(Response, String), String> {
         let why = |silence: Silence| silence.to_string();

@@ -33,13 +33,13 @@ impl Keeper {
             server: Server::default(),
             patience: target.patience,
         };
-        let clear = target.addresses.get("imap").map(|address| (address, false));
-        let secured = target.addresses.get("imaps").map(|address| (address, true));
-        let Some((address, implicit)) = clear.or(secured) else { return Ok(keeper) };
+        if place(target).is_none() {
+            return Ok(keeper);
+        }
         let people = [(false, Some(&target.names.user)), (true, target.names.friend.as_ref())];
         for (is_friend, person) in people {
             let Some(person) = person else { continue };
-            let mut session = connect(target, address, implicit)?;
+            let mut session = connect(target)?;
             keeper.server.capabilities.extend(capabilities(&mut session)?);
             login(&mut session, person)?;
             keeper.server.capabilities.extend(capabilities(&mut session)?);
@@ -113,7 +113,19 @@ impl Keeper {
     }
 }
 
-fn connect(target: &Target, address: &str, implicit: bool) -> Result<Session, String> {
+/// Where IMAP is spoken, and whether TLS comes with the first byte.
+fn place(target: &Target) -> Option<(&str, bool)> {
+    let clear = target.addresses.get("imap").map(|address| (address.as_str(), false));
+    let secured = target.addresses.get("imaps").map(|address| (address.as_str(), true));
+    clear.or(secured)
+}
+
+/// A session that has greeted, under TLS where that is wanted.
+///
+/// # Errors
+/// Why there is none.
+pub(crate) fn connect(target: &Target) -> Result<Session, String> {
+    let (address, implicit) = place(target).ok_or("no address for IMAP: --imap, --imaps")?;
     let link = Link::open(address, target.patience)?;
     let mut session = Session::new(link, target.patience, Server::default());
     let why = |end| format!("{address}: {end:?}");
@@ -127,7 +139,11 @@ fn connect(target: &Target, address: &str, implicit: bool) -> Result<Session, St
     Ok(session)
 }
 
-fn login(session: &mut Session, person: &Person) -> Result<(), String> {
+/// Logs somebody in.
+///
+/// # Errors
+/// They are refused.
+pub(crate) fn login(session: &mut Session, person: &Person) -> Result<(), String> {
     let command = format!("LOGIN {} {}", quoted(&person.login), quoted(&person.password));
     let answer = session.ask("k", &command)?;
     if is_ok(&answer) {
@@ -140,7 +156,11 @@ fn login(session: &mut Session, person: &Person) -> Result<(), String> {
     ))
 }
 
-fn capabilities(session: &mut Session) -> Result<Capabilities, String> {
+/// What is announced now.
+///
+/// # Errors
+/// There was no answer.
+pub(crate) fn capabilities(session: &mut Session) -> Result<Capabilities, String> {
     let answer = session.ask("k", "CAPABILITY")?;
     Ok(answer.iter().flat_map(|response| data(response, "CAPABILITY")).map(Value::text).collect())
 }
@@ -205,7 +225,8 @@ fn is_ok(answer: &[Response]) -> bool {
     matches!(answer.last(), Some(Response::Status { kind, .. }) if kind == "OK")
 }
 
-fn quoted(text: &str) -> String {
+/// A quoted string.
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 

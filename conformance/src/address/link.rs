@@ -96,6 +96,21 @@ impl Link {
         Ok(self.come.drain(..count).collect())
     }
 
+    /// Waits until something has come that was not taken yet, but no longer than this.
+    ///
+    /// # Errors
+    /// Why nothing will come any more.
+    pub fn comes(&mut self, until: Instant) -> Result<bool, Silence> {
+        if !self.come.is_empty() {
+            return Ok(true);
+        }
+        match self.more(until) {
+            Ok(()) => Ok(true),
+            Err(Silence::Patience) => Ok(false),
+            Err(why) => Err(why),
+        }
+    }
+
     /// Whether the server closes the connection in time. What it says before is thrown away.
     pub fn closes(&mut self, until: Instant) -> bool {
         loop {

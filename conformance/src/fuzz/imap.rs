@@ -29,6 +29,13 @@ pub const WORDS: &[&str] = &[
     "c SELECT INBOX\r\n",
     "\r\n",
     "d NOOP\r\n",
+    "v ENABLE QRESYNC\r\n",
+    "v ENABLE IMAP4rev2\r\n",
+    "v CREATE \"B\u{fc}cher/A&B\"\r\n",
+    "w SELECT INBOX (QRESYNC (7 9 1:5,3 (1,3:4 2,5:9)) CONDSTORE)\r\n",
+    "x UID FETCH 1:* (FLAGS) (CHANGEDSINCE 5 VANISHED)\r\n",
+    "y STORE 1 (UNCHANGEDSINCE 5) FLAGS ()\r\n",
+    "z SEARCH MODSEQ \"/flags/x\" all 5\r\n",
     "e IDLE\r\n",
     "DONE\r\n",
     "f APPEND INBOX {5+}\r\nhello\r\n",
@@ -40,9 +47,15 @@ pub const WORDS: &[&str] = &[
     "i FETCH 1 (BINARY[1]<0.10> BINARY.PEEK[] BINARY.SIZE[1.2])\r\n",
     "g APPEND INBOX ~{5+}\r\na\0b\0c\r\n",
     "~",
+    "g APPEND INBOX {3+}\r\nabc (\\Seen) ~{2+}\r\n\0\n {0+}\r\n\r\n",
+    "g REPLACE 1 INBOX (\\Draft) {3+}\r\nabc\r\n",
+    "g UID REPLACE * Drafts {4}\r\nabcd {3+}\r\nabc\r\n",
+    "REPLACE 1 ",
     "j SEARCH OR SEEN (NOT UID 1:3)\r\n",
     "j SEARCH RETURN (MIN COUNT) ALL\r\n",
     "j UID SEARCH RETURN (SAVE) NOT $\r\n",
+    "j SORT RETURN (ALL) (SUBJECT REVERSE DATE) UTF-8 ALL\r\n",
+    "j UID THREAD REFERENCES UTF-8 ALL\r\n",
     "k STORE 1 +FLAGS.SILENT (\\Deleted $x)\r\n",
     "l UID FETCH *:1 ALL\r\n",
     "m LIST \"\" \"*\"\r\n",
@@ -147,12 +160,14 @@ struct Owner {
 impl Owner {
     fn act(&mut self, server: &mut Server, event: &Event<'_>, out: &mut Outbox) {
         match event {
-            Event::AppendData(_) | Event::AppendEnd => {}
+            Event::AppendData(_) | Event::AppendNext(_) | Event::AppendEnd => {}
             Event::AuthResponse(bytes) => self.events.push(format!("response {bytes:?}")),
             event => self.events.push(format!("{event:?}")),
         }
-        let streams =
-            matches!(event, Event::AppendData(_) | Event::AppendEnd | Event::Abandoned(_));
+        let streams = matches!(
+            event,
+            Event::AppendData(_) | Event::AppendNext(_) | Event::AppendEnd | Event::Abandoned(_)
+        );
         assert!(self.message.is_none() || streams, "a command within a message");
         let ok = Done::ok("done");
         let done = match event {
@@ -165,7 +180,10 @@ impl Owner {
                 server.finish(&Done::no("no such mailbox"), out)
             }
             Event::AppendBegin(append) => {
-                assert!(append.size <= APPEND_MAX.into(), "a message above the limit is offered");
+                assert!(
+                    append.message.size <= APPEND_MAX.into(),
+                    "a message above the limit is offered"
+                );
                 if append.mailbox.as_str() == "INBOX" {
                     self.message = Some(Vec::new());
                     server.accept_append(out)
@@ -180,13 +198,22 @@ impl Owner {
                 assert!(message.len() <= APPEND_MAX as usize, "a message grows above the limit");
                 Ok(())
             }
+            Event::AppendNext(next) => {
+                assert!(next.size <= APPEND_MAX.into(), "a message above the limit is offered");
+                let message = self.message.replace(Vec::new()).expect("one after none");
+                self.events.push(format!("message {}, {next:?}", message.escape_ascii()));
+                server.accept_append(out)
+            }
             Event::AppendEnd => {
                 let message = self.message.take().expect("the end of what never began");
                 self.events.push(format!("message {}", message.escape_ascii()));
                 server.finish(&ok, out)
             }
             Event::Abandoned(verb) => {
-                assert!([Verb::Append, Verb::Authenticate, Verb::Idle].contains(verb));
+                assert!(
+                    [Verb::Append, Verb::Replace, Verb::UidReplace, Verb::Authenticate, Verb::Idle]
+                        .contains(verb)
+                );
                 self.message = None;
                 Ok(())
             }

@@ -7,10 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::flags::{FlagBits, FlagNames};
 use super::grammar::{
-    Day, FetchModifiers, Field, FlagRef, Item, Key, ListOptions, Numbers, Partial, Request,
-    SearchReturn, Section, SectionText, SelectParams, StatusItem, StoreMode, Text, Which,
+    self, Algorithm, Criterion, Day, FetchModifiers, Field, FlagRef, Item, Key, ListOptions,
+    Numbers, Partial, Request, SearchReturn, Section, SectionText, SelectParams, StatusItem,
+    StoreMode, Text, Which,
 };
-use super::name::{ListPattern, MailboxName, NameError};
+use super::name::{ListPattern, MailboxName, NameError, Spelling};
 use crate::UnixSeconds;
 
 pub use super::verb::Verb;
@@ -24,6 +25,8 @@ pub enum Command {
     Noop,
     /// Finish with OK, then begin TLS.
     StartTls,
+    /// Finish with OK, then compress all that follows (RFC 4978).
+    Compress,
     /// Log in with a password.
     Login {
         /// The user's name.
@@ -119,6 +122,27 @@ pub enum Command {
         /// (RFC 5182 §2.1).
         key: Result<SearchKey, UnknownCharset>,
     },
+    /// Tell which messages satisfy the key, in an order.
+    Sort {
+        /// Whether UIDs are to be told.
+        uid: bool,
+        /// As of [`Search`](Self::Search); `None` for a plain
+        /// [`sort`](super::response::sort).
+        returns: Option<Vec<SearchReturn>>,
+        /// By what they are sorted, each key once, the first first; at least one.
+        criteria: Vec<Criterion>,
+        /// As of [`Search`](Self::Search).
+        key: Result<SearchKey, UnknownCharset>,
+    },
+    /// Tell which messages satisfy the key, as threads.
+    Thread {
+        /// Whether UIDs are to be told.
+        uid: bool,
+        /// How messages become threads.
+        algorithm: Algorithm,
+        /// As of [`Search`](Self::Search).
+        key: Result<SearchKey, UnknownCharset>,
+    },
     /// Tell something of messages.
     Fetch {
         /// Which messages.
@@ -146,12 +170,13 @@ pub enum Command {
 }
 
 impl Command {
-    /// The owned form of what was read. What the machine answers alone, and APPEND, have none:
-    /// `None`.
+    /// The owned form of what was read, with names of mailboxes in this spelling. What the machine
+    /// answers alone, and APPEND, have none: `None`.
     ///
     /// # Errors
     /// What cannot be done with a command that is well formed.
-    pub fn from_request(request: Request<'_>) -> Result<Option<Self>, Refusal> {
+    pub fn from_request(request: Request<'_>, spelling: Spelling) -> Result<Option<Self>, Refusal> {
+        let mailbox_name = |sent: &Text<'_>| MailboxName::read(sent, spelling);
         Ok(Some(match request {
             Request::Plain(verb) => return Ok(Self::plain(verb)),
             Request::Append { .. } | Request::Enable(_) => return Ok(None),
@@ -163,42 +188,43 @@ impl Command {
                 initial: initial.map(Initial::read).transpose()?,
             },
             Request::List { reference, patterns, options } => {
-                let read = |pattern: &Text<'_>| ListPattern::read(&reference, pattern);
+                let read = |pattern: &Text<'_>| ListPattern::read(&reference, pattern, spelling);
                 let patterns = patterns.iter().map(read).collect::<Result<_, _>>()?;
                 Self::List { patterns, options }
             }
             Request::Lsub(reference, pattern) => {
-                Self::Lsub(ListPattern::read(&reference, &pattern)?)
+                Self::Lsub(ListPattern::read(&reference, &pattern, spelling)?)
             }
-            Request::Create(name) => Self::Create(MailboxName::read_new(&name)?),
-            Request::Delete(name) => Self::Delete(MailboxName::read(&name)?),
-            Request::Rename(from, to) => {
-                Self::Rename { from: MailboxName::read(&from)?, to: MailboxName::read_new(&to)? }
-            }
-            Request::Subscribe(name, on) => {
-                Self::Subscribe { mailbox: MailboxName::read(&name)?, on }
-            }
+            Request::Create(name) => Self::Create(MailboxName::read_new(&name, spelling)?),
+            Request::Delete(name) => Self::Delete(mailbox_name(&name)?),
+            Request::Rename(from, to) => Self::Rename {
+                from: mailbox_name(&from)?,
+                to: MailboxName::read_new(&to, spelling)?,
+            },
+            Request::Subscribe(name, on) => Self::Subscribe { mailbox: mailbox_name(&name)?, on },
             Request::Status(mailbox, items) => {
-                Self::Status { mailbox: MailboxName::read(&mailbox)?, items }
+                Self::Status { mailbox: mailbox_name(&mailbox)?, items }
             }
             Request::Select { mailbox, read_only, params } => {
-                Self::Select { mailbox: MailboxName::read(&mailbox)?, read_only, params }
+                Self::Select { mailbox: mailbox_name(&mailbox)?, read_only, params }
             }
             Request::Copy { uid, set, mailbox } => Self::Copy {
                 set: MessageSet { uid, numbers: set },
-                mailbox: MailboxName::read(&mailbox)?,
+                mailbox: mailbox_name(&mailbox)?,
             },
             Request::Move { uid, set, mailbox } => Self::Move {
                 set: MessageSet { uid, numbers: set },
-                mailbox: MailboxName::read(&mailbox)?,
+                mailbox: mailbox_name(&mailbox)?,
             },
             Request::UidExpunge(set) => Self::UidExpunge(MessageSet { uid: true, numbers: set }),
             Request::Search { uid, returns, charset, key } => {
-                let key = match charset {
-                    Some(name) if !known_charset(&name) => Err(UnknownCharset),
-                    _ => SearchKey::own(key),
-                };
-                Self::Search { uid, returns, key }
+                Self::Search { uid, returns, key: SearchKey::read(charset.as_deref(), key) }
+            }
+            Request::Sort { uid, returns, criteria, charset, key } => {
+                Self::Sort { uid, returns, criteria, key: SearchKey::read(Some(&charset), key) }
+            }
+            Request::Thread { uid, algorithm, charset, key } => {
+                Self::Thread { uid, algorithm, key: SearchKey::read(Some(&charset), key) }
             }
             Request::Fetch { uid, set, items, modifiers } => {
                 let items = own_items(items, uid, modifiers.changed_since.is_some());
@@ -230,11 +256,22 @@ impl Command {
         }
     }
 
+    /// Whether it may be given only after ENABLE QRESYNC (RFC 7162 §3.2.3).
+    #[must_use]
+    pub const fn needs_qresync(&self) -> bool {
+        match self {
+            Self::Select { params, .. } => params.qresync.is_some(),
+            Self::Fetch { modifiers, .. } => modifiers.vanished,
+            _ => false,
+        }
+    }
+
     const fn plain(verb: Verb) -> Option<Self> {
         match verb {
             Verb::Noop | Verb::Check => Some(Self::Noop),
             Verb::StartTls => Some(Self::StartTls),
             Verb::Idle => Some(Self::Idle),
+            Verb::Compress => Some(Self::Compress),
             Verb::Close => Some(Self::Close),
             Verb::Unselect => Some(Self::Unselect),
             Verb::Expunge => Some(Self::Expunge),
@@ -243,33 +280,51 @@ impl Command {
     }
 }
 
-/// The beginning of an APPEND: all but the message.
+/// The beginning of an APPEND, or of a REPLACE: all but the messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Append {
+    /// The one message of the open mailbox that goes when the new one comes (RFC 8508 §3.4).
+    pub replaces: Option<MessageSet>,
     /// Where to.
     pub mailbox: MailboxName,
-    /// Flags of the new message.
+    /// What is said of the first message. Only APPEND can have others (RFC 3502, RFC 8508 §4.7).
+    pub message: AppendMessage,
+}
+
+/// What is said of one message of an APPEND.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendMessage {
+    /// Its flags.
     pub flags: FlagNames,
     /// Its internal date, if not the present.
     pub date: Option<UnixSeconds>,
-    /// How many bytes it will have.
+    /// How many bytes it will have; never 0.
     pub size: u64,
     /// Whether NUL may be among them (RFC 3516 §4.4).
     pub binary: bool,
 }
 
 impl Append {
-    /// The owned form of what was read, and whether the client waits for a `+`; `None` if it is
-    /// another command.
+    /// The owned form of what was read; `None` if it is another command.
     ///
     /// # Errors
     /// A mailbox name that cannot be.
-    pub fn from_request(request: Request<'_>) -> Result<Option<(Self, bool)>, Refusal> {
-        let Request::Append { mailbox, flags, date, size, waits, binary } = request else {
+    pub fn from_request(request: Request<'_>, spelling: Spelling) -> Result<Option<Self>, Refusal> {
+        let Request::Append { uid, replaces, mailbox, message } = request else {
             return Ok(None);
         };
-        let mailbox = MailboxName::read(&mailbox)?;
-        Ok(Some((Self { mailbox, flags: own_flags(flags), date, size, binary }, waits)))
+        Ok(Some(Self {
+            replaces: replaces.map(|numbers| MessageSet { uid, numbers }),
+            mailbox: MailboxName::read(&mailbox, spelling)?,
+            message: message.into(),
+        }))
+    }
+}
+
+impl From<grammar::AppendMessage<'_>> for AppendMessage {
+    fn from(read: grammar::AppendMessage<'_>) -> Self {
+        let grammar::AppendMessage { flags, date, size, binary } = read;
+        Self { flags: own_flags(flags), date, size, binary }
     }
 }
 
@@ -462,6 +517,20 @@ pub enum SearchKey {
 }
 
 impl SearchKey {
+    /// Whether messages are named by number: those must not change while the search goes on, though
+    /// its answer be in UIDs (RFC 7162 §3.2.10.2, RFC 9051 §7.5.1). Recursion is as deep as the
+    /// grammar lets keys nest.
+    #[must_use]
+    pub fn has_numbers(&self) -> bool {
+        match self {
+            Self::In(set) => !set.uid && set.numbers != Numbers::Saved,
+            Self::Not(key) => key.has_numbers(),
+            Self::Or(one, other) => one.has_numbers() || other.has_numbers(),
+            Self::And(keys) => keys.iter().any(Self::has_numbers),
+            _ => false,
+        }
+    }
+
     /// Whether a MODSEQ is among what is asked: then the highest one of what is found is told with
     /// it (RFC 7162 §3.1.5). Recursion is as deep as the grammar lets keys nest.
     #[must_use]
@@ -472,6 +541,13 @@ impl SearchKey {
             Self::Or(one, other) => one.asks_modseq() || other.asks_modseq(),
             Self::And(keys) => keys.iter().any(Self::asks_modseq),
             _ => false,
+        }
+    }
+
+    fn read(charset: Option<&[u8]>, key: Key<'_>) -> Result<Self, UnknownCharset> {
+        match charset {
+            Some(name) if !known_charset(name) => Err(UnknownCharset),
+            _ => Self::own(key),
         }
     }
 

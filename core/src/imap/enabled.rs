@@ -1,5 +1,7 @@
 //! What a client has switched on for the rest of its connection (RFC 5161).
 
+use super::name::Spelling;
+
 /// Extensions that change what a server says without being asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Enabled(u8);
@@ -7,6 +9,13 @@ pub struct Enabled(u8);
 impl Enabled {
     /// MODSEQ is told with every change of a message (RFC 7162 §3.1).
     pub const CONDSTORE: Self = Self(1);
+
+    /// Messages that are gone are told by their UIDs (RFC 7162 §3.2). CONDSTORE is part of it
+    /// (§3.2.3).
+    pub const QRESYNC: Self = Self(1 << 1 | Self::CONDSTORE.0);
+
+    /// The rules of RFC 9051 where they are others than those of RFC 3501 (appendix E).
+    pub const IMAP4REV2: Self = Self(1 << 2);
 
     /// The extension of this name, in any case; none where it is no extension that is switched on:
     /// such words are passed over (RFC 5161 §3.1).
@@ -28,13 +37,23 @@ impl Enabled {
         self.0 & others.0 == others.0
     }
 
+    /// How names of mailboxes are written.
+    #[must_use]
+    pub const fn spelling(self) -> Spelling {
+        if self.has(Self::IMAP4REV2) { Spelling::Utf8 } else { Spelling::Utf7 }
+    }
+
     /// Their names.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         NAMES.iter().filter(move |(_, extension)| self.has(*extension)).map(|(name, _)| *name)
     }
 }
 
-const NAMES: [(&str, Enabled); 1] = [("CONDSTORE", Enabled::CONDSTORE)];
+const NAMES: [(&str, Enabled); 3] = [
+    ("CONDSTORE", Enabled::CONDSTORE),
+    ("QRESYNC", Enabled::QRESYNC),
+    ("IMAP4rev2", Enabled::IMAP4REV2),
+];
 
 #[cfg(test)]
 mod tests {
@@ -46,8 +65,11 @@ mod tests {
             assert_eq!(Enabled::named(&name.to_ascii_lowercase()), extension);
             assert!(Enabled::default().with(extension).has(extension));
             assert!(!Enabled::default().has(extension));
-            assert_eq!(extension.names().collect::<Vec<_>>(), [name]);
+            assert!(extension.names().any(|told| told == name));
         }
+        let both: Vec<_> = Enabled::QRESYNC.names().collect();
+        assert_eq!(both, ["CONDSTORE", "QRESYNC"]);
+        assert!(!Enabled::CONDSTORE.has(Enabled::QRESYNC));
         assert_eq!(Enabled::named("IDLE"), Enabled::default());
     }
 }

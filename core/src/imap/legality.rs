@@ -24,21 +24,28 @@
 //! | EXAMINE | no: log in first | yes | yes | yes |
 //! | APPEND | no: log in first | yes | yes | yes |
 //! | IDLE | no: log in first | yes | yes | yes |
+//! | COMPRESS | no: log in first | yes | yes | yes |
 //! | CHECK | no: log in first | no: select first | yes | yes |
 //! | CLOSE | no: log in first | no: select first | yes | yes |
 //! | UNSELECT | no: log in first | no: select first | yes | yes |
 //! | EXPUNGE | no: log in first | no: select first | yes | no: read-only |
 //! | SEARCH | no: log in first | no: select first | yes | yes |
+//! | SORT | no: log in first | no: select first | yes | yes |
+//! | THREAD | no: log in first | no: select first | yes | yes |
 //! | FETCH | no: log in first | no: select first | yes | yes |
 //! | STORE | no: log in first | no: select first | yes | no: read-only |
 //! | COPY | no: log in first | no: select first | yes | yes |
 //! | MOVE | no: log in first | no: select first | yes | no: read-only |
+//! | REPLACE | no: log in first | no: select first | yes | no: read-only |
 //! | UID EXPUNGE | no: log in first | no: select first | yes | no: read-only |
 //! | UID SEARCH | no: log in first | no: select first | yes | yes |
+//! | UID SORT | no: log in first | no: select first | yes | yes |
+//! | UID THREAD | no: log in first | no: select first | yes | yes |
 //! | UID FETCH | no: log in first | no: select first | yes | yes |
 //! | UID STORE | no: log in first | no: select first | yes | no: read-only |
 //! | UID COPY | no: log in first | no: select first | yes | yes |
 //! | UID MOVE | no: log in first | no: select first | yes | no: read-only |
+//! | UID REPLACE | no: log in first | no: select first | yes | no: read-only |
 
 use super::command::Verb;
 
@@ -113,22 +120,29 @@ const fn home(verb: Verb) -> Home {
         | Verb::Select
         | Verb::Examine
         | Verb::Append
-        | Verb::Idle => Home::AfterLogin,
+        | Verb::Idle
+        | Verb::Compress => Home::AfterLogin,
         Verb::Check
         | Verb::Close
         | Verb::Unselect
         | Verb::Search
+        | Verb::Sort
+        | Verb::Thread
         | Verb::Fetch
         | Verb::Copy
         | Verb::UidSearch
+        | Verb::UidSort
+        | Verb::UidThread
         | Verb::UidFetch
         | Verb::UidCopy => Home::Mailbox,
         Verb::Expunge
         | Verb::Store
         | Verb::Move
+        | Verb::Replace
         | Verb::UidExpunge
         | Verb::UidStore
-        | Verb::UidMove => Home::Changes,
+        | Verb::UidMove
+        | Verb::UidReplace => Home::Changes,
     }
 }
 

@@ -78,10 +78,12 @@ fn has_children(known: &BTreeMap<&str, bool>, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::imap::name::Spelling;
 
     /// The names told, with `-` before a mere level and `+` behind what has others below it.
     fn told(reference: &str, pattern: &str, names: &[&str]) -> String {
-        let pattern = ListPattern::read(reference.as_bytes(), pattern.as_bytes()).unwrap();
+        let pattern =
+            ListPattern::read(reference.as_bytes(), pattern.as_bytes(), Spelling::Utf7).unwrap();
         told_of(&[pattern], names, Levels::Asked)
     }
 
@@ -125,8 +127,9 @@ mod tests {
 
     #[test]
     fn several_patterns_and_other_levels() {
-        let patterns: Vec<_> =
-            ["%", "a/*"].map(|pattern| ListPattern::read(b"", pattern.as_bytes()).unwrap()).into();
+        let patterns: Vec<_> = ["%", "a/*"]
+            .map(|pattern| ListPattern::read(b"", pattern.as_bytes(), Spelling::Utf7).unwrap())
+            .into();
         let names = ["a/b", "b", "c/d/e"];
         assert_eq!(told_of(&patterns, &names, Levels::Asked), "-a+ a/b b -c+");
         assert_eq!(told_of(&patterns, &names, Levels::Never), "a/b b");

@@ -20,12 +20,16 @@ pub(super) enum Mistake {
     UnderTls,
     /// STARTTLS, where there is none.
     NoTls,
+    /// COMPRESS, where all is compressed.
+    UnderCompression,
     /// A password without TLS.
     Privacy,
     /// LOGIN, where it is not offered.
     NoLogin,
     /// A SASL mechanism that is not offered.
     Mechanism,
+    /// What needs QRESYNC, where it is not switched on.
+    NoQresync,
     /// Well formed, and yet impossible.
     Refused(Refusal),
     /// A command above its limit.
@@ -36,8 +40,12 @@ pub(super) enum Mistake {
     BareLf,
     /// A literal whose end cannot be found.
     Lost,
-    /// Something between the message of APPEND and the line end.
+    /// Something behind a message of APPEND that is neither the line end nor another message.
     AfterMessage,
+    /// A message of no bytes.
+    EmptyMessage,
+    /// More messages in one APPEND than its limit lets be told of.
+    TooManyMessages,
     /// Not base64.
     Base64,
     /// AUTHENTICATE was given up.
@@ -60,9 +68,14 @@ impl Mistake {
             Self::NotNow(Legality::ReadOnly) => Done::no("the mailbox is open read-only"),
             Self::UnderTls => Done::bad("TLS already active"),
             Self::NoTls => Done::bad("TLS is not offered here"),
+            // RFC 4978 §3: BAD where a COMPRESS came before; the code is that of its NO.
+            Self::UnderCompression => {
+                Done::bad("DEFLATE already active").with(Code::CompressionActive)
+            }
             Self::Privacy => Done::no("no login without TLS").with(Code::PrivacyRequired),
             Self::NoLogin => Done::no("LOGIN is not offered here"),
             Self::Mechanism => Done::no("this mechanism is not offered"),
+            Self::NoQresync => Done::bad("ENABLE QRESYNC first"),
             Self::Refused(Refusal::Name(name)) => Done::no(name.text()).with(match name {
                 NameError::TooLong | NameError::TooDeep => Code::Limit,
                 _ => Code::Cannot,
@@ -73,6 +86,11 @@ impl Mistake {
             Self::BareLf => Done::bad("lines end with CRLF, not with LF alone"),
             Self::Lost => Done::bad("the literal has no size that can be counted"),
             Self::AfterMessage => Done::bad("expected the end of the command after the message"),
+            // RFC 3502 §6.3.11: so a client takes back what it has begun.
+            Self::EmptyMessage => Done::no("a message has no bytes: nothing is appended"),
+            Self::TooManyMessages => {
+                Done::no("these are too many messages for one command").with(Code::Limit)
+            }
             Self::Base64 | Self::Refused(Refusal::Base64) => Done::bad("expected base64"),
             Self::Cancelled => Done::bad("authentication cancelled"),
             Self::NotDone => Done::bad("expected DONE"),

@@ -7,12 +7,14 @@
 //! - [`server`] is the machine: which command may be given when, and who answers it.
 //! - [`response`] writes what a server says.
 //! - [`view`] is what one session shows its client: which UID has which number just now.
+//! - [`resync`] says what a client that comes back must hear.
 //! - [`name`], [`listing`], [`flags`], [`section`] and [`search`] answer questions about mailbox
 //!   names, which of them LIST tells, flags, the bytes of a message, and which messages a search
-//!   finds.
+//!   finds; [`sort`] brings these into an order, [`thread`] under each other.
 //!
 //! Nothing here knows a store. What IMAP has beyond the commands of [`command::Verb`] is refused.
 
+mod collation;
 pub mod command;
 pub mod enabled;
 pub mod flags;
@@ -23,9 +25,13 @@ pub mod listing;
 mod mistake;
 pub mod name;
 pub mod response;
+pub mod resync;
 pub mod search;
 pub mod section;
 pub mod server;
+pub mod sort;
+mod subject;
+pub mod thread;
 mod verb;
 pub mod view;
 

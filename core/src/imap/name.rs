@@ -6,6 +6,7 @@ use std::fmt;
 use base64::Engine;
 use base64::alphabet::IMAP_MUTF7;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 /// The longest name, in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 512;
@@ -39,7 +40,7 @@ impl MailboxName {
         if name.len() > NAME_BYTES_MAX {
             return Err(NameError::TooLong);
         }
-        if name.chars().any(char::is_control) {
+        if name.chars().any(is_control) {
             return Err(NameError::Control);
         }
         if name.contains(['*', '%']) {
@@ -54,12 +55,13 @@ impl MailboxName {
         Ok(Self(name))
     }
 
-    /// A name as the client sent it, in modified UTF-7.
+    /// A name as the client sent it. However its letters are composed, it means the mailbox whose
+    /// name has them composed as far as can be (RFC 9051 §5.1, RFC 5198 §2: NFC).
     ///
     /// # Errors
     /// The rule that it breaks.
-    pub fn read(sent: &[u8]) -> Result<Self, NameError> {
-        Self::new(from_utf7(sent)?)
+    pub fn read(sent: &[u8], spelling: Spelling) -> Result<Self, NameError> {
+        Self::new(spelling.read(sent)?)
     }
 
     /// The name of a mailbox to be made. RFC 3501 §6.3.3: a delimiter at its end announces that
@@ -67,8 +69,8 @@ impl MailboxName {
     ///
     /// # Errors
     /// The rule that it breaks.
-    pub fn read_new(sent: &[u8]) -> Result<Self, NameError> {
-        Self::read(sent.strip_suffix(b"/").unwrap_or(sent))
+    pub fn read_new(sent: &[u8], spelling: Spelling) -> Result<Self, NameError> {
+        Self::read(sent.strip_suffix(b"/").unwrap_or(sent), spelling)
     }
 
     /// The names of the levels above, the highest first: for `a/b/c`, `a` and `a/b`.
@@ -89,16 +91,45 @@ impl MailboxName {
         self.0 == INBOX
     }
 
-    /// The name as it is sent, in modified UTF-7.
+    /// The name as it is sent.
     #[must_use]
-    pub fn to_utf7(&self) -> Cow<'_, str> {
-        to_utf7(&self.0)
+    pub fn spelled(&self, spelling: Spelling) -> Cow<'_, str> {
+        match spelling {
+            Spelling::Utf7 => to_utf7(&self.0),
+            Spelling::Utf8 => Cow::Borrowed(&self.0),
+        }
     }
 }
 
 impl fmt::Display for MailboxName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// How names of mailboxes are written on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Spelling {
+    /// In modified UTF-7 (RFC 3501 §5.1.3).
+    Utf7,
+    /// As they are: `&` is nothing special (RFC 9051 §5.1).
+    Utf8,
+}
+
+impl Spelling {
+    /// What was sent, in NFC.
+    fn read(self, sent: &[u8]) -> Result<String, NameError> {
+        let name = match self {
+            Self::Utf7 => from_utf7(sent)?,
+            Self::Utf8 => {
+                // As for the other: much longer ones are not looked through.
+                if sent.len() > NAME_BYTES_MAX * ENCODED_GROWTH_MAX {
+                    return Err(NameError::TooLong);
+                }
+                std::str::from_utf8(sent).map_err(|_| NameError::NotUtf8)?.to_owned()
+            }
+        };
+        Ok(if is_nfc(&name) { name } else { name.nfc().collect() })
     }
 }
 
@@ -111,7 +142,9 @@ pub enum NameError {
     TooLong,
     /// It is not modified UTF-7, or not as short as it could be (RFC 3501 §5.1.3).
     Encoding,
-    /// It has a control character.
+    /// It is not UTF-8, where it has to be.
+    NotUtf8,
+    /// It has a control character, or one that ends a line or paragraph.
     Control,
     /// It has a wildcard of LIST.
     Wildcard,
@@ -129,6 +162,7 @@ impl NameError {
             Self::Empty => "a mailbox name cannot be empty",
             Self::TooLong => "a mailbox name has at most 512 bytes",
             Self::Encoding => "the mailbox name is not canonical modified UTF-7",
+            Self::NotUtf8 => "the mailbox name is not UTF-8",
             Self::Control => "a mailbox name has no control characters",
             Self::Wildcard => "a mailbox name has no * and no %",
             Self::Level => "no level of a mailbox name is empty, . or ..",
@@ -154,17 +188,18 @@ impl ListPattern {
     /// A reference and a pattern as the client sent them.
     ///
     /// # Errors
-    /// [`NameError::Encoding`], [`NameError::Control`] or [`NameError::TooLong`].
-    pub fn read(reference: &[u8], pattern: &[u8]) -> Result<Self, NameError> {
+    /// [`NameError::Encoding`], [`NameError::NotUtf8`], [`NameError::Control`] or
+    /// [`NameError::TooLong`].
+    pub fn read(reference: &[u8], pattern: &[u8], spelling: Spelling) -> Result<Self, NameError> {
         if pattern.is_empty() {
             return Ok(Self(String::new()));
         }
-        let mut whole = from_utf7(reference)?;
-        whole.push_str(&from_utf7(pattern)?);
+        let mut whole = spelling.read(reference)?;
+        whole.push_str(&spelling.read(pattern)?);
         if whole.len() > NAME_BYTES_MAX {
             return Err(NameError::TooLong);
         }
-        if whole.chars().any(char::is_control) {
+        if whole.chars().any(is_control) {
             return Err(NameError::Control);
         }
         Ok(Self(whole))
@@ -228,6 +263,11 @@ fn pass_wildcards(pattern: &[u8], reached: &mut [bool]) {
             *behind = true;
         }
     }
+}
+
+/// RFC 6855 §3: neither control characters nor what ends lines and paragraphs.
+fn is_control(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 fn first_level(name: &str) -> &str {
@@ -325,6 +365,7 @@ const MODIFIED: GeneralPurpose = GeneralPurpose::new(&IMAP_MUTF7, NO_PAD);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Spelling::{Utf7, Utf8};
 
     #[test]
     fn names_as_sent_and_as_meant() {
@@ -341,21 +382,48 @@ mod tests {
             ("&2D3eAA-", "\u{1F600}"),
             ("Entw&APw-rfe", "Entwürfe"),
         ] {
-            let name = MailboxName::read(sent.as_bytes()).unwrap();
+            let name = MailboxName::read(sent.as_bytes(), Utf7).unwrap();
             assert_eq!(name.as_str(), meant);
             if !sent.to_ascii_lowercase().starts_with("inbox") {
-                assert_eq!(name.to_utf7(), sent);
+                assert_eq!(name.spelled(Utf7), sent);
             }
         }
     }
 
     #[test]
+    fn names_in_utf_8() {
+        for (sent, meant) in [
+            ("Entw\u{fc}rfe", "Entw\u{fc}rfe"),
+            // However it is composed.
+            ("Entwu\u{308}rfe", "Entw\u{fc}rfe"),
+            ("inbox", "INBOX"),
+            ("A&B", "A&B"),
+            ("&U,BTFw-", "&U,BTFw-"),
+        ] {
+            let name = MailboxName::read(sent.as_bytes(), Utf8).unwrap();
+            assert_eq!((name.as_str(), &*name.spelled(Utf8)), (meant, meant));
+        }
+        assert_eq!(MailboxName::read(b"Entwu&Awg-rfe", Utf7).unwrap().as_str(), "Entw\u{fc}rfe");
+        for (sent, error) in [
+            (&b"a\xFC"[..], NameError::NotUtf8),
+            ("a\u{2028}".as_bytes(), NameError::Control),
+            ("a\u{85}".as_bytes(), NameError::Control),
+            ("\u{fc}*".as_bytes(), NameError::Wildcard),
+            (&[b'a'; NAME_BYTES_MAX + 1], NameError::TooLong),
+        ] {
+            assert_eq!(MailboxName::read(sent, Utf8), Err(error));
+        }
+        let pattern = ListPattern::read(b"", "u\u{308}%".as_bytes(), Utf8).unwrap();
+        assert!(pattern.matches(&MailboxName::new("\u{fc}x").unwrap()));
+    }
+
+    #[test]
     fn new_names_may_end_in_a_delimiter() {
-        let name = MailboxName::read_new(b"a/b/").unwrap();
+        let name = MailboxName::read_new(b"a/b/", Utf7).unwrap();
         assert_eq!(name.as_str(), "a/b");
         assert_eq!(name.above().collect::<Vec<_>>(), ["a"]);
-        assert_eq!(MailboxName::read_new(b"a//"), Err(NameError::Level));
-        assert_eq!(MailboxName::read_new(b"/"), Err(NameError::Empty));
+        assert_eq!(MailboxName::read_new(b"a//", Utf7), Err(NameError::Level));
+        assert_eq!(MailboxName::read_new(b"/", Utf7), Err(NameError::Empty));
     }
 
     #[test]
@@ -384,19 +452,19 @@ mod tests {
             (b"a/../b", Level),
             (b".", Level),
         ] {
-            assert_eq!(MailboxName::read(sent), Err(error), "{}", sent.escape_ascii());
+            assert_eq!(MailboxName::read(sent, Utf7), Err(error), "{}", sent.escape_ascii());
         }
     }
 
     #[test]
     fn the_longest_name_and_one_byte_more() {
-        assert!(MailboxName::read(&[b'a'; NAME_BYTES_MAX]).is_ok());
-        assert_eq!(MailboxName::read(&[b'a'; NAME_BYTES_MAX + 1]), Err(NameError::TooLong));
+        assert!(MailboxName::read(&[b'a'; NAME_BYTES_MAX], Utf7).is_ok());
+        assert_eq!(MailboxName::read(&[b'a'; NAME_BYTES_MAX + 1], Utf7), Err(NameError::TooLong));
         let deep = |levels: usize| vec!["a"; levels].join("/");
         assert!(MailboxName::new(deep(LEVELS_MAX)).is_ok());
         assert_eq!(MailboxName::new(deep(LEVELS_MAX + 1)), Err(NameError::TooDeep));
-        assert!(ListPattern::read(b"a", &[b'*'; NAME_BYTES_MAX - 1]).is_ok());
-        assert_eq!(ListPattern::read(b"a", &[b'*'; NAME_BYTES_MAX]), Err(NameError::TooLong));
+        assert!(ListPattern::read(b"a", &[b'*'; NAME_BYTES_MAX - 1], Utf7).is_ok());
+        assert_eq!(ListPattern::read(b"a", &[b'*'; NAME_BYTES_MAX], Utf7), Err(NameError::TooLong));
     }
 
     #[test]
@@ -422,7 +490,8 @@ mod tests {
             ("", "&U,BTFw-*", "台北/日", true),
             ("", "", "INBOX", false),
         ] {
-            let pattern = ListPattern::read(reference.as_bytes(), pattern.as_bytes()).unwrap();
+            let pattern =
+                ListPattern::read(reference.as_bytes(), pattern.as_bytes(), Utf7).unwrap();
             let name = MailboxName::new(name).unwrap();
             assert_eq!(pattern.matches(&name), matches, "{pattern:?} {name}");
         }
@@ -430,7 +499,7 @@ mod tests {
 
     #[test]
     fn a_pattern_of_many_wildcards_ends_soon() {
-        let pattern = ListPattern::read(b"", "*a%".repeat(170).as_bytes()).unwrap();
+        let pattern = ListPattern::read(b"", "*a%".repeat(170).as_bytes(), Utf7).unwrap();
         assert!(!pattern.matches(&MailboxName::new("b".repeat(NAME_BYTES_MAX)).unwrap()));
     }
 
@@ -450,22 +519,24 @@ mod tests {
         #[test]
         fn names_round_trip(name in "[ -~ü台\u{1F600}&]{1,20}") {
             if let Ok(name) = MailboxName::new(name) {
-                let sent = name.to_utf7().into_owned();
-                proptest::prop_assert_eq!(MailboxName::read(sent.as_bytes()), Ok(name));
+                let sent = name.spelled(Utf7).into_owned();
+                proptest::prop_assert_eq!(MailboxName::read(sent.as_bytes(), Utf7), Ok(name));
             }
         }
 
         #[test]
         fn any_bytes_are_judged(sent in proptest::collection::vec(0_u8.., 0..40)) {
-            if let Ok(name) = MailboxName::read(&sent) && !is_inbox(first_level(name.as_str())) {
-                proptest::prop_assert_eq!(name.to_utf7().into_owned().into_bytes(), sent);
+            if let Ok(name) = MailboxName::read(&sent, Utf7) && !is_inbox(first_level(name.as_str())) {
+                let again = name.spelled(Utf7).into_owned().into_bytes();
+                // Only what is encoded can be composed in another way.
+                proptest::prop_assert!(again == sent || sent.contains(&b'&'));
             }
         }
 
         #[test]
         fn patterns_match_as_defined(pattern in "[ab/*%]{1,8}", name in "[ab/]{1,8}") {
             if let Ok(name) = MailboxName::new(name) {
-                let asked = ListPattern::read(b"", pattern.as_bytes()).unwrap();
+                let asked = ListPattern::read(b"", pattern.as_bytes(), Utf7).unwrap();
                 proptest::prop_assert_eq!(
                     asked.matches(&name),
                     plainly(pattern.as_bytes(), name.as_str().as_bytes())

@@ -9,7 +9,7 @@ use super::flags::{FlagBits, Keywords, SYSTEM};
 use super::grammar::{
     Fields, Origin, Partial, SearchReturn, SectionText, StatusItem, Which, atom_char, write_number,
 };
-use super::name::MailboxName;
+use super::name::{MailboxName, Spelling};
 use crate::mime::Structure;
 use crate::wire::date::ImapDate;
 use crate::{Outbox, UnixSeconds};
@@ -45,14 +45,17 @@ pub enum Code<'a> {
     Alert,
     /// `ALREADYEXISTS`: there is such a mailbox.
     AlreadyExists,
-    /// `APPENDUID` (RFC 4315 §3): the mailbox's UIDVALIDITY and the UID of the new message.
-    AppendUid(u32, u32),
+    /// `APPENDUID` (RFC 4315 §3, RFC 3502): the mailbox's UIDVALIDITY and the UIDs of the new
+    /// messages, the first and the last.
+    AppendUid(u32, u32, u32),
     /// `AUTHENTICATIONFAILED`.
     AuthenticationFailed,
     /// `BADCHARSET`, with those that are known.
     BadCharset,
     /// `CANNOT`: it would break a rule that cannot be changed.
     Cannot,
+    /// `COMPRESSIONACTIVE` (RFC 4978 §3).
+    CompressionActive,
     /// `CONTACTADMIN`.
     ContactAdmin,
     /// `COPYUID`: which messages became which.
@@ -119,10 +122,11 @@ impl Code<'_> {
         let (name, number) = match self {
             Self::Alert => ("ALERT", None),
             Self::AlreadyExists => ("ALREADYEXISTS", None),
-            Self::AppendUid(uidvalidity, _) => ("APPENDUID", Some(uidvalidity.into())),
+            Self::AppendUid(uidvalidity, ..) => ("APPENDUID", Some(uidvalidity.into())),
             Self::AuthenticationFailed => ("AUTHENTICATIONFAILED", None),
             Self::BadCharset => ("BADCHARSET (US-ASCII UTF-8)", None),
             Self::Cannot => ("CANNOT", None),
+            Self::CompressionActive => ("COMPRESSIONACTIVE", None),
             Self::ContactAdmin => ("CONTACTADMIN", None),
             Self::Closed => ("CLOSED", None),
             Self::CopyUid(copied) => ("COPYUID", Some(copied.uidvalidity.into())),
@@ -153,7 +157,7 @@ impl Code<'_> {
             decimal(number, out);
         }
         match self {
-            Self::AppendUid(_, uid) => number_set([(uid, uid)], out),
+            Self::AppendUid(_, first, last) => number_set([(first, last)], out),
             Self::CopyUid(copied) => {
                 number_set(copied.from.iter().copied(), out);
                 number_set(copied.to.iter().copied(), out);
@@ -200,6 +204,15 @@ pub fn expunge(sequence: u32, out: &mut impl Sink) {
     numbered(sequence, b" EXPUNGE\r\n", out);
 }
 
+/// `* VANISHED …` (RFC 7162 §3.2.10): the messages with these UIDs are gone, in ranges that ascend
+/// and have both ends in them. With `earlier`, they were gone when the mailbox was opened, and no
+/// numbers change.
+pub fn vanished(earlier: bool, uids: impl IntoIterator<Item = (u32, u32)>, out: &mut impl Sink) {
+    out.put(if earlier { b"* VANISHED (EARLIER)" } else { b"* VANISHED" });
+    number_set(uids, out);
+    out.put(b"\r\n");
+}
+
 /// `* FLAGS (…)`: all flags that messages of this mailbox may have.
 pub fn flags(keywords: &Keywords, out: &mut impl Sink) {
     out.put(b"* FLAGS (");
@@ -226,8 +239,8 @@ pub fn permanent_flags(keywords: Option<&Keywords>, out: &mut impl Sink) {
 }
 
 /// `* LIST (attributes) "/" name`: a mailbox. Attributes come with their backslash.
-pub fn list(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
-    list_extended(attributes, name, &[], out);
+pub fn list(attributes: &[&str], name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
+    list_extended(attributes, name, &[], spelling, out);
 }
 
 /// The same as an extended LIST is answered: with the options that chose names below this one, if
@@ -236,10 +249,11 @@ pub fn list_extended(
     attributes: &[&str],
     name: &MailboxName,
     child_info: &[&str],
+    spelling: Spelling,
     out: &mut impl Sink,
 ) {
     out.put(b"* LIST (");
-    listed(attributes, name, out);
+    listed(attributes, name, spelling, out);
     for (index, option) in child_info.iter().enumerate() {
         out.put(if index == 0 { &b" (\"CHILDINFO\" ("[..] } else { b" " });
         string(option.as_bytes(), out);
@@ -248,13 +262,13 @@ pub fn list_extended(
 }
 
 /// `* LSUB (attributes) "/" name`: a name subscribed to.
-pub fn lsub(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
+pub fn lsub(attributes: &[&str], name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
     out.put(b"* LSUB (");
-    listed(attributes, name, out);
+    listed(attributes, name, spelling, out);
     out.put(b"\r\n");
 }
 
-fn listed(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
+fn listed(attributes: &[&str], name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
     for (index, attribute) in attributes.iter().enumerate() {
         if index > 0 {
             out.put(b" ");
@@ -262,7 +276,7 @@ fn listed(attributes: &[&str], name: &MailboxName, out: &mut impl Sink) {
         out.put(attribute.as_bytes());
     }
     out.put(b") \"/\" ");
-    mailbox(name, out);
+    mailbox(name, spelling, out);
 }
 
 /// The answer to LIST with an empty pattern: the hierarchy delimiter (RFC 3501 §6.3.8).
@@ -294,9 +308,14 @@ pub fn enabled(extensions: Enabled, out: &mut impl Sink) {
 }
 
 /// `* STATUS name (…)`.
-pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Sink) {
+pub fn status(
+    name: &MailboxName,
+    items: &[(StatusItem, u64)],
+    spelling: Spelling,
+    out: &mut impl Sink,
+) {
     out.put(b"* STATUS ");
-    mailbox(name, out);
+    mailbox(name, spelling, out);
     out.put(b" (");
     for (index, (item, value)) in items.iter().enumerate() {
         if index > 0 {
@@ -311,6 +330,7 @@ pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Si
             StatusItem::AppendLimit => b"APPENDLIMIT ",
             StatusItem::Size => b"SIZE ",
             StatusItem::HighestModSeq => b"HIGHESTMODSEQ ",
+            StatusItem::Deleted => b"DELETED ",
         });
         decimal(*value, out);
     }
@@ -320,7 +340,22 @@ pub fn status(name: &MailboxName, items: &[(StatusItem, u64)], out: &mut impl Si
 /// `* SEARCH …`: what was found, perhaps nothing; and the highest MODSEQ among it, if that was to be
 /// told (RFC 7162 §3.1.6).
 pub fn search(found: impl IntoIterator<Item = u32>, modseq: Option<u64>, out: &mut impl Sink) {
-    out.put(b"* SEARCH");
+    numbers(b"* SEARCH", found, modseq, out);
+}
+
+/// `* SORT …`: what was found, in its order (RFC 5256 §4); and the highest MODSEQ among it, if that
+/// was to be told (RFC 7162 §3.1.6).
+pub fn sort(found: impl IntoIterator<Item = u32>, modseq: Option<u64>, out: &mut impl Sink) {
+    numbers(b"* SORT", found, modseq, out);
+}
+
+fn numbers(
+    name: &[u8],
+    found: impl IntoIterator<Item = u32>,
+    modseq: Option<u64>,
+    out: &mut impl Sink,
+) {
+    out.put(name);
     for number in found {
         out.put(b" ");
         decimal(number.into(), out);
@@ -333,8 +368,10 @@ pub fn search(found: impl IntoIterator<Item = u32>, modseq: Option<u64>, out: &m
     out.put(b"\r\n");
 }
 
-/// `* ESEARCH (TAG "…") …`: of what was found, which ascends, what the search of this tag was to
-/// tell (RFC 4731 §3.1, §4), and the highest MODSEQ among that, if a MODSEQ was asked for (§3.2).
+/// `* ESEARCH (TAG "…") …`: of what was found, what the search or sort of this tag was to tell
+/// (RFC 4731 §3.1, §4), and the highest MODSEQ among that, if a MODSEQ was asked for (§3.2). What a
+/// search finds ascends; what a sort does has its own order, and MIN and MAX are its first and last
+/// (RFC 5267 §3.1).
 ///
 /// ```
 /// use pillarbox_core::imap::grammar::SearchReturn::{All, Count, Min};
@@ -524,6 +561,11 @@ pub fn string(text: &[u8], out: &mut impl Sink) {
         out.put(text);
         return;
     }
+    quoted(text, out);
+}
+
+/// A string with quotes, of bytes that may stand within them.
+fn quoted(text: &[u8], out: &mut impl Sink) {
     out.put(b"\"");
     let mut rest = text;
     while let Some(place) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
@@ -554,8 +596,14 @@ fn astring(text: &[u8], out: &mut impl Sink) {
     }
 }
 
-fn mailbox(name: &MailboxName, out: &mut impl Sink) {
-    astring(name.to_utf7().as_bytes(), out);
+/// RFC 9051 §9, RFC 6855 §3: UTF-8 may stand in quotes for those who have said that they know it.
+fn mailbox(name: &MailboxName, spelling: Spelling, out: &mut impl Sink) {
+    let spelled = name.spelled(spelling);
+    if spelled.is_ascii() {
+        astring(spelled.as_bytes(), out);
+    } else {
+        quoted(spelled.as_bytes(), out);
+    }
 }
 
 fn section_name(item: &BodyItem, out: &mut impl Sink) {

@@ -21,13 +21,15 @@
 //! the outbox before that.
 //!
 //! - STARTTLS: after `finish` with OK nothing is read until [`Server::tls_started`].
+//! - COMPRESS: the same, until [`Server::compression_started`].
 //! - AUTHENTICATE: [`Server::challenge`] as often as the mechanism wants; each is answered by
 //!   [`Event::AuthResponse`]. Then `finish`.
 //! - IDLE: [`Server::idle`], then untagged responses as they come; after [`Event::IdleDone`]
 //!   `finish`.
-//! - APPEND: [`Event::AppendBegin`] tells all but the message. Either [`Server::accept_append`] or
-//!   `finish` with a refusal must follow; after the former the message comes as
-//!   [`Event::AppendData`] and [`Event::AppendEnd`], which `finish` ends.
+//! - APPEND and REPLACE: [`Event::AppendBegin`] tells all but the message. Either
+//!   [`Server::accept_append`] or `finish` with a refusal must follow; after the former the message
+//!   comes as [`Event::AppendData`] and [`Event::AppendEnd`], which `finish` ends. Where there is
+//!   [`Event::AppendNext`] instead, another message is to come, and the same choice is to be made.
 //!
 //! A peer's mistake is answered here, and [`Event::Abandoned`] says so where something was under
 //! way.
@@ -61,6 +63,7 @@ pub struct Server {
     /// Told in texts, so that a user's report can be found in the log.
     id: Box<str>,
     tls: bool,
+    compressed: bool,
     standing: Standing,
     phase: Phase,
     framer: Framer,
@@ -93,6 +96,8 @@ enum Phase {
     Idling(Pending),
     /// STARTTLS was answered; TLS has not begun.
     Handshake,
+    /// COMPRESS was answered; compression has not begun.
+    Packing,
     /// The session is over.
     Closed,
 }
@@ -102,6 +107,8 @@ enum Phase {
 struct Pending {
     tag: Box<str>,
     verb: Verb,
+    /// Of an APPEND under way: how long its lines are so far, without the messages between them.
+    bytes: usize,
 }
 
 impl Server {
@@ -112,6 +119,7 @@ impl Server {
             config,
             id: id.into(),
             tls: false,
+            compressed: false,
             standing: Standing::NotAuthenticated,
             phase: Phase::Greeting,
             framer: Framer::new(),
@@ -160,6 +168,19 @@ impl Server {
             _ => return Err(Misuse::NoHandshake),
         }
         self.tls = true;
+        Ok(())
+    }
+
+    /// Compression has begun, after COMPRESS.
+    ///
+    /// # Errors
+    /// [`Misuse::NoCompression`].
+    pub fn compression_started(&mut self) -> Result<(), Misuse> {
+        if !matches!(self.phase, Phase::Packing) {
+            return Err(Misuse::NoCompression);
+        }
+        self.phase = Phase::Ready;
+        self.compressed = true;
         Ok(())
     }
 
@@ -213,7 +234,9 @@ impl Server {
             | Phase::Tail(pending)
             | Phase::Exchange(pending)
             | Phase::Idling(pending) => Some(pending),
-            Phase::Greeting | Phase::Ready | Phase::Handshake | Phase::Closed => None,
+            Phase::Greeting | Phase::Ready | Phase::Handshake | Phase::Packing | Phase::Closed => {
+                None
+            }
         }
     }
 
@@ -224,9 +247,11 @@ impl Server {
             let rest = unread.get(used..).unwrap_or_default();
             let (kind, limit) = match &self.phase {
                 Phase::Closed => return Step { used, next: Next::Closed },
-                Phase::Greeting | Phase::Pending(_) | Phase::Offered(..) | Phase::Handshake => {
-                    return Step { used, next: Next::AwaitReply };
-                }
+                Phase::Greeting
+                | Phase::Pending(_)
+                | Phase::Offered(..)
+                | Phase::Handshake
+                | Phase::Packing => return Step { used, next: Next::AwaitReply },
                 Phase::Ready | Phase::Streaming(_) | Phase::Tail(_) => {
                     (Kind::Command, self.config.command_bytes_max)
                 }
@@ -276,10 +301,7 @@ impl Server {
             out.push(GO_ON);
         }
         self.framer.stream(literal.size);
-        self.become_next(|pending| match literal.size {
-            0 => Phase::Tail(pending),
-            _ => Phase::Streaming(pending),
-        });
+        self.become_next(Phase::Streaming);
         Ok(())
     }
 
@@ -332,6 +354,7 @@ impl Server {
             | Phase::Exchange(_)
             | Phase::Idling(_)
             | Phase::Handshake
+            | Phase::Packing
             | Phase::Closed => return Err(Misuse::NothingToFinish),
         }
         if let Some(pending) = self.take_pending() {
@@ -376,6 +399,7 @@ impl Server {
             Verb::Select | Verb::Examine => self.standing = Standing::Authenticated,
             Verb::Close | Verb::Unselect if ok => self.standing = Standing::Authenticated,
             Verb::StartTls if ok => self.phase = Phase::Handshake,
+            Verb::Compress if ok => self.phase = Phase::Packing,
             _ => {}
         }
         done.code
@@ -410,7 +434,11 @@ impl Server {
             | Phase::Tail(pending)
             | Phase::Exchange(pending)
             | Phase::Idling(pending) => Some(pending),
-            other @ (Phase::Greeting | Phase::Ready | Phase::Handshake | Phase::Closed) => {
+            other @ (Phase::Greeting
+            | Phase::Ready
+            | Phase::Handshake
+            | Phase::Packing
+            | Phase::Closed) => {
                 self.phase = other;
                 None
             }

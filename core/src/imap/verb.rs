@@ -1,7 +1,8 @@
 //! The names of commands.
 
 /// The commands that we know (RFC 3501 §6; ID: RFC 2971, ENABLE: RFC 5161, NAMESPACE: RFC 2342,
-/// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315).
+/// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315, COMPRESS: RFC 4978,
+/// SORT, THREAD: RFC 5256, REPLACE: RFC 8508).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFCs")]
 pub enum Verb {
@@ -26,26 +27,33 @@ pub enum Verb {
     Examine,
     Append,
     Idle,
+    Compress,
     Check,
     Close,
     Unselect,
     Expunge,
     Search,
+    Sort,
+    Thread,
     Fetch,
     Store,
     Copy,
     Move,
+    Replace,
     UidExpunge,
     UidSearch,
+    UidSort,
+    UidThread,
     UidFetch,
     UidStore,
     UidCopy,
     UidMove,
+    UidReplace,
 }
 
 impl Verb {
     /// All of them, in the order of the legality table.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 43] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -67,21 +75,28 @@ impl Verb {
         Self::Examine,
         Self::Append,
         Self::Idle,
+        Self::Compress,
         Self::Check,
         Self::Close,
         Self::Unselect,
         Self::Expunge,
         Self::Search,
+        Self::Sort,
+        Self::Thread,
         Self::Fetch,
         Self::Store,
         Self::Copy,
         Self::Move,
+        Self::Replace,
         Self::UidExpunge,
         Self::UidSearch,
+        Self::UidSort,
+        Self::UidThread,
         Self::UidFetch,
         Self::UidStore,
         Self::UidCopy,
         Self::UidMove,
+        Self::UidReplace,
     ];
 
     /// The command of this name, in any case; not those that follow `UID`.
@@ -113,15 +128,19 @@ impl Verb {
             b"EXAMINE" => Self::Examine,
             b"APPEND" => Self::Append,
             b"IDLE" => Self::Idle,
+            b"COMPRESS" => Self::Compress,
             b"CHECK" => Self::Check,
             b"CLOSE" => Self::Close,
             b"UNSELECT" => Self::Unselect,
             b"EXPUNGE" => Self::Expunge,
             b"SEARCH" => Self::Search,
+            b"SORT" => Self::Sort,
+            b"THREAD" => Self::Thread,
             b"FETCH" => Self::Fetch,
             b"STORE" => Self::Store,
             b"COPY" => Self::Copy,
             b"MOVE" => Self::Move,
+            b"REPLACE" => Self::Replace,
             _ => return None,
         })
     }
@@ -132,10 +151,13 @@ impl Verb {
         match Self::named(word)? {
             Self::Expunge => Some(Self::UidExpunge),
             Self::Search => Some(Self::UidSearch),
+            Self::Sort => Some(Self::UidSort),
+            Self::Thread => Some(Self::UidThread),
             Self::Fetch => Some(Self::UidFetch),
             Self::Store => Some(Self::UidStore),
             Self::Copy => Some(Self::UidCopy),
             Self::Move => Some(Self::UidMove),
+            Self::Replace => Some(Self::UidReplace),
             _ => None,
         }
     }
@@ -165,30 +187,37 @@ impl Verb {
             Self::Examine => "EXAMINE",
             Self::Append => "APPEND",
             Self::Idle => "IDLE",
+            Self::Compress => "COMPRESS",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
             Self::Unselect => "UNSELECT",
             Self::Expunge => "EXPUNGE",
             Self::Search => "SEARCH",
+            Self::Sort => "SORT",
+            Self::Thread => "THREAD",
             Self::Fetch => "FETCH",
             Self::Store => "STORE",
             Self::Copy => "COPY",
             Self::Move => "MOVE",
+            Self::Replace => "REPLACE",
             Self::UidExpunge => "UID EXPUNGE",
             Self::UidSearch => "UID SEARCH",
+            Self::UidSort => "UID SORT",
+            Self::UidThread => "UID THREAD",
             Self::UidFetch => "UID FETCH",
             Self::UidStore => "UID STORE",
             Self::UidCopy => "UID COPY",
             Self::UidMove => "UID MOVE",
+            Self::UidReplace => "UID REPLACE",
         }
     }
 
-    /// Whether EXPUNGE may be told while this command is answered: not with FETCH, STORE and
-    /// SEARCH, whose numbers must go on meaning what they meant (RFC 3501 §7.4.1); with their UID
-    /// forms it may.
+    /// Whether EXPUNGE may be told while this command is answered: not with FETCH, STORE, SEARCH,
+    /// SORT and THREAD, whose numbers must go on meaning what they meant (RFC 3501 §7.4.1,
+    /// RFC 5256 §3); with their UID forms it may.
     #[must_use]
     pub const fn lets_expunge(self) -> bool {
-        !matches!(self, Self::Fetch | Self::Store | Self::Search)
+        !matches!(self, Self::Fetch | Self::Store | Self::Search | Self::Sort | Self::Thread)
     }
 }
 

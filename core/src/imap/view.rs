@@ -198,6 +198,20 @@ impl View {
         Ok(self.shown.within_sequences(&numbers))
     }
 
+    /// The UIDs of a set in ranges that ascend, shown or not; `*` is the highest there can be.
+    #[must_use]
+    pub fn asked_uids(&self, numbers: &Numbers) -> Vec<(u32, u32)> {
+        match numbers {
+            Numbers::Ranges(ranges) => resolve_ranges(ranges, u32::MAX),
+            Numbers::Saved => self.saved.clone(),
+        }
+    }
+
+    /// The messages with UIDs in these ranges, which ascend.
+    pub(super) fn within_uids(&self, ranges: &[(u32, u32)]) -> Vec<Stretch> {
+        self.shown.within_uids(ranges)
+    }
+
     /// Takes in changes. New messages are shown at once, though not told; those that are gone stay
     /// shown until [`tell`](Self::tell) may say so.
     pub fn note(&mut self, changes: &Changes) {
@@ -236,7 +250,11 @@ impl View {
                 if !room(out) {
                     return true;
                 }
-                self.expunge(out);
+                if enabled.has(Enabled::QRESYNC) {
+                    self.vanish(out);
+                } else {
+                    self.expunge(out);
+                }
                 resized = true;
             }
         }
@@ -245,8 +263,10 @@ impl View {
             self.told = self.count();
             response::exists(self.told, out);
         }
-        // RFC 3501 §7.3.2: with the size of the mailbox.
-        if grown || resized {
+        // RFC 3501 §7.3.2: with the size of the mailbox; but RFC 9051 has no recent messages
+        // (appendix E).
+        let recents = !enabled.has(Enabled::IMAP4REV2);
+        if recents && (grown || resized) {
             let recent = self.recent_count();
             if grown || recent != self.told_recent {
                 self.told_recent = recent;
@@ -261,7 +281,7 @@ impl View {
             if let Some(sequence) = self.sequence_of(uid) {
                 let mut fetch = Fetch::begin(sequence, out);
                 fetch.uid(uid, out);
-                fetch.flags(flags, self.is_recent(uid), keywords, out);
+                fetch.flags(flags, recents && self.is_recent(uid), keywords, out);
                 if enabled.has(Enabled::CONDSTORE) {
                     fetch.modseq(modseq, out);
                 }
@@ -289,6 +309,24 @@ impl View {
             removed += stretch.count;
         }
         self.told -= removed - untold;
+        self.shown = self.shown.without(&gone);
+    }
+
+    /// The same by UIDs, and only of those that the client was told to be there (RFC 7162
+    /// §3.2.10.2).
+    fn vanish(&mut self, out: &mut impl Sink) {
+        let rest = self.vanished.split_off(self.vanished.len().min(RANGES_AT_ONCE));
+        let gone = self.shown.within_uids(&std::mem::replace(&mut self.vanished, rest));
+        let untold = self.told + 1;
+        let told = gone.iter().filter(|stretch| stretch.sequence < untold).map(|stretch| Stretch {
+            count: stretch.count.min(untold - stretch.sequence),
+            ..*stretch
+        });
+        let told: Vec<_> = told.collect();
+        if !told.is_empty() {
+            response::vanished(false, told.iter().map(Stretch::uids), out);
+        }
+        self.told -= told.iter().map(|stretch| stretch.count).sum::<u32>();
         self.shown = self.shown.without(&gone);
     }
 }
@@ -468,6 +506,8 @@ fn take_some(ranges: &mut Vec<(u32, u32)>, most: u32) -> Vec<(u32, u32)> {
 
 /// How many EXPUNGE are written before the room is looked at again.
 const EXPUNGES_AT_ONCE: u32 = 1_024;
+/// How many ranges are told in one VANISHED.
+const RANGES_AT_ONCE: usize = 512;
 
 #[cfg(test)]
 mod tests;

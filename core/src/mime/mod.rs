@@ -22,6 +22,7 @@ pub mod header;
 mod lexer;
 mod markup;
 pub mod media;
+mod msgid;
 mod parser;
 pub mod preview;
 mod reencode;
@@ -31,6 +32,7 @@ pub mod transfer;
 pub mod words;
 
 pub use digest::{DIGEST_BYTES_MAX, Digest, keeps};
+pub use msgid::MessageIds;
 pub use parser::{
     BOUNDARY_BYTES_MAX, DEPTH_MAX, HEADER_BYTES_MAX, HEADERS_BYTES_MAX, PARTS_MAX, Parser,
 };

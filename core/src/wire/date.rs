@@ -96,7 +96,7 @@ impl fmt::Display for HeaderDate {
         let day_name = self.0.day_name();
         let Civil { year, day, hour, minute, second, .. } = civil;
         let month = civil.month_name();
-        write!(f, "{day_name}, {day} {month} {year:04} {hour:02}:{minute:02}:{second:02} +0000")
+        write!(f, "{day_name}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} +0000")
     }
 }
 
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn dates_known_by_heart() {
         for (seconds, header, imap) in [
-            (0, "Thu, 1 Jan 1970 00:00:00 +0000", " 1-Jan-1970 00:00:00 +0000"),
+            (0, "Thu, 01 Jan 1970 00:00:00 +0000", " 1-Jan-1970 00:00:00 +0000"),
             (951_782_400, "Tue, 29 Feb 2000 00:00:00 +0000", "29-Feb-2000 00:00:00 +0000"),
             (1_795_527_240, "Tue, 24 Nov 2026 13:34:00 +0000", "24-Nov-2026 13:34:00 +0000"),
             (-1, "Wed, 31 Dec 1969 23:59:59 +0000", "31-Dec-1969 23:59:59 +0000"),

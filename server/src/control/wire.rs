@@ -40,6 +40,9 @@ struct Versioned {
 pub enum Request {
     /// The counters. Answer: [`Answer::Text`].
     Metrics,
+    /// Keep the files of bodies, whatever goes, until this connection ends: somebody copies them.
+    /// Answer: [`Answer::Done`].
+    HoldBodies,
     /// One account. Answer: [`Answer::Accounts`].
     Account {
         /// Which.
@@ -163,6 +166,7 @@ impl Request {
     pub const fn changes(&self) -> bool {
         match self {
             Self::Metrics
+            | Self::HoldBodies
             | Self::Account { .. }
             | Self::Accounts { .. }
             | Self::Domains { .. }

@@ -6,7 +6,7 @@ use pillarbox_core::effect::{Effect, FaultKind};
 use pillarbox_core::imap::Enabled;
 use pillarbox_core::imap::command::MessageSet;
 use pillarbox_core::imap::flags::{FlagBits, FlagNames};
-use pillarbox_core::imap::grammar::{StatusItem, StoreMode};
+use pillarbox_core::imap::grammar::{SelectParams, StatusItem, StoreMode};
 use pillarbox_core::imap::name::MailboxName;
 use pillarbox_core::imap::response::{self, Code, Fetch};
 use pillarbox_core::imap::server::{Done, Status};
@@ -16,6 +16,8 @@ use pillarbox_store::{
 };
 
 use super::copy::{Copied, runs};
+use super::mailboxes;
+use super::modseqs;
 use super::open::{GATHERED_MAX, Open, Tools, keywords, ranges};
 use crate::job;
 
@@ -31,6 +33,8 @@ pub(super) struct Answer {
     pub(super) copied: Option<Copied>,
     /// What STORE has to tell in place of a code: those that it left as they are.
     pub(super) modified: Vec<(u32, u32)>,
+    /// Messages were taken out: the MODSEQ that the mailbox has then belongs to the answer.
+    pub(super) took_out: bool,
     pub(super) text: Cow<'static, str>,
 }
 
@@ -41,6 +45,7 @@ impl Answer {
             code: None,
             copied: None,
             modified: Vec::new(),
+            took_out: false,
             text: text.into(),
         }
     }
@@ -129,11 +134,12 @@ pub(super) async fn status(
                 StatusItem::AppendLimit => tools.append_bytes_max.into(),
                 StatusItem::Size => status.bytes,
                 StatusItem::HighestModSeq => status.highestmodseq,
+                StatusItem::Deleted => status.deleted,
             };
             (*item, value)
         })
         .collect();
-    tools.pen.write(|out| response::status(name, &values, out));
+    tools.pen.write(|out| response::status(name, &values, tools.enabled.spelling(), out));
     Ok(Answer::ok("done"))
 }
 
@@ -142,12 +148,15 @@ pub(super) async fn select(
     tools: &Tools,
     name: &MailboxName,
     read_only: bool,
+    params: &SelectParams,
 ) -> Result<(Open, Answer), StoreError> {
     let id = by_name(tools, name).await?.id;
     // The watch begins before the look: what changes between the two is then told, not missed.
     let watch = tools.desk.send(Effect::Watch(crate::topic_of(id)));
-    let question = Read::Select { by: tools.account, mailbox: id };
-    let selected = match tools.read("select", question).await {
+    let known = params.qresync.as_ref();
+    let since = known.map(|known| (known.uidvalidity, known.modseq));
+    let question = Read::Select { by: tools.account, mailbox: id, since };
+    let mut selected = match tools.read("select", question).await {
         Ok(Found::Selected(selected)) => selected,
         other => {
             tools.desk.send(Effect::Release(watch));
@@ -165,7 +174,7 @@ pub(super) async fn select(
     let view = View::new(selected.uids.iter().flat_map(|r| r.first..=r.last), modseq)
         .with_recent_above(claimed);
     let keywords = keywords(&selected.keywords);
-    let open = Open {
+    let mut open = Open {
         id,
         read_only,
         view,
@@ -175,6 +184,7 @@ pub(super) async fn select(
         claims,
         aware: tools.enabled.has(Enabled::CONDSTORE),
         told_modseq: modseq,
+        behind: false,
         parsed: None,
         decoding: None,
     };
@@ -182,15 +192,26 @@ pub(super) async fn select(
     tools.pen.write(|out| {
         response::flags(&open.keywords, out);
         response::exists(open.view.count(), out);
-        response::recent(open.view.recent_count(), out);
-        if let Some(first) = selected.first_unseen.and_then(|uid| open.view.sequence_of(uid)) {
-            response::ok(Code::Unseen(first), "first unseen", out);
+        if !tools.rev2() {
+            response::recent(open.view.recent_count(), out);
+            if let Some(first) = selected.first_unseen.and_then(|uid| open.view.sequence_of(uid)) {
+                response::ok(Code::Unseen(first), "first unseen", out);
+            }
         }
         response::ok(Code::UidValidity(selected.status.uidvalidity), "valid", out);
         response::ok(Code::UidNext(selected.status.uidnext), "next", out);
         response::ok(Code::HighestModSeq(modseq), "highest", out);
         response::permanent_flags((!read_only).then_some(&open.keywords), out);
     });
+    if tools.rev2()
+        && let Err(error) = mailboxes::tell_one(tools, name).await
+    {
+        open.close(tools);
+        return Err(error);
+    }
+    if let (Some(known), Some(changes)) = (known, selected.changes.take()) {
+        modseqs::resync(tools, &mut open, known, changes).await;
+    }
     Ok((open, Answer::ok("selected")))
 }
 
@@ -227,7 +248,7 @@ pub(super) async fn store(
     tools.notify(open.id);
     if !flags.keywords.is_empty() {
         // A keyword that is new to the mailbox has a bit only now.
-        let question = Read::Select { by: tools.account, mailbox: open.id };
+        let question = Read::Select { by: tools.account, mailbox: open.id, since: None };
         if let Found::Selected(selected) = tools.read("keywords", question).await? {
             open.learn_keywords(&selected.keywords, &tools.pen);
         }
@@ -251,14 +272,14 @@ pub(super) async fn store(
     Ok((Answer { modified, ..Answer::ok(text) }, flagged.modseq.filter(|_| !overtaken)))
 }
 
-/// What is told of a message after STORE.
-struct Told {
-    uid: bool,
-    flags: bool,
-    modseq: bool,
+/// What is told of a message that was changed.
+pub(super) struct Told {
+    pub(super) uid: bool,
+    pub(super) flags: bool,
+    pub(super) modseq: bool,
 }
 
-async fn tell_flags(tools: &Tools, open: &mut Open, state: &FlagState, told: &Told) {
+pub(super) async fn tell_flags(tools: &Tools, open: &mut Open, state: &FlagState, told: &Told) {
     let Some(sequence) = open.view.sequence_of(state.uid) else { return };
     if told.modseq {
         open.tells_modseq(state.modseq);
@@ -269,7 +290,7 @@ async fn tell_flags(tools: &Tools, open: &mut Open, state: &FlagState, told: &To
             fetch.uid(state.uid, out);
         }
         if told.flags {
-            let recent = open.view.is_recent(state.uid);
+            let recent = tools.is_recent(open, state.uid);
             fetch.flags(FlagBits(state.flags.0), recent, &open.keywords, out);
         }
         if told.modseq {
@@ -325,11 +346,12 @@ pub(super) async fn expunge(
     let Written::Expunged(expunged) = job::write(&tools.desk, "expunge", write).await? else {
         return Err(job::astray("expunge"));
     };
-    if !expunged.uids.is_empty() {
+    let took_out = !expunged.uids.is_empty();
+    if took_out {
         tools.pins.expunged(open.id, expunged.modseq);
         tools.notify(open.id);
     }
-    Ok(Answer::ok("done"))
+    Ok(Answer { took_out, ..Answer::ok("done") })
 }
 
 pub(super) async fn by_name(tools: &Tools, name: &MailboxName) -> Result<MailboxInfo, StoreError> {

@@ -80,7 +80,9 @@ pub(super) async fn relocate(
         return Err(job::astray("move"));
     };
     let Moved { uidvalidity, pairs, modseq } = moved;
-    if let Some(copied) = Copied::new(uidvalidity, &pairs) {
+    let copied = Copied::new(uidvalidity, &pairs);
+    let took_out = copied.is_some();
+    if let Some(copied) = copied {
         // RFC 6851 §4.3: before the client hears that the originals are gone.
         tools.pen.write(|out| response::ok(copied.code(), "moved", out));
         tools.pins.expunged(open.id, modseq);
@@ -89,7 +91,7 @@ pub(super) async fn relocate(
             tools.notify(to);
         }
     }
-    Ok(Answer::ok("moved"))
+    Ok(Answer { took_out, ..Answer::ok("moved") })
 }
 
 /// Where to; or that it may be created first (RFC 3501 §6.4.7).

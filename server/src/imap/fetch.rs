@@ -41,7 +41,8 @@ pub(super) async fn fetch(
     let Ok(stretches) = open.view.resolve(set) else { return Ok((no_such_message(), None)) };
     let mut uids = ranges(&stretches);
     if let Some(since) = modifiers.changed_since {
-        uids = modseqs::changed_since(tools, open, since, &uids).await?;
+        let vanished = modifiers.vanished.then_some(set);
+        uids = modseqs::changed_since(tools, open, since, vanished, &uids).await?;
     }
     let sets_seen = items.iter().any(FetchItem::sets_seen);
     let seen = if sets_seen && !open.read_only && !uids.is_empty() {
@@ -124,7 +125,7 @@ async fn one(
         return Ok(false);
     }
     let source = binary::Source { uid: facts.uid, text: message.text.as_deref() };
-    let (flags, recent) = (FlagBits(facts.flags.0), open.view.is_recent(facts.uid));
+    let (flags, recent) = (FlagBits(facts.flags.0), tools.is_recent(open, facts.uid));
     let mut fetch = tools.pen.write(|out| Fetch::begin(sequence, out));
     for item in items {
         match item {
@@ -194,7 +195,7 @@ fn tell_change(
     // RFC 7162 §3.2.4: what tells a change, to those that know MODSEQs.
     let aware = tools.enabled.has(Enabled::CONDSTORE);
     if newly_seen {
-        let (flags, recent) = (FlagBits(facts.flags.0), open.view.is_recent(facts.uid));
+        let (flags, recent) = (FlagBits(facts.flags.0), tools.is_recent(open, facts.uid));
         tools.pen.write(|out| {
             // RFC 3501 §6.4.5: if `\Seen` was set by this, FLAGS belong to the response.
             if !asked(Field::Flags) {

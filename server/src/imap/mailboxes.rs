@@ -31,18 +31,32 @@ pub(super) async fn list(
         return Ok(Answer::ok("done"));
     }
     let known = known(tools).await?;
-    for Listed { name, itself, children } in listed(patterns, known.keys(), Levels::Asked) {
-        let mut attributes = Vec::new();
-        if !itself {
-            attributes.push("\\Noselect");
-        }
-        attributes.push(if children { HAS_CHILDREN } else { HAS_NO_CHILDREN });
-        // RFC 6154 §2: the special use may be told to those who did not ask for it.
-        let special = known.get(&name).copied().flatten().map(attribute);
-        attributes.extend(special.as_deref());
-        tools.pen.write(|out| response::list(&attributes, &name, out));
+    for found in listed(patterns, known.keys(), Levels::Asked) {
+        tell(tools, &known, &found);
     }
     Ok(Answer::ok("done"))
+}
+
+/// The mailbox that is being selected, as LIST has it (RFC 9051 §6.3.2).
+pub(super) async fn tell_one(tools: &Tools, name: &MailboxName) -> Result<(), StoreError> {
+    let known = known(tools).await?;
+    let children = known.keys().flat_map(MailboxName::above).any(|above| above == name.as_str());
+    tell(tools, &known, &Listed { name: name.clone(), itself: true, children });
+    Ok(())
+}
+
+/// One mailbox or level.
+fn tell(tools: &Tools, known: &HashMap<MailboxName, Option<Special>>, found: &Listed) {
+    let mut attributes = Vec::new();
+    if !found.itself {
+        attributes.push("\\Noselect");
+    }
+    attributes.push(if found.children { HAS_CHILDREN } else { HAS_NO_CHILDREN });
+    // RFC 6154 §2: the special use may be told to those who did not ask for it.
+    let special = known.get(&found.name).copied().flatten().map(attribute);
+    attributes.extend(special.as_deref());
+    let spelling = tools.enabled.spelling();
+    tools.pen.write(|out| response::list(&attributes, &found.name, spelling, out));
 }
 
 /// LIST with options or several patterns (RFC 5258 §3).
@@ -51,6 +65,7 @@ async fn list_extended(
     patterns: &[ListPattern],
     options: &ListOptions,
 ) -> Result<Answer, StoreError> {
+    let spelling = tools.enabled.spelling();
     let selects = |option| options.selects.contains(&option);
     let returns = |option| options.returns.contains(&option);
     let (by_subscription, by_use) =
@@ -91,7 +106,9 @@ async fn list_extended(
             Levels::AboveUnmatched if children => &*chosen_by,
             _ => &[],
         };
-        tools.pen.write(|out| response::list_extended(&attributes, &name, child_info, out));
+        tools
+            .pen
+            .write(|out| response::list_extended(&attributes, &name, child_info, spelling, out));
         if exists && !options.status.is_empty() {
             // RFC 5819 §2: what has gone meanwhile is passed over.
             match status(tools, &name, &options.status).await {
@@ -113,7 +130,7 @@ pub(super) async fn lsub(tools: &Tools, pattern: &ListPattern) -> Result<Answer,
         // should be a name that no mailbox has.
         let selectable = itself && known.contains_key(&name);
         let attributes: &[&str] = if selectable { &[] } else { &["\\Noselect"] };
-        tools.pen.write(|out| response::lsub(attributes, &name, out));
+        tools.pen.write(|out| response::lsub(attributes, &name, tools.enabled.spelling(), out));
     }
     Ok(Answer::ok("done"))
 }

@@ -7,11 +7,14 @@ use pillarbox_core::EffectId;
 use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::{Desk, Pen};
 use pillarbox_core::imap::Enabled;
+use pillarbox_core::imap::command::MessageSet;
 use pillarbox_core::imap::flags::{FlagBits, Keywords};
 use pillarbox_core::imap::response;
-use pillarbox_core::imap::view::{Changes, Expunges, Stretch, View};
+use pillarbox_core::imap::view::{Changes, Expunges, NoSuchMessage, Stretch, View};
 use pillarbox_core::mime::Structure;
-use pillarbox_store::{AccountId, Found, Keyword, MailboxId, Read, StoreError, UidRange, Write};
+use pillarbox_store::{
+    AccountId, Found, Keyword, MailboxId, Read, Replaced, StoreError, UidRange, Write,
+};
 
 use super::fetch::binary::Decoding;
 use super::pins::{Pin, Pins};
@@ -52,6 +55,8 @@ pub(super) struct Open {
     pub(super) aware: bool,
     /// The highest MODSEQ that it was told of a message.
     pub(super) told_modseq: u64,
+    /// It was told that it does not know all up to there.
+    pub(super) behind: bool,
     /// The parts of the large message that was looked into last, by UID: clients ask for such a
     /// message in many small pieces.
     pub(super) parsed: Option<(u32, Rc<Structure>)>,
@@ -60,6 +65,16 @@ pub(super) struct Open {
 }
 
 impl Tools {
+    /// Whether the client goes by RFC 9051.
+    pub(super) const fn rev2(&self) -> bool {
+        self.enabled.has(Enabled::IMAP4REV2)
+    }
+
+    /// Whether a message is told as recent: RFC 9051 knows no such messages (appendix E).
+    pub(super) fn is_recent(&self, open: &Open, uid: u32) -> bool {
+        !self.rev2() && open.view.is_recent(uid)
+    }
+
     pub(super) async fn read(&self, label: &'static str, read: Read) -> Result<Found, StoreError> {
         job::read(&self.desk, label, read).await
     }
@@ -134,6 +149,13 @@ impl Open {
             self.keywords = keywords(known);
             pen.write(|out| response::flags(&self.keywords, out));
         }
+    }
+
+    /// The one message that a set names (RFC 8508 §5): none by a UID that there is not, or no more.
+    pub(super) fn only(&self, set: &MessageSet) -> Result<Option<Replaced>, NoSuchMessage> {
+        let stretches = self.view.resolve(set)?;
+        let first = stretches.first().map(|stretch| stretch.uids().0);
+        Ok(first.map(|uid| Replaced { mailbox: self.id, uid }))
     }
 
     /// Has the store keep what was claimed as recent; nobody waits for it.

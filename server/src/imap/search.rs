@@ -17,12 +17,11 @@ use super::commands::{Answer, PAGE};
 use super::fetch::{PIECE, WHOLE_MAX, bytes, digest, parse};
 use super::modseqs;
 use super::open::{Open, Tools};
+use super::outlines;
 use crate::job;
 
 /// The texts of one page together, and so what is looked through before others have their turn.
 const PAGE_BYTES_MAX: u64 = 256 << 10;
-/// Of larger messages only the header is read where only that is looked at.
-const HEADER_WHOLE_MAX: u64 = 32 << 10;
 /// How many strings are looked for in a page or piece of full size.
 const STRINGS: usize = 8;
 
@@ -36,18 +35,58 @@ pub(super) async fn search(
     now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
     let asks_modseq = key.as_ref().is_ok_and(SearchKey::asks_modseq);
+    let Ok(search) = begin(open, returns, key, now) else { return Ok(unknown_charset()) };
+    let found = find(tools, open, &search).await?;
+    let telling = Telling { uid, returns, asks_modseq };
+    conclude(tools, open, telling, found, response::search).await
+}
+
+/// How the outcome of a search is to be told.
+#[derive(Clone, Copy)]
+pub(super) struct Telling<'r> {
+    pub(super) uid: bool,
+    pub(super) returns: Option<&'r [SearchReturn]>,
+    /// A MODSEQ was asked for.
+    pub(super) asks_modseq: bool,
+}
+
+/// The search of a key.
+pub(super) fn begin(
+    open: &mut Open,
+    returns: Option<&[SearchReturn]>,
+    key: Result<SearchKey, UnknownCharset>,
+    now: UnixSeconds,
+) -> Result<Search, UnknownCharset> {
     let search = key.map(|key| Search::new(&key, &open.view, &open.keywords, now));
-    let saves = returns.is_some_and(|wanted| wanted.contains(&SearchReturn::Save));
-    if saves {
+    if saves(returns) {
         // RFC 5182 §2.1: what fails leaves nothing.
         open.view.save(&[]);
     }
-    let Ok(search) = search else {
-        return Ok(Answer::no(Some(Code::BadCharset), "this charset is not known"));
-    };
-    let mut found = find(tools, open, &search).await?;
-    if let Some(wanted) = returns.filter(|_| saves) {
-        open.view.save(&kept(wanted, &found));
+    search
+}
+
+pub(super) fn unknown_charset() -> Answer {
+    Answer::no(Some(Code::BadCharset), "this charset is not known")
+}
+
+fn saves(returns: Option<&[SearchReturn]>) -> bool {
+    returns.is_some_and(|wanted| wanted.contains(&SearchReturn::Save))
+}
+
+/// Keeps what was found if that is wanted, and tells it: in its order, and in the plain form of the
+/// command if no other was asked for.
+pub(super) async fn conclude(
+    tools: &Tools,
+    open: &mut Open,
+    telling: Telling<'_>,
+    mut found: Vec<u32>,
+    plain: impl FnOnce(Vec<u32>, Option<u64>, &mut Vec<u8>),
+) -> Result<Answer, StoreError> {
+    let Telling { uid, returns, asks_modseq } = telling;
+    if let Some(wanted) = returns.filter(|wanted| saves(Some(wanted))) {
+        let mut kept = kept(wanted, &found);
+        kept.sort_unstable();
+        open.view.save(&kept);
     }
     let modseq =
         if asks_modseq { modseqs::highest(tools, open, returns, &found).await? } else { None };
@@ -58,7 +97,7 @@ pub(super) async fn search(
         // RFC 5182 §2.1: where nothing else is wanted, nothing is told.
         Some([SearchReturn::Save]) => {}
         Some(wanted) => response::extended_search(&tools.tag, uid, wanted, &found, modseq, out),
-        None => response::search(found, modseq, out),
+        None => plain(found, modseq, out),
     });
     Ok(Answer::ok("done"))
 }
@@ -75,7 +114,11 @@ fn kept(wanted: &[SearchReturn], found: &[u32]) -> Vec<u32> {
 }
 
 /// The UIDs of the messages that a search finds, ascending.
-async fn find(tools: &Tools, open: &Open, search: &Search) -> Result<Vec<u32>, StoreError> {
+pub(super) async fn find(
+    tools: &Tools,
+    open: &Open,
+    search: &Search,
+) -> Result<Vec<u32>, StoreError> {
     let mut found = Vec::new();
     let uids = candidates(tools, open, search).await?;
     if uids.is_empty() {
@@ -180,7 +223,17 @@ async fn by_text(
     undecided: &[u32],
     found: &mut Vec<u32>,
 ) -> Result<(), StoreError> {
-    let each_max = if search.reads_texts() { WHOLE_MAX } else { HEADER_WHOLE_MAX };
+    if !search.reads_texts() {
+        return outlines::outlines(tools, open, undecided, true, |message, header| {
+            let Some(facts) = facts(open, message) else { return };
+            let mut matching = search.matching(facts);
+            matching.header(header);
+            if matching.end() {
+                found.push(facts.uid);
+            }
+        })
+        .await;
+    }
     let mut after = (!undecided.is_empty()).then_some(0);
     while let Some(start) = after {
         let question = Read::Messages {
@@ -189,7 +242,10 @@ async fn by_text(
             uids: runs(undecided),
             after: start,
             count_max: PAGE,
-            what: What::Text { each_max, all_max: PAGE_BYTES_MAX / share(search) as u64 },
+            what: What::Text {
+                each_max: WHOLE_MAX,
+                all_max: PAGE_BYTES_MAX / share(search) as u64,
+            },
             also_expunged: true,
         };
         let Found::Messages(page) = tools.read("search text", question).await? else {

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillarbox_core::compression::Compresses;
 use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
-use pillarbox_core::imap::command::{Append, Command, Verb};
+use pillarbox_core::imap::command::{Append, AppendMessage, Command, Verb};
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
@@ -18,10 +19,10 @@ use pillarbox_core::{
 };
 use pillarbox_store::StoreError;
 
-use super::append::{self, Filing};
+use super::append::{self, Filing, Refusal};
 use super::commands::{self, Answer, answered};
 use super::open::{Open, Tools};
-use super::{copy, fetch, mailboxes, search};
+use super::{copy, fetch, mailboxes};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{Claim, User, Verdict, Who};
@@ -30,6 +31,7 @@ use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 use crate::smtp::spool::Spool;
 
 mod auth;
+mod finding;
 
 /// RFC 3501 §5.4: at least thirty minutes once somebody has logged in.
 const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
@@ -72,6 +74,7 @@ pub struct ImapSession {
     deadline: Moment,
     ending: Ending,
     takes_tls: bool,
+    takes_compression: bool,
     /// What a login can be bound to.
     bindings: Bindings,
 }
@@ -86,7 +89,7 @@ enum Outcome {
     /// The selected mailbox was deleted meanwhile; and what the command has come to, if one was
     /// under way.
     Deleted(Option<Answer>),
-    AppendBegun(Result<Filing, Answer>),
+    AppendBegun(Result<Filing, Refusal>),
     Spooled(Spool, Result<(), Fault>),
     Login(Verdict, Who),
 }
@@ -117,6 +120,7 @@ impl ImapSession {
             deadline: Moment::START + LOGIN_MAX,
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
+            takes_compression: false,
             bindings: Bindings::default(),
         }
     }
@@ -225,6 +229,7 @@ impl ImapSession {
                     filing.push(bytes);
                 }
             }
+            Event::AppendNext(message) => self.on_append_next(message),
             Event::AppendEnd => self.on_append_end(now.wall),
             Event::AuthResponse(response) => match self.exchange.take() {
                 Some(exchange) => self.on_sasl(exchange.answer(&response), out),
@@ -243,6 +248,12 @@ impl ImapSession {
             Command::StartTls => {
                 self.takes_tls = true;
                 self.finish(&Answer::ok("begin TLS now"), out);
+            }
+            Command::Compress => {
+                self.finish(&Answer::ok("DEFLATE active"), out);
+                // The layer around the session does it from the end of this step on, and nothing
+                // behind the answer is said before.
+                self.takes_compression = true;
             }
             Command::Login { user, password } => {
                 self.mechanism = "LOGIN";
@@ -312,7 +323,10 @@ impl ImapSession {
                     open.close(&tools);
                     Outcome::Deleted(None)
                 }
-                told => Outcome::Told(Some(open), told.err()),
+                told => {
+                    open.confine(&tools);
+                    Outcome::Told(Some(open), told.err())
+                }
             }
         }));
     }
@@ -322,8 +336,24 @@ impl ImapSession {
             self.finish(&Answer::bad("log in first"), out);
             return;
         };
+        // What the number means is settled now: nothing is told before the command ends.
+        let named = append.replaces.as_ref().zip(self.open.as_ref());
+        let replaces = match named.map(|(set, open)| open.only(set)) {
+            None => None,
+            Some(Ok(Some(replaced))) => Some(replaced),
+            Some(Ok(None)) => return self.finish(&append::gone(), out),
+            Some(Err(_)) => return self.finish(&commands::no_such_message(), out),
+        };
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            Outcome::AppendBegun(append::begin(&tools, append).await)
+            Outcome::AppendBegun(append::begin(&tools, append, replaces).await)
+        }));
+    }
+
+    fn on_append_next(&mut self, message: AppendMessage) {
+        let (Some(tools), Some(filing)) = (self.tools(), self.filing.take()) else { return };
+        let mut random = self.context.random();
+        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
+            Outcome::AppendBegun(append::next(&tools, random.as_mut(), filing, message).await)
         }));
     }
 
@@ -377,7 +407,11 @@ impl ImapSession {
                     log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
                 }
             }
-            Outcome::AppendBegun(Err(answer)) => self.finish(&answer, out),
+            Outcome::AppendBegun(Err(refusal)) => {
+                let (answer, error) = refusal.told();
+                self.log_failure(error.as_ref());
+                self.finish(&answer, out);
+            }
             Outcome::Spooled(spool, result) => match (&mut self.filing, result) {
                 (Some(filing), Ok(())) => filing.spool = spool,
                 (_, Err(fault)) => {
@@ -419,7 +453,7 @@ impl ImapSession {
 
     fn drop_filing(&mut self) {
         if let Some(filing) = self.filing.take() {
-            filing.spool.discard(&self.desk);
+            filing.discard(&self.desk);
         }
     }
 
@@ -449,13 +483,13 @@ async fn run(
             let status = commands::status(&tools, &mailbox, &items).await;
             settle(tools, open, changed, status).await
         }
-        (Command::Select { mailbox, read_only, .. }, open) => {
+        (Command::Select { mailbox, read_only, params }, open) => {
             if let Some(open) = open {
                 open.close(&tools);
                 // RFC 7162 §3.2.11: the border between what is told of the one and of the other.
                 tools.pen.write(|out| response::ok(Code::Closed, "closed", out));
             }
-            match commands::select(&tools, &mailbox, read_only).await {
+            match commands::select(&tools, &mailbox, read_only, &params).await {
                 Ok((open, answer)) => Outcome::Done(Some(open), answer, None),
                 Err(error) => Outcome::Done(None, Answer::failed(&error), Some(error)),
             }
@@ -491,12 +525,10 @@ async fn run(
             let moved = copy::relocate(&tools, &open, &set, &mailbox, now).await;
             settle(tools, Some(open), true, moved).await
         }
-        (Command::Search { uid, returns, key }, Some(mut open)) => {
-            let returns = returns.as_deref();
-            let found = search::search(&tools, &mut open, uid, returns, key, now).await;
-            let found = found.map(|answer| (answer, None));
-            wrap_up(tools, open, changed, expunges(uid), found).await
-        }
+        (
+            command @ (Command::Search { .. } | Command::Sort { .. } | Command::Thread { .. }),
+            Some(open),
+        ) => finding::run(tools, open, command, changed, now).await,
         (Command::Fetch { set, items, modifiers }, Some(mut open)) => {
             let fetched = fetch::fetch(&tools, &mut open, &set, &items, &modifiers).await;
             wrap_up(tools, open, changed, expunges(set.uid), fetched).await
@@ -569,7 +601,7 @@ async fn wrap_up(
     expunges: Expunges,
     result: Result<(Answer, Option<u64>), StoreError>,
 ) -> Outcome {
-    let (answer, own, error) = match result {
+    let (mut answer, own, error) = match result {
         Ok((answer, own)) => (answer, own, None),
         Err(error) => (Answer::failed(&error), None, Some(error)),
     };
@@ -590,7 +622,16 @@ async fn wrap_up(
             open.close(&tools);
             Outcome::Deleted(Some(answer))
         }
-        late => Outcome::Done(Some(open), answer, error.or_else(|| late.err())),
+        late => {
+            // RFC 7162 §3.2.7, RFC 6851 §4.4; not at CLOSE (§3.2.8), after which nothing is told.
+            if answer.took_out && open.aware && late.is_ok() {
+                open.behind = false;
+                answer.code = Some(Code::HighestModSeq(open.pin.at()));
+            } else {
+                open.confine(&tools);
+            }
+            Outcome::Done(Some(open), answer, error.or_else(|| late.err()))
+        }
     }
 }
 
@@ -638,6 +679,20 @@ impl Machine for ImapSession {
         let want = self.advance(now, io);
         self.desk.take_effects(io.effects);
         want
+    }
+}
+
+impl Compresses for ImapSession {
+    fn takes_compression(&mut self) -> bool {
+        let takes = std::mem::take(&mut self.takes_compression);
+        if takes && let Err(misuse) = self.imap.compression_started() {
+            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
+        }
+        takes
+    }
+
+    fn compression_failed(&mut self) {
+        log::info!(cid = self.id.as_str(), peer:% = self.peer; "what came is not compressed data");
     }
 }
 

@@ -31,6 +31,16 @@ pub(crate) enum Body {
     File { handle: Handle, size: u64 },
 }
 
+impl Body {
+    /// Its file, if it is in one.
+    pub(crate) const fn file(&self) -> Option<Handle> {
+        match self {
+            Self::Inline(_) => None,
+            Self::File { handle, .. } => Some(*handle),
+        }
+    }
+}
+
 impl From<Vec<u8>> for Spool {
     /// With its first bytes.
     fn from(memory: Vec<u8>) -> Self {
@@ -98,7 +108,17 @@ impl Spool {
         desk: Desk<Job>,
         random: &mut dyn Random,
     ) -> (Option<Handle>, Result<Body, Fault>) {
-        if self.file.is_none() && self.memory.len() <= INLINE_MAX {
+        self.finish_within(INLINE_MAX, desk, random).await
+    }
+
+    /// The same where a body of more bytes than this, or than [`INLINE_MAX`], goes into a file.
+    pub(crate) async fn finish_within(
+        self,
+        inline_max: usize,
+        desk: Desk<Job>,
+        random: &mut dyn Random,
+    ) -> (Option<Handle>, Result<Body, Fault>) {
+        if self.file.is_none() && self.memory.len() <= inline_max.min(INLINE_MAX) {
             return (None, Ok(Body::Inline(self.memory)));
         }
         let (spool, written) = self.write_out(desk.clone(), random).await;

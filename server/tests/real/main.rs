@@ -10,6 +10,8 @@
 )]
 
 mod alpn;
+mod appends;
+mod backup;
 mod binary;
 mod bindings;
 mod clients;

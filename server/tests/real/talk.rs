@@ -154,10 +154,19 @@ impl Imap {
 
     fn append_as(&mut self, mailbox: &str, mark: &str, text: &[u8]) -> String {
         let line = format!("a APPEND {mailbox} {mark}{{{}+}}\r\n", text.len());
-        self.talk.send(line.as_bytes()).unwrap();
-        self.talk.send(&[text, b"\r\n"].concat()).unwrap();
+        self.send(&[line.as_bytes(), text, b"\r\n"].concat());
+        self.answer()
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.talk.send(bytes).unwrap();
+    }
+
+    /// The tagged answer that comes next, without its tag.
+    pub(crate) fn answer(&mut self) -> String {
         let line = self.talk.line().unwrap();
-        line.strip_prefix("a ").unwrap_or_else(|| panic!("{line}")).to_owned()
+        line.trim_end().strip_prefix("a ").unwrap_or_else(|| panic!("{line}")).to_owned()
     }
 
     /// All messages of INBOX, whole.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use pillarbox_store::{
-    AccountId, Additions, Address, Addressee, AliasChange, AliasInfo, AliasSettings, Flags, Found,
-    Holder, NewAddress, NewAlias, Options, Place, Quota, Read, Recipient, Routing, StoreError,
-    UidRange, Write, Written,
+    AccountId, Additions, Address, Addressee, AliasChange, AliasInfo, AliasSettings, Found, Holder,
+    NewAddress, NewAlias, Options, Place, Quota, Read, Recipient, Routing, StoreError, UidRange,
+    Write, Written,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::fixture::{Fixture, NOW, deliver, inline, options, recipient};
+use crate::fixture::{Fixture, NOW, deliver, inline, message, options, recipient};
 
 fn at(localpart: &str) -> Address {
     Address { localpart: localpart.into(), domain: "localhost".into() }
@@ -381,11 +381,9 @@ fn a_quota_is_kept_to_the_byte() {
         let append = |text: &str| Write::Append {
             by: ann,
             mailbox: sent,
-            flags: Flags::NONE,
-            keywords: vec![],
-            internaldate: NOW,
+            messages: vec![message(text)],
+            replaces: None,
             now: NOW,
-            body: inline(text),
         };
         assert_eq!(fixture.write(append("1")), Err(StoreError::OverQuota));
         fixture.done(append(""));

@@ -2,7 +2,7 @@
 
 use pillarbox_core::mime::Digest;
 use pillarbox_store::{
-    Change, Flags, Found, MailboxId, Message, Place, Read, Store, UidRange, What, Write,
+    Change, Flags, Found, MailboxId, Message, NewMessage, Place, Read, Store, UidRange, What, Write,
 };
 
 use crate::fixture::{Fixture, NOW, deliver, inline, options, recipient};
@@ -98,17 +98,23 @@ fn an_old_store_gets_its_digests() {
     fixture.done(Write::Append {
         by,
         mailbox,
-        flags: Flags::NONE,
-        keywords: vec![],
-        internaldate: NOW,
+        messages: vec![NewMessage {
+            flags: Flags::NONE,
+            keywords: vec![],
+            internaldate: NOW,
+            body: inline(LETTER),
+        }],
+        replaces: None,
         now: NOW,
-        body: inline(LETTER),
     });
     let before: Vec<_> = digests(&mut fixture, mailbox, What::Digest);
     let Fixture { dir, store, writer, reader, ann, bob } = fixture;
     drop((store, writer, reader));
     let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
-    conn.execute_batch("DROP TABLE digest; PRAGMA user_version = 9;").unwrap();
+    conn.execute_batch(
+        "DROP TABLE digest; ALTER TABLE mailbox DROP COLUMN forgotten; PRAGMA user_version = 9;",
+    )
+    .unwrap();
     drop(conn);
     let store = Store::open(dir.path(), &options()).unwrap();
     let (writer, reader) = (store.writer().unwrap(), store.reader().unwrap());

@@ -3,9 +3,9 @@
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
 use pillarbox_store::{
-    AccountId, Change, Changes, Delivered, Flags, Found, MailboxId, Message, NewBody, Options,
-    Place, Read, Reader, Recipient, Selected, Store, StoreError, Sync, UidRange, What, Write,
-    Writer, Written,
+    AccountId, Change, Changes, Delivered, Flags, Found, MailboxId, Message, NewBody, NewMessage,
+    Options, Place, Read, Reader, Recipient, Selected, Store, StoreError, Sync, UidRange, What,
+    Write, Writer, Written,
 };
 use tempfile::TempDir;
 
@@ -98,7 +98,7 @@ impl Fixture {
     }
 
     pub(crate) fn select(&mut self, mailbox: MailboxId) -> Selected {
-        match self.read(Read::Select { by: self.ann, mailbox }) {
+        match self.read(Read::Select { by: self.ann, mailbox, since: None }) {
             Ok(Found::Selected(selected)) => selected,
             other => panic!("{other:?}"),
         }
@@ -169,6 +169,12 @@ pub(crate) fn deliver(recipients: Vec<Recipient>, body: NewBody) -> Write {
 
 pub(crate) fn inline(text: &str) -> NewBody {
     NewBody::Inline(text.as_bytes().to_vec())
+}
+
+/// What a client appends without flags.
+pub(crate) fn message(text: &str) -> NewMessage {
+    let (flags, keywords) = (Flags::NONE, vec![]);
+    NewMessage { flags, keywords, internaldate: NOW, body: inline(text) }
 }
 
 pub(crate) fn range(first: u32, last: u32) -> UidRange {

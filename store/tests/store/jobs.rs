@@ -6,7 +6,7 @@ use pillarbox_store::{
 };
 
 use crate::aliases::resolve;
-use crate::fixture::{Fixture, NOW, deliver, inline, recipient};
+use crate::fixture::{Fixture, NOW, deliver, inline, message, recipient};
 
 #[test]
 fn an_account_has_its_mailboxes() {
@@ -241,14 +241,13 @@ fn no_account_touches_another_ones_mailbox() {
     let own = fixture.mailbox(by, "INBOX");
     let uids = vec![pillarbox_store::UidRange::ALL];
     let writes = [
+        Write::Append { by, mailbox, messages: vec![message("x")], replaces: None, now: NOW },
         Write::Append {
             by,
-            mailbox,
-            flags: pillarbox_store::Flags::NONE,
-            keywords: vec![],
-            internaldate: NOW,
+            mailbox: own,
+            messages: vec![message("x")],
+            replaces: Some(pillarbox_store::Replaced { mailbox, uid: 1 }),
             now: NOW,
-            body: inline("x"),
         },
         Write::Copy { by, from: mailbox, uids: uids.clone(), to: own, now: NOW },
         Write::Copy { by, from: own, uids: uids.clone(), to: mailbox, now: NOW },
@@ -272,7 +271,7 @@ fn no_account_touches_another_ones_mailbox() {
     }
     let what = pillarbox_store::What::Facts;
     let reads = [
-        Read::Select { by, mailbox },
+        Read::Select { by, mailbox, since: None },
         Read::Status { by, mailbox },
         Read::Recent { by, mailbox, above: 0 },
         Read::Changes { by, mailbox, since: 0 },

@@ -3,8 +3,8 @@
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
 use pillarbox_store::{
-    Change, FlagState, Flags, Found, MailboxId, Messages, NewBody, Options, Place, Read, Recipient,
-    Special, StoreError, UidRange, What, Write, Written,
+    Change, FlagState, Flags, Found, MailboxId, Messages, NewBody, NewMessage, Options, Place,
+    Read, Recipient, Special, StoreError, UidRange, What, Write, Written,
 };
 
 use crate::fixture::{Fixture, NOW, deliver, inline, options, range, recipient};
@@ -15,11 +15,14 @@ fn append(fixture: &mut Fixture, mailbox: MailboxId, body: NewBody, keywords: &[
     fixture.done(Write::Append {
         by: fixture.ann,
         mailbox,
-        flags: Flags::SEEN | Flags::FLAGGED | Flags(1 << 40),
-        keywords: keywords.iter().map(|&name| name.into()).collect(),
-        internaldate: UnixSeconds(-5),
+        messages: vec![NewMessage {
+            flags: Flags::SEEN | Flags::FLAGGED | Flags(1 << 40),
+            keywords: keywords.iter().map(|&name| name.into()).collect(),
+            internaldate: UnixSeconds(-5),
+            body,
+        }],
+        replaces: None,
         now: NOW,
-        body,
     })
 }
 
@@ -131,7 +134,10 @@ fn appended_flags_and_keywords_are_kept() {
     let appended = append(&mut fixture, inbox, inline("two"), &["BLUE"]);
     let selected = fixture.select(inbox);
     let Written::Appended(appended) = appended else { panic!() };
-    assert_eq!((appended.uidvalidity, appended.uid), (selected.status.uidvalidity, 2));
+    assert_eq!(
+        (appended.uidvalidity, appended.uids),
+        (selected.status.uidvalidity, UidRange::one(2))
+    );
     let names: Vec<_> = selected.keywords.iter().map(|k| (k.bit, k.name.as_str())).collect();
     assert_eq!(names, [(5, "$Forwarded"), (6, "Blue")]);
     let messages = fixture.messages(inbox, false);
@@ -195,6 +201,38 @@ fn what_has_changed_since_is_left() {
     assert_eq!(seen(&flagged.modified), [(2, Flags::SEEN, known + 1)]);
     let stored = [(1, Flags::FLAGGED, known + 2), (3, Flags::FLAGGED, known + 2)];
     assert_eq!(seen(&flagged.messages), stored);
+    no_findings(fixture);
+}
+
+#[test]
+fn who_was_away_for_too_long_is_told_all_that_is_gone() {
+    let mut fixture = Fixture::with(&Options { tombstones_max: 2, ..options() });
+    for _ in 0..9 {
+        fixture.deliver("x");
+    }
+    let (by, mailbox) = (fixture.ann, fixture.inbox());
+    let selected = fixture.select(mailbox);
+    let (uidvalidity, start) = (selected.status.uidvalidity, selected.status.highestmodseq);
+    let mut known = start;
+    for uid in [2, 4, 9] {
+        known = fixture.select(mailbox).status.highestmodseq;
+        fixture.flag(&[UidRange::one(uid)], Change::Add, Flags::DELETED);
+        fixture.done(Write::Expunge { by, mailbox, uids: None });
+        fixture.done(Write::Purge { mailbox, up_to_modseq: u64::MAX });
+    }
+    assert_eq!(fixture.changes(mailbox, known).vanished, [range(9, 9)]);
+    // The first is forgotten: it cannot be told when it went, nor of others before it that they
+    // had not gone already.
+    let all = [range(2, 2), range(4, 4), range(9, 9)];
+    assert_eq!(fixture.changes(mailbox, start).vanished, all);
+    assert_eq!(fixture.changes(mailbox, 1).vanished, all);
+    // What SELECT tells is of the same moment.
+    let mut select = |since| match fixture.read(Read::Select { by, mailbox, since: Some(since) }) {
+        Ok(Found::Selected(selected)) => selected.changes,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(select((uidvalidity, known)).unwrap().vanished, [range(9, 9)]);
+    assert_eq!(select((uidvalidity + 1, known)), None);
     no_findings(fixture);
 }
 
@@ -353,6 +391,13 @@ fn pages_follow_each_other_without_gap_or_overlap() {
     assert_eq!((uids.len(), more), (10, None));
     let with_text: Vec<_> = messages.iter().filter(|found| found.text.is_some()).collect();
     assert_eq!(with_text.len(), 3);
+    let start = |bytes_max, all_max| What::Start { bytes_max, all_max };
+    let (uids, more, messages) = page(&[UidRange::ALL], 0, 99, start(30, 999));
+    assert_eq!((uids.len(), more), (10, None));
+    let lengths: Vec<_> = messages.iter().map(|found| found.text.as_ref().unwrap().len()).collect();
+    assert_eq!(lengths, [16, 26, 30, 30, 30, 30, 30, 30, 30, 30]);
+    assert_eq!(page(&[UidRange::ALL], 0, 99, start(30, 16 + 26 + 30)).1, Some(3));
+    assert_eq!(page(&[UidRange::ALL], 3, 99, start(30, 1)).0, [4]);
 }
 
 #[test]

@@ -5,7 +5,11 @@ mod account_keys;
 #[cfg(test)]
 mod aliases;
 #[cfg(test)]
+mod appends;
+#[cfg(test)]
 mod attempts;
+#[cfg(test)]
+mod backup;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]

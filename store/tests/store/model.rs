@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pillarbox_store::{
-    Change, Changes, Flags, Found, MailboxId, Place, Read, UidRange, Write, Written,
+    Change, Changes, Flags, Found, MailboxId, NewMessage, Place, Read, UidRange, Write, Written,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -150,14 +150,17 @@ impl World {
                 let job = Write::Append {
                     by,
                     mailbox: ids[0],
-                    flags: Flags::NONE,
-                    keywords,
-                    internaldate: NOW,
+                    messages: vec![NewMessage {
+                        flags: Flags::NONE,
+                        keywords,
+                        internaldate: NOW,
+                        body: inline(&text),
+                    }],
+                    replaces: None,
                     now: NOW,
-                    body: inline(&text),
                 };
                 let Written::Appended(found) = self.fixture().done(job) else { panic!() };
-                assert_eq!(found.uid, expected);
+                assert_eq!(found.uids, UidRange::one(expected));
             }
             Step::Copy { uids, back } => {
                 let (from, to) = if back { (1, 0) } else { (0, 1) };

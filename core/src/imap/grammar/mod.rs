@@ -8,6 +8,7 @@
 //! The rules are those of RFC 3501 §9, and a little wider where RFC 9051 §9 is: UTF-8 in quoted
 //! strings, 63-bit sizes.
 
+mod append;
 mod fetch;
 mod list;
 mod modifier;
@@ -15,23 +16,26 @@ mod primitive;
 mod request;
 mod search;
 mod sequence;
+mod sort;
+mod thread;
 
 use std::fmt;
 
 use nom::error::{ErrorKind, ParseError};
 
+pub use append::{AppendMessage, append, append_next};
 pub use fetch::{
     Field, Fields, ITEMS_MAX, Item, NAMES_MAX, NUMBERS_MAX, Origin, Partial, Section, SectionText,
     Which,
 };
 pub use list::{ListOptions, ListReturn, ListSelect, PATTERNS_MAX};
-pub use modifier::{FetchModifiers, SelectParams};
+pub use modifier::{FetchModifiers, Resync, Sample, SelectParams};
 pub use primitive::{Day, Text};
-pub use request::{
-    FlagRef, Head, Request, StatusItem, StoreMode, append, arguments, command, head, tag,
-};
+pub use request::{FlagRef, Head, Request, StatusItem, StoreMode, arguments, command, head, tag};
 pub use search::{DEPTH_MAX, KEYS_MAX, Key, SearchReturn};
 pub use sequence::{Numbers, RANGES_MAX, SetRange};
+pub use sort::{Criterion, SortKey};
+pub use thread::Algorithm;
 
 pub(crate) use primitive::{atom_char, write_number};
 

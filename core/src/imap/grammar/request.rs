@@ -1,18 +1,19 @@
 //! Whole commands (RFC 3501 §6).
 
+use super::append::{AppendMessage, read_append};
 use super::fetch::{Item, items};
 use super::list::{ListOptions, list};
 use super::modifier::{
     FetchModifiers, SelectParams, fetch_modifiers, select_params, unchanged_since,
 };
 use super::primitive::{
-    Text, announced, astring, atom, byte, command_tag, date_time, end, list_mailbox, space, string,
-    word,
+    Text, astring, atom, byte, command_tag, end, list_mailbox, space, string, word,
 };
 use super::search::{Key, Program, SearchReturn, program};
 use super::sequence::{Numbers, sequence_set};
+use super::sort::{Criterion, sort};
+use super::thread::{Algorithm, thread};
 use super::{At, Miss, Read};
-use crate::UnixSeconds;
 use crate::imap::command::Verb;
 use crate::imap::enabled::Enabled;
 use crate::imap::flags;
@@ -70,20 +71,16 @@ pub enum Request<'a> {
         /// What else is wanted.
         params: SelectParams,
     },
-    /// `APPEND mailbox [flags] [date] {size}`: all but the message.
+    /// `APPEND mailbox …` and `REPLACE number mailbox …`: up to the first message.
     Append {
+        /// Whether the number is a UID.
+        uid: bool,
+        /// The message that goes with it: one number.
+        replaces: Option<Numbers>,
         /// Where to.
         mailbox: Text<'a>,
-        /// Flags of the new message.
-        flags: Vec<FlagRef<'a>>,
-        /// Its internal date, if not the present.
-        date: Option<UnixSeconds>,
-        /// How many bytes will follow.
-        size: u64,
-        /// Whether the client waits for a `+` before it sends them.
-        waits: bool,
-        /// Whether NUL may be among them: `~{size}` (RFC 3516 §4.4).
-        binary: bool,
+        /// The first message.
+        message: AppendMessage<'a>,
     },
     /// `SEARCH` and `UID SEARCH`.
     Search {
@@ -94,6 +91,30 @@ pub enum Request<'a> {
         /// The charset of its strings, if named.
         charset: Option<Text<'a>>,
         /// What must hold.
+        key: Key<'a>,
+    },
+    /// `SORT` and `UID SORT` (RFC 5256 §3).
+    Sort {
+        /// Whether UIDs are to be told instead of sequence numbers.
+        uid: bool,
+        /// What is to be told, each once; `None` if the sort is not an extended one (RFC 5267 §3).
+        returns: Option<Vec<SearchReturn>>,
+        /// By what, each key once, the first first; at least one.
+        criteria: Vec<Criterion>,
+        /// The charset of the key's strings.
+        charset: Text<'a>,
+        /// What must hold of the messages.
+        key: Key<'a>,
+    },
+    /// `THREAD` and `UID THREAD` (RFC 5256 §3).
+    Thread {
+        /// Whether UIDs are to be told instead of sequence numbers.
+        uid: bool,
+        /// How.
+        algorithm: Algorithm,
+        /// The charset of the key's strings.
+        charset: Text<'a>,
+        /// What must hold of the messages.
         key: Key<'a>,
     },
     /// `FETCH` and `UID FETCH`.
@@ -144,7 +165,8 @@ pub enum Request<'a> {
     },
 }
 
-/// What STATUS can be asked for (RFC 3501 §6.3.10, RFC 7162 §3.1.7, RFC 7889 §3, RFC 8438 §3).
+/// What STATUS can be asked for (RFC 3501 §6.3.10, RFC 7162 §3.1.7, RFC 7889 §3, RFC 8438 §3,
+/// RFC 9051 §6.3.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFC")]
 pub enum StatusItem {
@@ -156,6 +178,7 @@ pub enum StatusItem {
     AppendLimit,
     Size,
     HighestModSeq,
+    Deleted,
 }
 
 /// What STORE does with the flags that it names (RFC 3501 §6.4.6).
@@ -205,22 +228,6 @@ pub fn arguments<'a>(verb: Verb, rest: &'a [u8], whole: usize) -> Result<Request
     read().map_err(|miss| at(&miss, whole))
 }
 
-/// Reads an APPEND up to and with the announcement of its message, if `rest` ends there. `None`
-/// if it ends with the announcement of another literal: that of the mailbox's name.
-///
-/// # Errors
-/// The place where it went wrong.
-pub fn append(rest: &[u8], whole: usize) -> Result<Option<Request<'_>>, At> {
-    // The bytes of a mailbox's literal are still to come when all that follows the word is an
-    // announcement.
-    if let Ok((after, ())) = space(rest)
-        && let Ok((&[], _)) = announced(after)
-    {
-        return Ok(None);
-    }
-    arguments(Verb::Append, rest, whole).map(Some)
-}
-
 /// Reads a whole command.
 ///
 /// # Errors
@@ -233,7 +240,7 @@ pub fn command(input: &[u8]) -> Result<(&str, Request<'_>), At> {
     Ok((head.tag, arguments(verb, head.rest, input.len())?))
 }
 
-fn at(miss: &nom::Err<Miss<'_>>, whole: usize) -> At {
+pub(super) fn at(miss: &nom::Err<Miss<'_>>, whole: usize) -> At {
     match miss {
         nom::Err::Error(miss) | nom::Err::Failure(miss) => miss.at(whole),
         nom::Err::Incomplete(_) => At { offset: whole, expected: "more" },
@@ -275,6 +282,7 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Authenticate => authenticate(input),
         Verb::Id => spaced(input, id_params),
         Verb::Enable => enable(input),
+        Verb::Compress => compress(input),
         Verb::List => list(input),
         Verb::Lsub => pair(input, list_mailbox, Request::Lsub),
         Verb::Rename => pair(input, astring, Request::Rename),
@@ -285,16 +293,29 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Status => status(input),
         Verb::Select => select(input, false),
         Verb::Examine => select(input, true),
-        Verb::Append => read_append(input),
+        Verb::Append | Verb::Replace | Verb::UidReplace => read_append(verb, input),
         Verb::Search | Verb::UidSearch => {
             let (rest, Program { returns, charset, key }) = spaced(input, program)?;
             Ok((rest, Request::Search { uid: verb == Verb::UidSearch, returns, charset, key }))
         }
+        Verb::Sort | Verb::UidSort => {
+            let (rest, (criteria, program)) = spaced(input, sort)?;
+            let Program { returns, charset, key } = program;
+            let charset = charset.unwrap_or_default();
+            let uid = verb == Verb::UidSort;
+            Ok((rest, Request::Sort { uid, returns, criteria, charset, key }))
+        }
+        Verb::Thread | Verb::UidThread => {
+            let (rest, (algorithm, Program { charset, key, .. })) = spaced(input, thread)?;
+            let charset = charset.unwrap_or_default();
+            Ok((rest, Request::Thread { uid: verb == Verb::UidThread, algorithm, charset, key }))
+        }
         Verb::Fetch | Verb::UidFetch => {
             let (rest, set) = spaced(input, sequence_set)?;
             let (rest, items) = spaced(rest, items)?;
-            let (rest, modifiers) = fetch_modifiers(rest)?;
-            Ok((rest, Request::Fetch { uid: verb == Verb::UidFetch, set, items, modifiers }))
+            let uid = verb == Verb::UidFetch;
+            let (rest, modifiers) = fetch_modifiers(rest, uid)?;
+            Ok((rest, Request::Fetch { uid, set, items, modifiers }))
         }
         Verb::Store | Verb::UidStore => store(input, verb == Verb::UidStore),
         Verb::UidExpunge => {
@@ -336,6 +357,16 @@ fn authenticate(input: &[u8]) -> Read<'_, Request<'_>> {
     // All of base64 may stand in an atom.
     let (rest, initial) = spaced(rest, atom)?;
     Ok((rest, Request::Authenticate(name, Some(initial))))
+}
+
+/// `compress` (RFC 4978 §5): another algorithm is an error of grammar, and there BAD (RFC 4978 §3).
+fn compress(input: &[u8]) -> Read<'_, Request<'_>> {
+    let (after, ()) = space(input)?;
+    let (rest, algorithm) = atom(after)?;
+    if !algorithm.eq_ignore_ascii_case("DEFLATE") {
+        return Err(Miss::error(after, "DEFLATE"));
+    }
+    Ok((rest, Request::Plain(Verb::Compress)))
 }
 
 /// `enable` (RFC 5161 §5): names of capabilities.
@@ -423,34 +454,6 @@ pub(super) fn status_items(input: &[u8]) -> Read<'_, Vec<StatusItem>> {
     }
 }
 
-fn read_append(input: &[u8]) -> Read<'_, Request<'_>> {
-    let (rest, mailbox) = spaced(input, astring)?;
-    let (rest, ()) = space(rest)?;
-    let (rest, flags) = match rest.first() {
-        Some(b'(') => {
-            let (rest, flags) = flag_list(rest)?;
-            let (rest, ()) = space(rest)?;
-            (rest, flags)
-        }
-        _ => (rest, Vec::new()),
-    };
-    let (rest, date) = match rest.first() {
-        Some(b'"') => {
-            let (rest, date) = date_time(rest)?;
-            let (rest, ()) = space(rest)?;
-            (rest, Some(date))
-        }
-        _ => (rest, None),
-    };
-    // `literal8` (RFC 4466 §6), which may be non-synchronizing as others may.
-    let (rest, binary) = match rest.split_first() {
-        Some((b'~', rest)) => (rest, true),
-        _ => (rest, false),
-    };
-    let (rest, (size, waits)) = announced(rest)?;
-    Ok((rest, Request::Append { mailbox, flags, date, size, waits, binary }))
-}
-
 fn store(input: &[u8], uid: bool) -> Read<'_, Request<'_>> {
     let (rest, set) = spaced(input, sequence_set)?;
     let (rest, unchanged_since) = unchanged_since(rest)?;
@@ -473,7 +476,7 @@ fn store(input: &[u8], uid: bool) -> Read<'_, Request<'_>> {
     Ok((rest, Request::Store { uid, set, unchanged_since, mode, silent, flags }))
 }
 
-fn flag_list(input: &[u8]) -> Read<'_, Vec<FlagRef<'_>>> {
+pub(super) fn flag_list(input: &[u8]) -> Read<'_, Vec<FlagRef<'_>>> {
     let (rest, ()) = byte(input, b'(', "an opening parenthesis")?;
     match rest.split_first() {
         Some((b')', after)) => Ok((after, Vec::new())),
@@ -528,7 +531,7 @@ const ID_FIELD_BYTES_MAX: usize = 30;
 const ID_VALUE_BYTES_MAX: usize = 1024;
 /// No command's name comes near it.
 const WORD_BYTES_MAX: usize = 32;
-const STATUS_ITEMS: [(&str, StatusItem); 8] = [
+const STATUS_ITEMS: [(&str, StatusItem); 9] = [
     ("MESSAGES", StatusItem::Messages),
     ("RECENT", StatusItem::Recent),
     ("UIDNEXT", StatusItem::UidNext),
@@ -537,4 +540,5 @@ const STATUS_ITEMS: [(&str, StatusItem); 8] = [
     ("APPENDLIMIT", StatusItem::AppendLimit),
     ("SIZE", StatusItem::Size),
     ("HIGHESTMODSEQ", StatusItem::HighestModSeq),
+    ("DELETED", StatusItem::Deleted),
 ];

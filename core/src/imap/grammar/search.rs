@@ -87,14 +87,7 @@ pub(super) struct Program<'a> {
 
 /// `[RETURN (…)] [CHARSET …] key …`.
 pub(super) fn program(input: &[u8]) -> Read<'_, Program<'_>> {
-    let (rest, returns) = match input.split_at_checked(7) {
-        Some((word, after)) if word.eq_ignore_ascii_case(b"RETURN ") => {
-            let (rest, wanted) = returns(after)?;
-            let (rest, ()) = space(rest)?;
-            (rest, Some(wanted))
-        }
-        _ => (input, None),
-    };
+    let (rest, returns) = return_options(input)?;
     let (rest, charset) = match rest.split_at_checked(8) {
         Some((word, after)) if word.eq_ignore_ascii_case(b"CHARSET ") => {
             let (rest, charset) = astring(after)?;
@@ -106,6 +99,27 @@ pub(super) fn program(input: &[u8]) -> Read<'_, Program<'_>> {
     let mut budget = KEYS_MAX;
     let (rest, key) = keys(rest, DEPTH_MAX, &mut budget)?;
     Ok((rest, Program { returns, charset, key }))
+}
+
+/// `search-criteria` (RFC 5256 §5): the charset must be there.
+pub(super) fn search_criteria(input: &[u8]) -> Read<'_, Program<'_>> {
+    let (rest, charset) = astring(input)?;
+    let (rest, ()) = space(rest)?;
+    let mut budget = KEYS_MAX;
+    let (rest, key) = keys(rest, DEPTH_MAX, &mut budget)?;
+    Ok((rest, Program { returns: None, charset: Some(charset), key }))
+}
+
+/// `RETURN (…)` and the space behind it, if it is there.
+pub(super) fn return_options(input: &[u8]) -> Read<'_, Option<Vec<SearchReturn>>> {
+    match input.split_at_checked(7) {
+        Some((word, after)) if word.eq_ignore_ascii_case(b"RETURN ") => {
+            let (rest, wanted) = returns(after)?;
+            let (rest, ()) = space(rest)?;
+            Ok((rest, Some(wanted)))
+        }
+        _ => Ok((input, None)),
+    }
 }
 
 /// The list of `search-return-opts` (RFC 4731 §4).

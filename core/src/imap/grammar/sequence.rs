@@ -37,6 +37,12 @@ pub(super) fn sequence_set(input: &[u8]) -> Read<'_, Numbers> {
     Ok((rest, Numbers::Ranges(ranges)))
 }
 
+/// `seq-number` (RFC 3501 §9): one number.
+pub(super) fn number(input: &[u8]) -> Read<'_, Numbers> {
+    let (rest, number) = end_of_range(input)?;
+    Ok((rest, Numbers::Ranges(vec![SetRange(number, number)])))
+}
+
 fn range(input: &[u8]) -> Read<'_, SetRange> {
     let (rest, from) = end_of_range(input)?;
     match rest.split_first() {

@@ -276,47 +276,6 @@ fn the_other_commands() {
 }
 
 #[test]
-fn appends() {
-    for (line, request) in [
-        (
-            "A003 APPEND saved-messages (\\Seen) {310}\r\n",
-            Request::Append {
-                mailbox: text("saved-messages"),
-                flags: vec![FlagRef::System(SEEN)],
-                date: None,
-                size: 310,
-                waits: true,
-                binary: false,
-            },
-        ),
-        (
-            "a APPEND {1}\r\nx () \" 7-Feb-1994 21:52:25 -0800\" {9999999999+}\r\n",
-            Request::Append {
-                mailbox: text("x"),
-                flags: vec![],
-                date: Some(UnixSeconds(760_686_745)),
-                size: 9_999_999_999,
-                waits: false,
-                binary: false,
-            },
-        ),
-        (
-            "a APPEND x ~{3+}\r\n",
-            Request::Append {
-                mailbox: text("x"),
-                flags: vec![],
-                date: None,
-                size: 3,
-                waits: false,
-                binary: true,
-            },
-        ),
-    ] {
-        assert_eq!(read(line), request, "{line}");
-    }
-}
-
-#[test]
 fn an_id_within_its_limits_and_beyond() {
     let fields = |count: usize| vec!["\"a\" NIL"; count].join(" ");
     let sized = |field: usize, value: usize| {
@@ -417,6 +376,40 @@ fn what_an_extended_search_is_to_tell() {
         read("a SEARCH RETURN (MIN) CHARSET UTF-8 ALL"),
         Request::Search { uid: false, returns, charset, key: Key::All }
     );
+}
+
+#[test]
+fn sort_programs() {
+    use SortKey::{Arrival, Cc, Date, DisplayFrom, DisplayTo, From, Size, Subject, To};
+    for (line, uid, expected) in [
+        (
+            "a SORT (arrival Cc DATE) us-ascii ALL",
+            false,
+            &[(Arrival, false), (Cc, false), (Date, false)][..],
+        ),
+        ("a UID SORT (FROM REVERSE SIZE) us-ascii ALL", true, &[(From, false), (Size, true)]),
+        (
+            "a SORT (reverse subject to SUBJECT) us-ascii ALL",
+            false,
+            &[(Subject, true), (To, false)],
+        ),
+        (
+            "a SORT (DISPLAYFROM DISPLAYTO) us-ascii ALL",
+            false,
+            &[(DisplayFrom, false), (DisplayTo, false)],
+        ),
+    ] {
+        let criteria = expected
+            .iter()
+            .map(|(key, reverse)| Criterion { key: *key, reverse: *reverse })
+            .collect();
+        let (returns, charset, key) = (None, text("us-ascii"), Key::All);
+        assert_eq!(read(line), Request::Sort { uid, returns, criteria, charset, key });
+    }
+    for line in ["a SORT RETURN () (SIZE) x ALL", "a SORT return (all) (SIZE) \"x\" ALL"] {
+        let Request::Sort { returns, charset, .. } = read(line) else { panic!("{line}") };
+        assert_eq!((returns, charset), (Some(vec![SearchReturn::All]), text("x")));
+    }
 }
 
 #[test]
@@ -559,7 +552,9 @@ fn every_day_of_the_calendar_and_no_other() {
     ] {
         let line = format!("a APPEND x \"{text}\" {{1}}\r\n");
         let date = match command(line.as_bytes()) {
-            Ok((_, Request::Append { date, .. })) => date.map(|time| time.0),
+            Ok((_, Request::Append { message: AppendMessage { date, .. }, .. })) => {
+                date.map(|time| time.0)
+            }
             _ => None,
         };
         assert_eq!(date, seconds, "{text}");
@@ -608,7 +603,7 @@ proptest! {
     fn dates_round_trip(seconds in -62_000_000_000_i64..250_000_000_000) {
         let line = format!("a APPEND x \"{}\" {{1}}\r\n", crate::wire::date::ImapDate(UnixSeconds(seconds)));
         let (_, request) = command(line.as_bytes()).unwrap();
-        let Request::Append { date, .. } = request else { panic!() };
+        let Request::Append { message: AppendMessage { date, .. }, .. } = request else { panic!() };
         prop_assert_eq!(date, Some(UnixSeconds(seconds)));
     }
 }

@@ -54,10 +54,12 @@ fn a_mailbox_with_all_keywords_takes_no_new_ones() {
 #[test]
 fn lines_about_mailboxes() {
     let text = written(|out| {
-        list(&["\\HasNoChildren", "\\Sent"], &name("Sent Mail"), out);
-        list(&[], &name("台北"), out);
-        list(&[], &name("a\"b\\"), out);
-        lsub(&["\\Noselect"], &name("#news"), out);
+        list(&["\\HasNoChildren", "\\Sent"], &name("Sent Mail"), Spelling::Utf7, out);
+        list(&[], &name("台北"), Spelling::Utf7, out);
+        list(&[], &name("台\"北"), Spelling::Utf8, out);
+        list(&[], &name("A&B"), Spelling::Utf8, out);
+        list(&[], &name("a\"b\\"), Spelling::Utf7, out);
+        lsub(&["\\Noselect"], &name("#news"), Spelling::Utf7, out);
         list_delimiter(out);
         status(
             &name("blurdybloop"),
@@ -67,7 +69,9 @@ fn lines_about_mailboxes() {
                 (StatusItem::Recent, 0),
                 (StatusItem::UidValidity, 7),
                 (StatusItem::Unseen, 1),
+                (StatusItem::Deleted, 2),
             ],
+            Spelling::Utf7,
             out,
         );
         search([2, 84, 882], None, out);
@@ -78,8 +82,9 @@ fn lines_about_mailboxes() {
     assert_eq!(
         text,
         "* LIST (\\HasNoChildren \\Sent) \"/\" \"Sent Mail\"\r\n* LIST () \"/\" &U,BTFw-\r\n\
+         * LIST () \"/\" \"台\\\"北\"\r\n* LIST () \"/\" A&B\r\n\
          * LIST () \"/\" \"a\\\"b\\\\\"\r\n* LSUB (\\Noselect) \"/\" #news\r\n* LIST (\\Noselect) \"/\" \"\"\r\n\
-         * STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292 RECENT 0 UIDVALIDITY 7 UNSEEN 1)\r\n\
+         * STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292 RECENT 0 UIDVALIDITY 7 UNSEEN 1 DELETED 2)\r\n\
          * SEARCH 2 84 882\r\n* SEARCH\r\n\
          * SEARCH 2 5 (MODSEQ 917162500)\r\n* 44 EXPUNGE\r\n"
     );
@@ -96,10 +101,12 @@ fn uids_of_what_was_copied_and_appended() {
         "[COPYUID 38505 304,319:320 3956:3958] "
     );
     assert_eq!(copied(&[(1, 2), (4, u32::MAX)], &[(7, 7)]), "[COPYUID 38505 1:2,4:4294967295 7] ");
+    let appended = |first, last| written(|out| Code::AppendUid(38_505, first, last).write(out));
+    assert_eq!(appended(3_955, 3_955), "[APPENDUID 38505 3955] ");
+    assert_eq!(appended(3_955, 3_957), "[APPENDUID 38505 3955:3957] ");
     assert_eq!(written(|out| Code::Modified(&[(7, 7), (9, 12)]).write(out)), "[MODIFIED 7,9:12] ");
     let highest = Code::HighestModSeq(u64::MAX >> 1);
     assert_eq!(written(|out| highest.write(out)), "[HIGHESTMODSEQ 9223372036854775807] ");
-    assert_eq!(written(|out| Code::AppendUid(38_505, 3_955).write(out)), "[APPENDUID 38505 3955] ");
 }
 
 #[test]

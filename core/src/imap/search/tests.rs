@@ -2,6 +2,7 @@ use super::*;
 use crate::imap::command::Command;
 use crate::imap::flags::{ANSWERED, SEEN};
 use crate::imap::grammar;
+use crate::imap::name::Spelling;
 
 /// The search of these keys.
 fn search(keys: &str) -> Search {
@@ -9,7 +10,9 @@ fn search(keys: &str) -> Search {
     view.save(&[3, 11]);
     let line = format!("a SEARCH {keys}");
     let (_, request) = grammar::command(line.as_bytes()).unwrap();
-    let Some(Command::Search { key: Ok(key), .. }) = Command::from_request(request).unwrap() else {
+    let Some(Command::Search { key: Ok(key), .. }) =
+        Command::from_request(request, Spelling::Utf7).unwrap()
+    else {
         panic!("no search");
     };
     Search::new(&key, &view, &Keywords::new(["$Junk"]), NOW)

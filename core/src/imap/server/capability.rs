@@ -7,10 +7,12 @@ use crate::imap::response;
 /// What is served in every state.
 pub(super) const SERVED: &[&str] = &[
     "IMAP4rev1",
+    "IMAP4rev2",
     "LITERAL+",
     "ID",
     "ENABLE",
     "CONDSTORE",
+    "QRESYNC",
     "IDLE",
     "NAMESPACE",
     "CHILDREN",
@@ -19,6 +21,12 @@ pub(super) const SERVED: &[&str] = &[
     "MOVE",
     "ESEARCH",
     "SEARCHRES",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "THREAD=REFS",
     "WITHIN",
     "STATUS=SIZE",
     "LIST-EXTENDED",
@@ -26,7 +34,11 @@ pub(super) const SERVED: &[&str] = &[
     "SPECIAL-USE",
     "BINARY",
     "PREVIEW",
+    "MULTIAPPEND",
+    "REPLACE",
 ];
+
+const COMPRESS: &str = "COMPRESS=DEFLATE";
 
 impl Server {
     /// What is offered in this state: after login nothing about logging in. Each has a space in
@@ -44,6 +56,10 @@ impl Server {
         }
         if self.standing == Standing::NotAuthenticated {
             self.login_capabilities(out);
+        } else if !self.compressed && !self.hides(COMPRESS) {
+            // RFC 4978 §5: a command of those who have logged in.
+            out.push(b" ");
+            out.push(COMPRESS.as_bytes());
         }
     }
 

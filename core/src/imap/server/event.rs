@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::imap::command::{Append, Command, Verb};
+use crate::imap::command::{Append, AppendMessage, Command, Verb};
 use crate::imap::response::Code;
 
 /// What one call of [`Server::next`](super::Server::next) has come to.
@@ -34,17 +34,19 @@ pub enum Next<'b> {
 pub enum Event<'b> {
     /// A command, complete.
     Command(Command),
-    /// APPEND, with its message still to come.
+    /// APPEND or REPLACE, with its message still to come.
     AppendBegin(Append),
     /// A piece of the message, never empty.
     AppendData(&'b [u8]),
+    /// The message is complete, and another one is to come in the same APPEND (RFC 3502).
+    AppendNext(AppendMessage),
     /// The message and its command are complete.
     AppendEnd,
     /// The answer to a challenge, decoded.
     AuthResponse(Vec<u8>),
     /// The client has had enough of IDLE.
     IdleDone,
-    /// APPEND, AUTHENTICATE or IDLE was ended by the client's mistake or wish, and that was
+    /// APPEND, REPLACE, AUTHENTICATE or IDLE was ended by the client's mistake or wish, and that was
     /// answered. What belongs to it is to be dropped.
     Abandoned(Verb),
 }
@@ -56,6 +58,7 @@ impl fmt::Debug for Event<'_> {
             Self::Command(command) => write!(f, "Command({command:?})"),
             Self::AppendBegin(append) => write!(f, "AppendBegin({append:?})"),
             Self::AppendData(bytes) => write!(f, "AppendData({} bytes)", bytes.len()),
+            Self::AppendNext(message) => write!(f, "AppendNext({message:?})"),
             Self::AppendEnd => f.write_str("AppendEnd"),
             Self::AuthResponse(bytes) => write!(f, "AuthResponse({} bytes)", bytes.len()),
             Self::IdleDone => f.write_str("IdleDone"),
@@ -128,6 +131,8 @@ pub enum Misuse {
     NoIdle,
     /// STARTTLS was not answered with OK just now.
     NoHandshake,
+    /// Nor was COMPRESS.
+    NoCompression,
 }
 
 impl fmt::Display for Misuse {
@@ -139,6 +144,7 @@ impl fmt::Display for Misuse {
             Self::NoExchange => "no AUTHENTICATE waits for a challenge",
             Self::NoIdle => "no IDLE waits to begin",
             Self::NoHandshake => "STARTTLS was not answered just now",
+            Self::NoCompression => "COMPRESS was not answered just now",
         })
     }
 }

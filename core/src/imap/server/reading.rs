@@ -55,7 +55,9 @@ impl Server {
             if let grammar::Request::Enable(words) = request {
                 asked = words;
             }
-            match Command::from_request(request).map_err(Mistake::Refused)? {
+            match Command::from_request(request, self.enabled.spelling())
+                .map_err(Mistake::Refused)?
+            {
                 Some(Command::Authenticate { mechanism, .. })
                     if !self.config.offers(&mechanism, self.tls) =>
                 {
@@ -66,6 +68,9 @@ impl Server {
                     if initial.0.len() > self.config.auth_bytes_max / 4 * 3 =>
                 {
                     Err(Mistake::TooLong)
+                }
+                Some(command) if command.needs_qresync() && !self.enabled.has(Enabled::QRESYNC) => {
+                    Err(Mistake::NoQresync)
                 }
                 command => Ok(command),
             }
@@ -102,7 +107,8 @@ impl Server {
                 if command.knows_modseqs() {
                     self.enabled = self.enabled.with(Enabled::CONDSTORE);
                 }
-                self.phase = Phase::Pending(Pending { tag: tag.unwrap_or_default().into(), verb });
+                let tag = tag.unwrap_or_default().into();
+                self.phase = Phase::Pending(Pending { tag, verb, bytes: 0 });
                 Some(Event::Command(command))
             }
             // An APPEND becomes an event at its literal; one without has failed as syntax.
@@ -116,21 +122,24 @@ impl Server {
     /// A literal was announced: the message of APPEND, or a string that joins its command.
     pub(super) fn literal<'b>(&mut self, literal: Literal, out: &mut Outbox) -> Option<Event<'b>> {
         if matches!(self.phase, Phase::Tail(_)) {
-            self.framer.refuse(literal);
-            return self.abandon(&Mistake::AfterMessage, out);
+            return self.next_message(literal, out);
         }
         let limit = self.config.command_bytes_max;
-        let append_max = self.append_bytes_max().into();
         let so_far = self.framer.take();
         let (tag, result) = self.judge(&so_far, |verb, rest| {
             let append = match verb {
-                Verb::Append => grammar::append(rest, so_far.len()).map_err(Mistake::Syntax)?,
+                Verb::Append | Verb::Replace | Verb::UidReplace => {
+                    grammar::append(verb, rest, so_far.len()).map_err(Mistake::Syntax)?
+                }
                 _ => None,
             };
-            match append.map(Append::from_request).transpose().map_err(Mistake::Refused)?.flatten()
+            match append
+                .map(|append| Append::from_request(append, self.enabled.spelling()))
+                .transpose()
+                .map_err(Mistake::Refused)?
+                .flatten()
             {
-                Some((append, _)) if append.size > append_max => Err(Mistake::MessageTooLarge),
-                Some((append, _)) => Ok(Some(append)),
+                Some(append) => self.size_allowed(append.message.size).map(|()| Some(append)),
                 None if literal.size
                     > u64::try_from(limit - so_far.len().min(limit)).unwrap_or(0) =>
                 {
@@ -143,7 +152,8 @@ impl Server {
             Ok((verb, Some(append))) => {
                 self.bad = 0;
                 let tag = tag.unwrap_or_default().into();
-                self.phase = Phase::Offered(Pending { tag, verb }, literal);
+                let pending = Pending { tag, verb, bytes: so_far.len() };
+                self.phase = Phase::Offered(pending, literal);
                 Some(Event::AppendBegin(append))
             }
             Ok((_, None)) => {
@@ -158,6 +168,39 @@ impl Server {
                 self.mistake(tag, &mistake, out);
                 None
             }
+        }
+    }
+
+    /// A literal was announced behind a message of APPEND: that of the next one.
+    fn next_message<'b>(&mut self, literal: Literal, out: &mut Outbox) -> Option<Event<'b>> {
+        let line = self.framer.take();
+        let bytes = self.under_way().map_or(0, |pending| pending.bytes.saturating_add(line.len()));
+        let message = match grammar::append_next(&line) {
+            // RFC 8508 §4.7: there is one message in a REPLACE.
+            _ if self.pending() != Some(Verb::Append) => Err(Mistake::AfterMessage),
+            Err(_) => Err(Mistake::AfterMessage),
+            // What is said of the messages of one command is kept until its end.
+            Ok(_) if bytes > self.config.command_bytes_max => Err(Mistake::TooManyMessages),
+            Ok(message) => self.size_allowed(message.size).map(|()| message.into()),
+        };
+        match message {
+            Ok(message) => {
+                self.become_next(|pending| Phase::Offered(Pending { bytes, ..pending }, literal));
+                Some(Event::AppendNext(message))
+            }
+            Err(mistake) => {
+                self.framer.refuse(literal);
+                self.abandon(&mistake, out)
+            }
+        }
+    }
+
+    /// Whether a message may have so many bytes.
+    fn size_allowed(&self, size: u64) -> Result<(), Mistake> {
+        match size {
+            0 => Err(Mistake::EmptyMessage),
+            size if size > self.append_bytes_max().into() => Err(Mistake::MessageTooLarge),
+            _ => Ok(()),
         }
     }
 
@@ -186,6 +229,7 @@ impl Server {
         }
         match verb {
             Verb::StartTls if self.tls => Err(Mistake::UnderTls),
+            Verb::Compress if self.compressed => Err(Mistake::UnderCompression),
             Verb::StartTls if !self.config.starttls => Err(Mistake::NoTls),
             // RFC 3501 §6.2.3: what LOGINDISABLED says is held to.
             Verb::Login if !self.config.offers(PLAIN, self.tls) => {

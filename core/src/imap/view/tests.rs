@@ -360,3 +360,37 @@ fn who_knows_modseqs_is_told_them() {
     assert_eq!(tell(&mut view, Expunges::Hold), "");
     assert!(!view.is_settled(), "what may not be told is not told");
 }
+
+/// RFC 7162 §3.2.10.2.
+#[test]
+fn what_is_gone_is_told_by_uid_to_those_who_want_that() {
+    let tell = |view: &mut View, expunges| {
+        let (mut out, enabled) = (Vec::new(), Enabled::QRESYNC);
+        view.tell(expunges, enabled, &Keywords::default(), &mut out, |_| true);
+        String::from_utf8(out).unwrap()
+    };
+    let mut view = View::new([1, 504, 505, 507, 508, 509, 510, 600, 601, 602, 625], 1);
+    let vanished = vec![(505, 505), (507, 507), (510, 510), (511, 511), (625, 625)];
+    // What was never told to be there is not told to be gone.
+    view.note(&Changes { new: vec![626], vanished, modseq: 2, ..Changes::default() });
+    view.note(&Changes { new: vec![627], vanished: vec![(626, 626)], ..Changes::default() });
+    assert_eq!(tell(&mut view, Expunges::Hold), "* 13 EXISTS\r\n* 0 RECENT\r\n");
+    view.note(&Changes { new: vec![628], ..Changes::default() });
+    view.note(&Changes { vanished: vec![(628, 628)], ..Changes::default() });
+    assert_eq!(tell(&mut view, Expunges::Tell), "* VANISHED 505,507,510,625:626\r\n");
+    assert_eq!((view.count(), view.last_uid()), (8, 627));
+    view.note(&Changes { vanished: vec![(504, 504), (508, 508)], ..Changes::default() });
+    assert_eq!(tell(&mut view, Expunges::Tell), "* VANISHED 504,508\r\n");
+    let untold = Changes { new: vec![700], ..Changes::default() };
+    view.note(&untold);
+    view.note(&Changes { vanished: vec![(700, 700)], ..Changes::default() });
+    assert_eq!(tell(&mut view, Expunges::Tell), "");
+    assert!(view.is_settled());
+    // Many ranges are told in several responses.
+    let mut view = View::new(1..=2_000, 1);
+    let vanished = (1..=1_000).map(|half| (2 * half, 2 * half)).collect();
+    view.note(&Changes { vanished, ..Changes::default() });
+    let told = tell(&mut view, Expunges::Tell);
+    assert_eq!(told.lines().count(), 2);
+    assert_eq!(view.count(), 1_000);
+}

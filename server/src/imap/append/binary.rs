@@ -9,6 +9,7 @@ use pillarbox_core::imap::response::Code;
 use pillarbox_core::mime::{PARTS_MAX, Reencoder};
 use pillarbox_store::StoreError;
 
+use super::Refusal;
 use crate::imap::commands::Answer;
 use crate::imap::open::Tools;
 use crate::job;
@@ -19,19 +20,15 @@ pub(super) async fn lines(
     tools: &Tools,
     random: &mut dyn Random,
     spool: Spool,
-) -> Result<Result<Spool, Answer>, StoreError> {
+) -> Result<Spool, Refusal> {
     let mut lines = Spool::default();
     let encoded = encode(tools, random, &spool, &mut lines).await;
     spool.discard(&tools.desk);
     match encoded {
-        Ok(Ok(())) => Ok(Ok(lines)),
-        Ok(Err(refused)) => {
+        Ok(()) => Ok(lines),
+        Err(refusal) => {
             lines.discard(&tools.desk);
-            Ok(Err(refused))
-        }
-        Err(error) => {
-            lines.discard(&tools.desk);
-            Err(error)
+            Err(refusal)
         }
     }
 }
@@ -41,10 +38,10 @@ async fn encode(
     random: &mut dyn Random,
     from: &Spool,
     into: &mut Spool,
-) -> Result<Result<(), Answer>, StoreError> {
+) -> Result<(), Refusal> {
     let refused = |fault| {
         let text = format!("this cannot be stored without loss: {fault}");
-        Answer::no(Some(Code::UnknownCte), text)
+        Refusal::Answer(Answer::no(Some(Code::UnknownCte), text))
     };
     let mut reencoder = Reencoder::new(PARTS_MAX);
     let mut offset = 0;
@@ -53,15 +50,13 @@ async fn encode(
         let mut text = Vec::new();
         if piece.is_empty() {
             if offset < from.size() {
-                return Err(job::astray("a body shorter than its size"));
+                return Err(job::astray("a body shorter than its size").into());
             }
             let result = reencoder.finish(&mut text);
             into.push(&text);
-            return Ok(result.map_err(refused));
+            return result.map_err(refused);
         }
-        if let Err(fault) = reencoder.push(&piece, &mut text) {
-            return Ok(Err(refused(fault)));
-        }
+        reencoder.push(&piece, &mut text).map_err(refused)?;
         into.push(&text);
         offset += piece.len() as u64;
         if into.is_due() {

@@ -1,6 +1,7 @@
 //! What came after RFC 3501, and mailboxes that are made and go.
 
 use super::*;
+use crate::imap::name::Spelling;
 
 #[test]
 fn what_the_machine_answers_alone_after_login() {
@@ -30,6 +31,31 @@ fn what_the_machine_answers_alone_after_login() {
         C: d ID NIL
         S: * ID (\"name\" \"Pillarbox\")
         S: d OK ID completed",
+    );
+}
+
+/// RFC 7162 §3.2.3.
+#[test]
+fn qresync_is_switched_on_before_it_is_used() {
+    logged_in(
+        "C: a SELECT INBOX (QRESYNC (67890007 20050715194045000 41,43:211,214:541))
+        S: a BAD ENABLE QRESYNC first (id7)
+        C: b ENABLE CONDSTORE
+        S: * ENABLED CONDSTORE
+        S: b OK ENABLE completed
+        C: c SELECT INBOX (QRESYNC (67890007 20050715194045000))
+        S: c BAD ENABLE QRESYNC first (id7)
+        C: d SELECT INBOX
+        S: d OK [READ-WRITE] done
+        C: e UID FETCH 1:* FLAGS (CHANGEDSINCE 1 VANISHED)
+        S: e BAD ENABLE QRESYNC first (id7)
+        C: f ENABLE QRESYNC
+        S: * ENABLED CONDSTORE QRESYNC
+        S: f OK ENABLE completed
+        C: g UID FETCH 1:* FLAGS (CHANGEDSINCE 1 VANISHED)
+        S: g OK done
+        C: h SELECT INBOX (QRESYNC (67890007 20050715194045000))
+        S: h OK [READ-WRITE] done",
     );
 }
 
@@ -72,7 +98,7 @@ fn a_first_message_comes_with_authenticate() {
         let line = format!("a AUTHENTICATE PLAIN {sent}");
         let (_, request) = grammar::command(line.as_bytes()).unwrap();
         let Ok(Some(Command::Authenticate { initial: Some(initial), .. })) =
-            Command::from_request(request)
+            Command::from_request(request, Spelling::Utf7)
         else {
             panic!("{line}")
         };
@@ -91,6 +117,37 @@ fn a_first_message_comes_with_authenticate() {
         S: + \n        C: *
         S: d BAD authentication cancelled (id7)"
     ));
+}
+
+#[test]
+fn compression_begins_once() {
+    greeted(
+        "C: a COMPRESS DEFLATE
+        S: a BAD log in first (id7)",
+    );
+    logged_in(
+        "C: a COMPRESS
+        S: a BAD expected a space at byte 10 (id7)
+        C: b COMPRESS LZW
+        S: b BAD expected DEFLATE at byte 11 (id7)
+        C: c compress deflate
+        S: c OK done
+        C: d COMPRESS DEFLATE
+        S: d BAD [COMPRESSIONACTIVE] DEFLATE already active (id7)",
+    );
+    // Nothing is read between the answer and the beginning.
+    let mut server = Server::new(Arc::new(config()), "id7");
+    let mut out = Outbox::new(1 << 20);
+    server.greet(&mut out);
+    let _login = server.next(b"a LOGIN u secret\r\n", &mut out);
+    server.finish(&Done::ok("done"), &mut out).unwrap();
+    assert_eq!(server.compression_started(), Err(Misuse::NoCompression));
+    let line = b"b COMPRESS DEFLATE\r\nc NOOP\r\n";
+    let Step { used, .. } = server.next(line, &mut out);
+    assert_eq!(used, 20);
+    server.finish(&Done::ok("done"), &mut out).unwrap();
+    assert_eq!(server.next(&line[used..], &mut out), Step { used: 0, next: Next::AwaitReply });
+    server.compression_started().unwrap();
 }
 
 #[test]
