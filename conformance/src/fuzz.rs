@@ -18,6 +18,7 @@
 pub mod archive;
 pub mod calls;
 pub mod deflate;
+pub mod digest;
 pub mod hello;
 pub mod http;
 pub mod imap;
@@ -31,7 +32,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -39,6 +40,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("hello", hello::target),
     ("calls", calls::target),
     ("reencode", reencode::target),
+    ("digest", digest::target),
     ("http", http::target),
     ("order", order::target),
     ("archive", archive::target),

@@ -15,7 +15,7 @@ use pillarbox::certificates;
 use pillarbox::config::{Config, Listener, Protocol};
 use pillarbox::context::{Context, SystemRandom};
 use pillarbox::doors::{self, Entrance, Shown};
-use pillarbox::job::{Job, Worker};
+use pillarbox::job::{Answer, Job, Worker};
 use pillarbox::localserve::PASSWORD;
 use pillarbox::rates::Allowances;
 use pillarbox::secrets;
@@ -25,8 +25,8 @@ use pillarbox_core::effect::{Crew, Hands};
 use pillarbox_core::sasl::Secret as Password;
 use pillarbox_core::tls::Identity;
 use pillarbox_store::{
-    Additions, AliasSettings, NewAccount, NewAddress, NewAlias, Options, Quota, Secret, Store,
-    Sync, Write,
+    Additions, AliasSettings, Indexer, NewAccount, NewAddress, NewAlias, Options, Quota, Read,
+    Secret, Store, Sync, Write,
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use tempfile::TempDir;
@@ -150,8 +150,10 @@ impl World {
     /// Hands for each lane.
     #[must_use]
     pub fn crew(&self) -> Crew<Job> {
-        let reader: Box<dyn Hands<Job>> =
-            Box::new(Worker::Reader(Box::new(self.store.reader().unwrap())));
+        let reader: Box<dyn Hands<Job>> = Box::new(Indexing {
+            reader: Worker::Reader(Box::new(self.store.reader().unwrap())),
+            indexer: self.store.indexer().unwrap(),
+        });
         Crew {
             writer: Box::new(Worker::Writer(self.store.writer().unwrap(), None)),
             readers: vec![reader],
@@ -175,6 +177,22 @@ impl fmt::Debug for Mold {
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("World")
+    }
+}
+
+/// A reader whose searches find the index of texts up to date, so that every transcript that
+/// searches goes by it.
+struct Indexing {
+    reader: Worker,
+    indexer: Indexer,
+}
+
+impl Hands<Job> for Indexing {
+    fn carry_out(&mut self, jobs: Vec<Job>, answers: &mut Vec<Answer>) {
+        if jobs.iter().any(|job| matches!(job, Job::Read(Read::Candidates { .. }))) {
+            while self.indexer.step().unwrap() > 0 {}
+        }
+        self.reader.carry_out(jobs, answers);
     }
 }
 

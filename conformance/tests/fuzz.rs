@@ -135,6 +135,11 @@ fn order() {
 }
 
 #[test]
+fn digest() {
+    bounded("digest", 4_000, 400);
+}
+
+#[test]
 fn http() {
     bounded("http", 400, 60);
 }
@@ -172,6 +177,7 @@ under_bolero! {
     bolero_hello: fuzz::hello::target;
     bolero_calls: fuzz::calls::target;
     bolero_reencode: fuzz::reencode::target;
+    bolero_digest: fuzz::digest::target;
     bolero_http: fuzz::http::target;
     bolero_order: fuzz::order::target;
     bolero_archive: fuzz::archive::target;

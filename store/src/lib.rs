@@ -32,6 +32,7 @@ mod expunge;
 mod flags;
 mod hold;
 mod import;
+mod index;
 mod mailbox;
 mod messages;
 mod names;
@@ -58,6 +59,7 @@ pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
 pub use digest::Filler;
 pub use error::{OpenError, StoreError};
 pub use hold::BodiesHold;
+pub use index::Indexer;
 pub use quota::Quota;
 pub use read::{
     AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,

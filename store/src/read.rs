@@ -3,6 +3,7 @@
 use std::fmt;
 
 use pillarbox_core::UnixSeconds;
+use pillarbox_core::imap::search::trigrams::Filter;
 
 use crate::{
     AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, Flags, KeyHolder, Keyword,
@@ -137,6 +138,16 @@ pub enum Read {
         /// Expunged and not yet purged ones too.
         also_expunged: bool,
     },
+    /// Which messages may be found by a search, as the index of texts has it: never fewer than are
+    /// found. Answer: [`Found::Candidates`].
+    Candidates {
+        /// Who asks.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// What they must have.
+        filter: Filter,
+    },
     /// A piece of a message. Answer: [`Found::Bytes`].
     Bytes {
         /// Who asks.
@@ -253,6 +264,8 @@ pub enum Found {
     Changes(Changes),
     /// Messages.
     Messages(Messages),
+    /// Messages, expunged ones too, ascending; `None`: any.
+    Candidates(Option<Vec<UidRange>>),
     /// A piece of a message.
     Bytes(Vec<u8>),
     /// Whether it is.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use crate::index::find::Index;
 use crate::messages::{Asked, Piece};
 use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
@@ -17,6 +18,7 @@ use crate::{
 pub struct Reader {
     pub(crate) conn: Connection,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) index: Index,
 }
 
 impl Reader {
@@ -50,12 +52,7 @@ impl Reader {
                 attempts::knows(&snapshot, account, &network).map(Found::KnowsNetwork)
             }
             Read::Mailboxes { account } => mailboxes(&snapshot, account),
-            Read::MailboxByName { account, name } => {
-                // That the account is gone is worth a look only where nothing was found.
-                mailbox::by_name(&snapshot, account, &name)
-                    .or_else(|error| accounts::require(&snapshot, account).and(Err(error)))
-                    .map(Found::Mailbox)
-            }
+            Read::MailboxByName { account, name } => mailbox_by_name(&snapshot, account, &name),
             Read::Select { by, mailbox, since } => {
                 mailbox::select(&snapshot, by, mailbox, since).map(Found::Selected)
             }
@@ -75,6 +72,9 @@ impl Reader {
             Read::Messages { by, mailbox, uids, after, count_max, what, also_expunged } => {
                 let asked = Asked { uids: &uids, after, count_max, what, also_expunged };
                 messages::list(&snapshot, bodies, by, mailbox, &asked).map(Found::Messages)
+            }
+            Read::Candidates { by, mailbox, filter } => {
+                self.index.ask(&snapshot, &self.shared, by, mailbox, &filter).map(Found::Candidates)
             }
             Read::Bytes { by, mailbox, uid, offset, count, also_expunged } => {
                 let piece = Piece { uid, offset, count, also_expunged };
@@ -115,6 +115,13 @@ fn resolve(
         None => None,
     };
     Ok(Found::Addressee(found, from))
+}
+
+fn mailbox_by_name(conn: &Connection, account: AccountId, name: &str) -> Result<Found, StoreError> {
+    // That the account is gone is worth a look only where nothing was found.
+    mailbox::by_name(conn, account, name)
+        .or_else(|error| accounts::require(conn, account).and(Err(error)))
+        .map(Found::Mailbox)
 }
 
 fn mailboxes(conn: &Connection, account: AccountId) -> Result<Found, StoreError> {

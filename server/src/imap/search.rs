@@ -8,6 +8,7 @@ use pillarbox_core::imap::flags::FlagBits;
 use pillarbox_core::imap::grammar::SearchReturn;
 use pillarbox_core::imap::object::EmailId;
 use pillarbox_core::imap::response::{self, Code};
+use pillarbox_core::imap::search::trigrams::Filter;
 use pillarbox_core::imap::search::{Facts, Matching, Search};
 use pillarbox_core::imap::section::Needs;
 use pillarbox_core::mime::TextReader;
@@ -141,6 +142,10 @@ fn kept(wanted: &[SearchReturn], found: &[u32]) -> Vec<u32> {
 /// The UIDs of the messages that a search finds, ascending.
 async fn find(tools: &Tools, open: &Open, search: &Search) -> Result<Vec<u32>, StoreError> {
     let mut found = Vec::new();
+    let uids = candidates(tools, open, search).await?;
+    if uids.is_empty() {
+        return Ok(found);
+    }
     let mut progress = Progress::begin(tools, &open.view.stretches().collect::<Vec<_>>());
     let mut after = Some(0);
     while let Some(start) = after {
@@ -148,7 +153,7 @@ async fn find(tools: &Tools, open: &Open, search: &Search) -> Result<Vec<u32>, S
         let question = Read::Messages {
             by: tools.account,
             mailbox: open.id,
-            uids: vec![UidRange::ALL],
+            uids: uids.clone(),
             after: start,
             count_max: PAGE * 10,
             what: What::Facts,
@@ -174,6 +179,23 @@ async fn find(tools: &Tools, open: &Open, search: &Search) -> Result<Vec<u32>, S
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// Which messages are worth a look: those that may have the strings in them, as the index has it.
+async fn candidates(
+    tools: &Tools,
+    open: &Open,
+    search: &Search,
+) -> Result<Vec<UidRange>, StoreError> {
+    let filter = search.filter();
+    if filter == Filter::Any {
+        return Ok(vec![UidRange::ALL]);
+    }
+    let question = Read::Candidates { by: tools.account, mailbox: open.id, filter };
+    match tools.read("search index", question).await? {
+        Found::Candidates(uids) => Ok(uids.unwrap_or_else(|| vec![UidRange::ALL])),
+        _ => Err(job::astray("search index")),
+    }
 }
 
 /// Adds those of the messages, whose UIDs ascend, that are found by what is kept at hand of them;
