@@ -14,6 +14,7 @@ mod modseqs;
 mod open;
 mod outlines;
 pub(crate) mod pins;
+mod quota;
 pub(crate) mod recents;
 mod search;
 mod session;

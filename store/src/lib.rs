@@ -57,7 +57,7 @@ pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
 pub use digest::Filler;
 pub use error::{OpenError, StoreError};
 pub use hold::BodiesHold;
-pub use quota::Quota;
+pub use quota::{Quota, Storage};
 pub use read::{
     AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,
     Message, Messages, Read, Selected, Status, What,

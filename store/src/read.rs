@@ -6,7 +6,7 @@ use pillarbox_core::UnixSeconds;
 
 use crate::{
     AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, Flags, KeyHolder, Keyword,
-    MailboxId, Quota, Routing, Secret, Special, UidRange,
+    MailboxId, Quota, Routing, Secret, Special, Storage, UidRange,
 };
 
 /// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
@@ -99,6 +99,19 @@ pub enum Read {
         /// Who asks.
         by: AccountId,
         /// Which.
+        mailbox: MailboxId,
+    },
+    /// How much mail an account has and may have. Answer: [`Found::Storage`].
+    Storage {
+        /// Whose.
+        account: AccountId,
+    },
+    /// How many bytes the messages with `\Deleted` have (RFC 9208 §4.1.4).
+    /// Answer: [`Found::DeletedStorage`].
+    DeletedStorage {
+        /// Who asks.
+        by: AccountId,
+        /// Where.
         mailbox: MailboxId,
     },
     /// How many messages are still to be told as recent (RFC 3501 §2.3.2).
@@ -249,6 +262,10 @@ pub enum Found {
     Status(Status),
     /// How many messages.
     Recent(u64),
+    /// How much there is and may be; `None` where there is no limit.
+    Storage(Option<Storage>),
+    /// How many bytes.
+    DeletedStorage(u64),
     /// What is different.
     Changes(Changes),
     /// Messages.

@@ -69,6 +69,15 @@ pub enum Command {
         /// Its name from now on.
         to: MailboxName,
     },
+    /// Tell how much mail there is of a quota root, and how much there may be (RFC 9208 §4.1.1).
+    GetQuota {
+        /// Which.
+        root: Box<[u8]>,
+    },
+    /// Tell the same of the quota roots of a mailbox, and which they are (RFC 9208 §4.1.2).
+    GetQuotaRoot(MailboxName),
+    /// Change limits, which no user of ours may.
+    SetQuota,
     /// Subscribe to a name, or no longer.
     Subscribe {
         /// Which. There may be no such mailbox.
@@ -203,15 +212,13 @@ impl Command {
                 Self::Lsub(ListPattern::read(&reference, &pattern, spelling)?)
             }
             Request::Create { mailbox, uses } => {
-                let mut own: Vec<Box<str>> = Vec::new();
-                for name in uses {
-                    if !own.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                        own.push(name.into());
-                    }
-                }
-                Self::Create { mailbox: MailboxName::read_new(&mailbox, spelling)?, uses: own }
+                let mailbox = MailboxName::read_new(&mailbox, spelling)?;
+                Self::Create { mailbox, uses: own_uses(&uses) }
             }
             Request::Delete(name) => Self::Delete(mailbox_name(&name)?),
+            Request::GetQuota(root) => Self::GetQuota { root: root.into_owned().into() },
+            Request::GetQuotaRoot(name) => Self::GetQuotaRoot(mailbox_name(&name)?),
+            Request::SetQuota => Self::SetQuota,
             Request::Rename(from, to) => Self::Rename {
                 from: mailbox_name(&from)?,
                 to: MailboxName::read_new(&to, spelling)?,
@@ -668,6 +675,17 @@ fn own_section(section: Section<'_>) -> BodySection {
         }
     };
     BodySection { part: section.part, text }
+}
+
+/// Each once, whatever its case.
+fn own_uses(uses: &[&str]) -> Vec<Box<str>> {
+    let mut own: Vec<Box<str>> = Vec::new();
+    for name in uses {
+        if !own.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            own.push((*name).into());
+        }
+    }
+    own
 }
 
 fn own_flags(flags: Vec<FlagRef<'_>>) -> FlagNames {

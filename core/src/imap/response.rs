@@ -19,9 +19,11 @@ mod code;
 #[cfg(test)]
 mod digest;
 mod envelope;
+mod quota;
 mod structure;
 
 pub use code::{Code, CopyUid};
+pub use quota::{quota, quota_root};
 
 /// Where responses go.
 pub trait Sink {
@@ -204,6 +206,7 @@ pub fn status(
             StatusItem::HighestModSeq => b"HIGHESTMODSEQ ",
             StatusItem::Deleted => b"DELETED ",
             StatusItem::MailboxId => b"MAILBOXID ",
+            StatusItem::DeletedStorage => b"DELETED-STORAGE ",
         });
         match item {
             StatusItem::MailboxId => write(format_args!("({})", MailboxId(*value)), out),

@@ -22,7 +22,7 @@ use pillarbox_store::StoreError;
 use super::append::{self, Filing, Refusal};
 use super::commands::{self, Answer, answered};
 use super::open::{Open, Tools};
-use super::{copy, fetch, mailboxes};
+use super::{copy, fetch, mailboxes, quota};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{Claim, User, Verdict, Who};
@@ -516,6 +516,9 @@ async fn run_naming(
             Answer::ok("deleted")
         }),
         Command::Rename { from, to } => mailboxes::rename(&tools, &from, &to, now).await,
+        Command::GetQuota { root } => quota::of_root(&tools, &root).await,
+        Command::GetQuotaRoot(mailbox) => quota::of_mailbox(&tools, &mailbox).await,
+        Command::SetQuota => Ok(quota::refused()),
         Command::Subscribe { mailbox, on } => mailboxes::subscribe(&tools, &mailbox, on).await,
         // NOOP; and what the machine lets through only in other states.
         _ => Ok(Answer::ok("done")),

@@ -39,6 +39,8 @@ pub(super) const SERVED: &[&str] = &[
     "CREATE-SPECIAL-USE",
     "SAVEDATE",
     "OBJECTID",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
 ];
 
 const COMPRESS: &str = "COMPRESS=DEFLATE";
