@@ -23,6 +23,7 @@ mod append;
 mod attempts;
 pub mod backup;
 mod body;
+mod capability;
 mod changes;
 mod deliver;
 mod digest;

@@ -175,6 +175,11 @@ pub enum Read {
         /// The SHA-256 of the public key.
         fingerprint: [u8; 32],
     },
+    /// Which capabilities an account's clients are not told of. Answer: [`Found::Hidden`].
+    Hidden {
+        /// Whose.
+        account: AccountId,
+    },
     /// How much there is, for metrics. Answer: [`Found::Counts`].
     Counts,
     /// One account, for its operator. Answer: [`Found::Accounts`] with this one.
@@ -246,6 +251,8 @@ pub enum Found {
     Namesake(Option<Credentials>),
     /// Logins and attempts at them.
     Logins(Vec<Attempt>),
+    /// Their names in capitals.
+    Hidden(Vec<String>),
     /// Whose key it is, if anybody's.
     KeyHolder(Option<KeyHolder>),
     /// Whether it is known.
@@ -305,6 +312,8 @@ pub struct AccountInfo {
     pub disabled: bool,
     /// Its keys, the oldest first.
     pub keys: Vec<AccountKey>,
+    /// The capabilities that its clients are not told of, in capitals, by name.
+    pub hidden: Vec<String>,
     /// Empty where they were not asked for.
     pub secrets: Vec<Secret>,
 }

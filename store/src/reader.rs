@@ -9,7 +9,7 @@ use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
     AccountId, Address, Found, Read, Routing, StoreError, account_key, accounts, addressee, alias,
-    attempts, changes, directory, mailbox, messages, names, quota, sender,
+    attempts, capability, changes, directory, mailbox, messages, names, quota, sender,
 };
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
@@ -88,6 +88,7 @@ impl Reader {
             }
             Read::KeyHolder { .. }
             | Read::Counts
+            | Read::Hidden { .. }
             | Read::Account { .. }
             | Read::Accounts { .. }
             | Read::Aliases { .. }
@@ -103,6 +104,7 @@ fn of_the_directory(conn: &Connection, job: Read) -> Result<Found, StoreError> {
         Read::KeyHolder { fingerprint } => {
             account_key::holder(conn, &fingerprint).map(Found::KeyHolder)
         }
+        Read::Hidden { account } => capability::of(conn, account).map(Found::Hidden),
         Read::Counts => accounts::counts(conn).map(Found::Counts),
         Read::Account { account } => {
             directory::account(conn, account).map(|found| Found::Accounts(vec![found]))

@@ -118,6 +118,15 @@ pub enum Request {
         /// Out of use.
         disabled: bool,
     },
+    /// Say whether an account's IMAP clients are told of a capability. Answer: [`Answer::Done`].
+    HideCapability {
+        /// Whose.
+        login: String,
+        /// Its name.
+        capability: String,
+        /// They are not.
+        hidden: bool,
+    },
     /// Replace an account's secrets, and end its sessions. Answer: [`Answer::Done`].
     Password {
         /// Whose.
@@ -182,6 +191,7 @@ impl Request {
             | Self::Disable { .. }
             | Self::Password { .. }
             | Self::AddKey { .. }
+            | Self::HideCapability { .. }
             | Self::RemoveKey { .. }
             | Self::RemoveAccount { .. }
             | Self::RemoveAddress { .. }
@@ -217,6 +227,9 @@ pub struct Additions {
     /// Accounts' keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<NewKeyRow>,
+    /// Accounts, each with a capability that its clients are not told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<(String, String)>,
 }
 
 impl Additions {
@@ -232,6 +245,7 @@ impl Additions {
             && self.quotas.is_empty()
             && self.disabled.is_empty()
             && self.keys.is_empty()
+            && self.hidden.is_empty()
     }
 }
 
@@ -424,6 +438,9 @@ pub struct AccountRow {
     /// Its keys, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyRow>,
+    /// The capabilities that its IMAP clients are not told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
     /// Left out where they were not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretText>,
@@ -441,6 +458,7 @@ impl From<store::AccountInfo> for AccountRow {
             quota: info.quota.into(),
             disabled: info.disabled,
             keys: info.keys.into_iter().map(Into::into).collect(),
+            hidden: info.hidden,
             secrets: info.secrets.iter().map(SecretText::from).collect(),
         }
     }

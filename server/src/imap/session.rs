@@ -92,7 +92,8 @@ enum Outcome {
     Deleted(Option<Answer>),
     AppendBegun(Result<Filing, Refusal>),
     Spooled(Spool, Result<(), Fault>),
-    Login(Verdict, Who),
+    /// With the capabilities that whoever has logged in is not told of.
+    Login(Verdict, Who, Box<[String]>),
 }
 
 impl ImapSession {
@@ -375,7 +376,10 @@ impl ImapSession {
                 }
                 (None, Ok(())) => spool.discard(&self.desk),
             },
-            Outcome::Login(verdict, who) => self.on_verdict(verdict, &who, out),
+            Outcome::Login(verdict, who, hidden) => {
+                self.imap.hide(hidden);
+                self.on_verdict(verdict, &who, out);
+            }
         }
     }
 

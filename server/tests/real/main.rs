@@ -24,6 +24,7 @@ mod durable;
 mod exim;
 mod external;
 mod gsasl;
+mod hidden;
 mod hostile;
 mod lmtp;
 mod logins;

@@ -33,7 +33,7 @@ fn one_at_a_time() {
 #[test]
 fn an_empty_directory_becomes_the_present_version() {
     let fixture = Fixture::new();
-    assert_eq!(pragma(&fixture, "user_version"), 11);
+    assert_eq!(pragma(&fixture, "user_version"), 12);
     assert_eq!(pragma(&fixture, "page_size"), 8192);
     assert_eq!(pragma(&fixture, "auto_vacuum"), 2);
     let mut fixture = fixture.reopen();
@@ -135,12 +135,12 @@ fn a_newer_database_is_left_alone() {
     let Fixture { dir, store, writer, reader, .. } = Fixture::new();
     drop((store, writer, reader));
     let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
-    conn.pragma_update(None, "user_version", 12).unwrap();
+    conn.pragma_update(None, "user_version", 13).unwrap();
     let opened = Store::open(dir.path(), &options());
-    assert!(matches!(opened, Err(OpenError::Newer { found: 12, known: 11 })));
+    assert!(matches!(opened, Err(OpenError::Newer { found: 13, known: 12 })));
     conn.pragma_update(None, "user_version", 0).unwrap();
     let verified = pillarbox_store::verify::verify(dir.path(), &mut |_| {});
-    assert!(matches!(verified, Err(OpenError::Older { found: 0, known: 11 })));
+    assert!(matches!(verified, Err(OpenError::Older { found: 0, known: 12 })));
 }
 
 #[test]
