@@ -200,12 +200,16 @@ fn open(dir: &Path) -> Store {
     Store::open(dir, &Options { sync: Sync::Off, ..Options::default() }).unwrap()
 }
 
-/// Accounts that are different: `small` may have 1,000 bytes of mail, `away` is out of use.
+/// Accounts that are different: `small` may have 1,000 bytes of mail and is
+/// not told of MOVE and SORT, `away` is out of use.
 fn special(secrets: &[Secret]) -> Additions {
     Additions {
         accounts: vec![account("small", secrets), account("away", secrets)],
         quotas: vec![("small".into(), Quota::Bytes(1_000))],
         disabled: vec!["away".into()],
+        hidden: [("small", "MOVE"), ("small", "SORT")]
+            .map(|(account, name)| (account.into(), name.into()))
+            .into(),
         ..Additions::default()
     }
 }

@@ -7,7 +7,7 @@ use pillarbox_core::imap::search::trigrams::Filter;
 
 use crate::{
     AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, Flags, KeyHolder, Keyword,
-    MailboxId, Quota, Routing, Secret, Special, UidRange,
+    MailboxId, Quota, Routing, Secret, Special, Storage, UidRange,
 };
 
 /// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
@@ -102,6 +102,19 @@ pub enum Read {
         /// Which.
         mailbox: MailboxId,
     },
+    /// How much mail an account has and may have. Answer: [`Found::Storage`].
+    Storage {
+        /// Whose.
+        account: AccountId,
+    },
+    /// How many bytes the messages with `\Deleted` have (RFC 9208 §4.1.4).
+    /// Answer: [`Found::DeletedStorage`].
+    DeletedStorage {
+        /// Who asks.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+    },
     /// How many messages are still to be told as recent (RFC 3501 §2.3.2).
     /// Answer: [`Found::Recent`].
     Recent {
@@ -172,6 +185,11 @@ pub enum Read {
     KeyHolder {
         /// The SHA-256 of the public key.
         fingerprint: [u8; 32],
+    },
+    /// Which capabilities an account's clients are not told of. Answer: [`Found::Hidden`].
+    Hidden {
+        /// Whose.
+        account: AccountId,
     },
     /// How much there is, for metrics. Answer: [`Found::Counts`].
     Counts,
@@ -244,6 +262,8 @@ pub enum Found {
     Namesake(Option<Credentials>),
     /// Logins and attempts at them.
     Logins(Vec<Attempt>),
+    /// Their names in capitals.
+    Hidden(Vec<String>),
     /// Whose key it is, if anybody's.
     KeyHolder(Option<KeyHolder>),
     /// Whether it is known.
@@ -260,6 +280,10 @@ pub enum Found {
     Status(Status),
     /// How many messages.
     Recent(u64),
+    /// How much there is and may be; `None` where there is no limit.
+    Storage(Option<Storage>),
+    /// How many bytes.
+    DeletedStorage(u64),
     /// What is different.
     Changes(Changes),
     /// Messages.
@@ -301,6 +325,8 @@ pub struct AccountInfo {
     pub disabled: bool,
     /// Its keys, the oldest first.
     pub keys: Vec<AccountKey>,
+    /// The capabilities that its clients are not told of, in capitals, by name.
+    pub hidden: Vec<String>,
     /// Empty where they were not asked for.
     pub secrets: Vec<Secret>,
 }

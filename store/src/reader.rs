@@ -10,7 +10,7 @@ use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
     AccountId, Address, Found, Read, Routing, StoreError, account_key, accounts, addressee, alias,
-    attempts, changes, directory, mailbox, messages, names, sender,
+    attempts, capability, changes, directory, mailbox, messages, names, quota, sender,
 };
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
@@ -59,6 +59,12 @@ impl Reader {
             Read::Subscriptions { account } => {
                 names::subscriptions(&snapshot, account).map(Found::Subscriptions)
             }
+            Read::Storage { account } => {
+                quota::storage(&snapshot, account, self.shared.options.quota).map(Found::Storage)
+            }
+            Read::DeletedStorage { by, mailbox } => {
+                mailbox::deleted_bytes(&snapshot, by, mailbox).map(Found::DeletedStorage)
+            }
             Read::Recent { by, mailbox, above } => {
                 mailbox::recent(&snapshot, by, mailbox, above).map(Found::Recent)
             }
@@ -80,25 +86,40 @@ impl Reader {
                 let piece = Piece { uid, offset, count, also_expunged };
                 messages::bytes(&snapshot, bodies, by, mailbox, &piece).map(Found::Bytes)
             }
-            Read::KeyHolder { fingerprint } => {
-                account_key::holder(&snapshot, &fingerprint).map(Found::KeyHolder)
-            }
-            Read::Counts => accounts::counts(&snapshot).map(Found::Counts),
-            Read::Account { account } => {
-                directory::account(&snapshot, account).map(|found| Found::Accounts(vec![found]))
-            }
-            Read::Accounts { after, count_max, secrets } => {
-                directory::accounts(&snapshot, &after, count_max, secrets).map(Found::Accounts)
-            }
-            Read::Aliases { after, count_max } => {
-                alias::list(&snapshot, (&after.domain, &after.localpart), count_max)
-                    .map(Found::Aliases)
-            }
-            Read::IsOurs { domain } => accounts::is_ours(&snapshot, &domain).map(Found::Ours),
-            Read::Domains { after, count_max } => {
-                directory::domains(&snapshot, &after, count_max).map(Found::Domains)
-            }
+            Read::KeyHolder { .. }
+            | Read::Counts
+            | Read::Hidden { .. }
+            | Read::Account { .. }
+            | Read::Accounts { .. }
+            | Read::Aliases { .. }
+            | Read::IsOurs { .. }
+            | Read::Domains { .. } => of_the_directory(&snapshot, job),
         }
+    }
+}
+
+/// What is asked about accounts, aliases and domains.
+fn of_the_directory(conn: &Connection, job: Read) -> Result<Found, StoreError> {
+    match job {
+        Read::KeyHolder { fingerprint } => {
+            account_key::holder(conn, &fingerprint).map(Found::KeyHolder)
+        }
+        Read::Hidden { account } => capability::of(conn, account).map(Found::Hidden),
+        Read::Counts => accounts::counts(conn).map(Found::Counts),
+        Read::Account { account } => {
+            directory::account(conn, account).map(|found| Found::Accounts(vec![found]))
+        }
+        Read::Accounts { after, count_max, secrets } => {
+            directory::accounts(conn, &after, count_max, secrets).map(Found::Accounts)
+        }
+        Read::Aliases { after, count_max } => {
+            alias::list(conn, (&after.domain, &after.localpart), count_max).map(Found::Aliases)
+        }
+        Read::IsOurs { domain } => accounts::is_ours(conn, &domain).map(Found::Ours),
+        Read::Domains { after, count_max } => {
+            directory::domains(conn, &after, count_max).map(Found::Domains)
+        }
+        _ => Err(StoreError::Misuse("that is not about accounts")),
     }
 }
 

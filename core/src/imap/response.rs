@@ -20,10 +20,12 @@ mod code;
 mod digest;
 mod envelope;
 mod found;
+mod quota;
 mod structure;
 
 pub use code::{Code, CopyUid};
 pub use found::{extended_search, search, sort};
+pub use quota::{quota, quota_root};
 
 /// Where responses go.
 pub trait Sink {
@@ -228,6 +230,7 @@ pub fn status(
             StatusItem::HighestModSeq => b"HIGHESTMODSEQ ",
             StatusItem::Deleted => b"DELETED ",
             StatusItem::MailboxId => b"MAILBOXID ",
+            StatusItem::DeletedStorage => b"DELETED-STORAGE ",
         });
         match item {
             StatusItem::MailboxId => write(format_args!("({})", MailboxId(*value)), out),

@@ -26,6 +26,7 @@ mod exim;
 mod external;
 mod fetchers;
 mod gsasl;
+mod hidden;
 mod hostile;
 mod imapclient;
 mod lmtp;
