@@ -200,6 +200,37 @@ pub enum Write {
         /// The present (SAVEDATE, RFC 8514).
         now: UnixSeconds,
     },
+    /// A piece of a COPY of more messages than one job takes: nobody sees it before
+    /// [`Appear`](Self::Appear). At most [`MESSAGES_MAX`]. Answer: [`Written::Staged`].
+    Stage {
+        /// Who does it.
+        by: AccountId,
+        /// From where.
+        from: MailboxId,
+        /// Which; those that are not there are passed over.
+        uids: Vec<UidRange>,
+        /// To where.
+        to: MailboxId,
+        /// What the first piece was answered; `None` for the first.
+        batch: Option<i64>,
+        /// The present (SAVEDATE, RFC 8514).
+        now: UnixSeconds,
+    },
+    /// What was staged is in its mailbox now: all of it, or none. Answer: [`Written::Appeared`].
+    Appear {
+        /// Who does it.
+        by: AccountId,
+        /// What the first piece was answered.
+        batch: i64,
+        /// To where, as it was for each piece.
+        to: MailboxId,
+    },
+    /// Put away a part of what was staged and is not to appear, at most [`MESSAGES_MAX`]. What
+    /// nobody puts away is swept at the next start. Answer: [`Written::Purged`].
+    Unstage {
+        /// What the first piece was answered.
+        batch: i64,
+    },
     /// IMAP's MOVE (RFC 6851): COPY, and the originals are expunged. Answer: [`Written::Moved`].
     Move {
         /// Who does it.
@@ -456,6 +487,10 @@ pub enum Written {
     /// The copies' UIDVALIDITY, and pairs of UIDs: the original's and the copy's
     /// (COPYUID, RFC 4315 §3).
     Copied(u32, Vec<(u32, u32)>),
+    /// A piece of a copy is prepared.
+    Staged(Staged),
+    /// All of it is there.
+    Appeared(Appeared),
     /// Where the messages are now.
     Moved(Moved),
     /// The mailbox that was made or removed: whose watchers to notify.
@@ -499,6 +534,26 @@ pub struct Appended {
     pub uids: UidRange,
     /// The modification sequence with which the replaced one was taken out.
     pub removed: Option<u64>,
+}
+
+/// The outcome of [`Write::Stage`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staged {
+    /// Names all pieces of this copy.
+    pub batch: i64,
+    /// The UIDs of the originals, ascending. Their copies will have UIDs that follow each other.
+    pub uids: Vec<u32>,
+    /// As in [`Flagged`]: nothing above this UID was looked at.
+    pub more: Option<u32>,
+}
+
+/// The outcome of [`Write::Appear`] (COPYUID, RFC 4315 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appeared {
+    /// The mailbox's UIDVALIDITY.
+    pub uidvalidity: u32,
+    /// The UID of the first copy; the others follow, one after the other.
+    pub first: u32,
 }
 
 /// The outcome of [`Write::Move`] (COPYUID, RFC 4315 §3).
@@ -594,6 +649,9 @@ impl fmt::Debug for Write {
             Self::Append { mailbox, messages, .. } => {
                 write!(f, "Append({} messages to {})", messages.len(), mailbox.0)
             }
+            Self::Stage { from, to, .. } => write!(f, "Stage({} to {})", from.0, to.0),
+            Self::Appear { batch, to, .. } => write!(f, "Appear({batch} in {})", to.0),
+            Self::Unstage { batch } => write!(f, "Unstage({batch})"),
             Self::Copy { from, to, .. } => write!(f, "Copy({} to {})", from.0, to.0),
             Self::Move { from, to, .. } => write!(f, "Move({} to {})", from.0, to.0),
             Self::CreateMailbox { by, name, .. } => write!(f, "CreateMailbox({name} of {})", by.0),
