@@ -251,6 +251,8 @@ pub enum Write {
         by: AccountId,
         /// Its name, as [`MailboxName`](pillarbox_core::imap::name::MailboxName) allows it.
         name: String,
+        /// What it is for; no other mailbox is from then on.
+        special: Option<Special>,
         /// The present. UIDVALIDITY is taken from here.
         now: UnixSeconds,
     },

@@ -315,8 +315,8 @@ impl Writer {
         let most = self.shared.options.mailboxes_max;
         let of = |account| Names { conn: &self.conn, account, most };
         match job {
-            Write::CreateMailbox { by, name, now } => {
-                of(*by).create(name, *now).map(Written::Mailbox)
+            Write::CreateMailbox { by, name, special, now } => {
+                of(*by).create(name, *special, *now).map(Written::Mailbox)
             }
             Write::RenameMailbox { by, from, to, now } => {
                 of(*by).rename(from, to, *now).map(Written::Renamed)

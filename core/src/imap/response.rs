@@ -10,6 +10,7 @@ use super::grammar::{
     Fields, Origin, Partial, SearchReturn, SectionText, StatusItem, Which, atom_char, write_number,
 };
 use super::name::{MailboxName, Spelling};
+use super::object::{EmailId, MailboxId};
 use crate::mime::Structure;
 use crate::wire::date::ImapDate;
 use crate::{Outbox, UnixSeconds};
@@ -224,8 +225,12 @@ pub fn status(
             StatusItem::Size => b"SIZE ",
             StatusItem::HighestModSeq => b"HIGHESTMODSEQ ",
             StatusItem::Deleted => b"DELETED ",
+            StatusItem::MailboxId => b"MAILBOXID ",
         });
-        decimal(*value, out);
+        match item {
+            StatusItem::MailboxId => write(format_args!("({})", MailboxId(*value)), out),
+            _ => decimal(*value, out),
+        }
     }
     out.put(b")\r\n");
 }
@@ -361,6 +366,23 @@ impl Fetch {
         self.name(b"INTERNALDATE \"", out);
         write(format_args!("{}", ImapDate(date)), out);
         out.put(b"\"");
+    }
+
+    /// `SAVEDATE "…"`, in UTC (RFC 8514 §4.2).
+    pub fn save_date(&mut self, date: UnixSeconds, out: &mut impl Sink) {
+        self.name(b"SAVEDATE \"", out);
+        write(format_args!("{}\"", ImapDate(date)), out);
+    }
+
+    /// `EMAILID (…)` (RFC 8474 §5.3).
+    pub fn email_id(&mut self, id: EmailId, out: &mut impl Sink) {
+        self.name(b"EMAILID ", out);
+        write(format_args!("({id})"), out);
+    }
+
+    /// `THREADID NIL`: messages are not put together across mailboxes (RFC 8474 §5.2).
+    pub fn no_thread_id(&mut self, out: &mut impl Sink) {
+        self.name(b"THREADID NIL", out);
     }
 
     /// `RFC822.SIZE n`, in bytes.

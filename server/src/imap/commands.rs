@@ -17,7 +17,7 @@ use pillarbox_store::{
 };
 
 use super::copy::{Copied, runs};
-use super::mailboxes;
+use super::mailboxes::{self, mailbox_id};
 use super::modseqs;
 use super::open::{GATHERED_MAX, Open, Tools, keywords, ranges};
 use super::pieces::{Progress, rest};
@@ -137,6 +137,7 @@ pub(super) async fn status(
                 StatusItem::Size => status.bytes,
                 StatusItem::HighestModSeq => status.highestmodseq,
                 StatusItem::Deleted => status.deleted,
+                StatusItem::MailboxId => mailbox.0.unsigned_abs(),
             };
             (*item, value)
         })
@@ -203,6 +204,8 @@ pub(super) async fn select(
         response::ok(Code::UidValidity(selected.status.uidvalidity), "valid", out);
         response::ok(Code::UidNext(selected.status.uidnext), "next", out);
         response::ok(Code::HighestModSeq(modseq), "highest", out);
+        // RFC 8474 §4.2.
+        response::ok(mailbox_id(id), "id", out);
         response::permanent_flags((!read_only).then_some(&open.keywords), out);
     });
     if tools.rev2()

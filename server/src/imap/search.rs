@@ -6,6 +6,7 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::command::{SearchKey, UnknownCharset};
 use pillarbox_core::imap::flags::FlagBits;
 use pillarbox_core::imap::grammar::SearchReturn;
+use pillarbox_core::imap::object::EmailId;
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::search::{Facts, Matching, Search};
 use pillarbox_core::imap::section::Needs;
@@ -292,6 +293,11 @@ fn share(search: &Search) -> usize {
     search.strings().div_ceil(STRINGS).max(1)
 }
 
+/// What a message is called among all (RFC 8474 §5.1).
+pub(super) const fn email_id(facts: &store::Facts) -> EmailId {
+    EmailId { body: facts.body, prefix: facts.prefix }
+}
+
 /// What is known of a message, if the client knows it.
 fn facts(open: &Open, facts: &store::Facts) -> Option<Facts> {
     Some(Facts {
@@ -299,6 +305,8 @@ fn facts(open: &Open, facts: &store::Facts) -> Option<Facts> {
         uid: facts.uid,
         flags: FlagBits(facts.flags.0),
         received: facts.internaldate,
+        saved: facts.saved,
+        email: email_id(facts),
         size: facts.size,
         modseq: facts.modseq,
     })

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
-use pillarbox_core::imap::command::{Append, AppendMessage, Command, Verb};
+use pillarbox_core::imap::command::{Command, Verb};
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
@@ -29,6 +29,7 @@ use crate::rates::What;
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 use crate::smtp::spool::Spool;
 
+mod appending;
 mod auth;
 mod finding;
 mod layers;
@@ -306,7 +307,7 @@ impl ImapSession {
             | Command::Close
             | Command::Copy { .. }
             | Command::Move { .. }
-            | Command::Create(_)
+            | Command::Create { .. }
             | Command::Delete(_)
             | Command::Rename { .. }
             | Command::Subscribe { .. } => Fate::ToTheEnd,
@@ -330,54 +331,6 @@ impl ImapSession {
                     Outcome::Told(Some(open), told.err())
                 }
             }
-        }));
-    }
-
-    fn on_append(&mut self, append: Append, out: &mut Outbox) {
-        let Some(tools) = self.tools() else {
-            self.finish(&Answer::bad("log in first"), out);
-            return;
-        };
-        // What the number means is settled now: nothing is told before the command ends.
-        let named = append.replaces.as_ref().zip(self.open.as_ref());
-        let replaces = match named.map(|(set, open)| open.only(set)) {
-            None => None,
-            Some(Ok(Some(replaced))) => Some(replaced),
-            Some(Ok(None)) => return self.finish(&append::gone(), out),
-            Some(Err(_)) => return self.finish(&commands::no_such_message(), out),
-        };
-        self.flow = Some(Question::new(Fate::WithClient, async move {
-            Outcome::AppendBegun(append::begin(&tools, append, replaces).await)
-        }));
-    }
-
-    fn on_append_next(&mut self, message: AppendMessage) {
-        let (Some(tools), Some(filing)) = (self.tools(), self.filing.take()) else { return };
-        let mut random = self.context.random();
-        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            Outcome::AppendBegun(append::next(&tools, random.as_mut(), filing, message).await)
-        }));
-    }
-
-    fn on_append_end(&mut self, now: UnixSeconds) {
-        let (Some(tools), Some(filing)) = (self.tools(), self.filing.take()) else { return };
-        let mut random = self.context.random();
-        let open = self.open.take();
-        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            let ended = append::end(&tools, random.as_mut(), filing, now).await;
-            // RFC 3501 §6.3.11: if the mailbox is the selected one, its client is told.
-            settle(tools, open, true, ended).await
-        }));
-    }
-
-    /// Writes a piece of a large message out; nothing more of it is read meanwhile.
-    fn write_out(&mut self) {
-        let Some(filing) = &mut self.filing else { return };
-        let spool = std::mem::take(&mut filing.spool);
-        let (desk, mut random) = (self.desk.clone(), self.context.random());
-        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            let (spool, result) = spool.write_out(desk, random.as_mut()).await;
-            Outcome::Spooled(spool, result)
         }));
     }
 
@@ -557,7 +510,7 @@ async fn run_naming(
             mailboxes::list(&tools, &patterns, options.as_ref()).await
         }
         Command::Lsub(pattern) => mailboxes::lsub(&tools, &pattern).await,
-        Command::Create(name) => mailboxes::create(&tools, &name, now).await,
+        Command::Create { mailbox, uses } => mailboxes::create(&tools, &mailbox, &uses, now).await,
         Command::Delete(name) => mailboxes::delete(&tools, &name).await.map(|id| {
             if let Some(open) = open.take_if(|open| open.id == id) {
                 open.close(&tools);

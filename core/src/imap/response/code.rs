@@ -1,6 +1,7 @@
-//! Response codes.
+//! What a program should know beside OK, NO or BAD.
 
-use super::{Sink, decimal, number_set};
+use super::{Sink, decimal, number_set, write};
+use crate::imap::object::MailboxId;
 
 /// A response code (RFC 3501 §7.1, RFC 5530): what a program should know beside OK, NO or BAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,10 @@ pub enum Code<'a> {
     UidNext(u32),
     /// `UIDVALIDITY`.
     UidValidity(u32),
+    /// `MAILBOXID` (RFC 8474 §4.1, §4.2): the mailbox's name for good.
+    MailboxId(MailboxId),
+    /// `USEATTR` (RFC 6154 §3): no mailbox can be for that.
+    UseAttr,
     /// `UNAVAILABLE`: it may work later.
     Unavailable,
     /// `UNKNOWN-CTE` (RFC 3516 §4.3, §4.4): what is said of how the content is encoded cannot be
@@ -111,6 +116,8 @@ impl Code<'_> {
             Self::TryCreate => ("TRYCREATE", None),
             Self::UidNext(number) => ("UIDNEXT", Some(number.into())),
             Self::UidValidity(number) => ("UIDVALIDITY", Some(number.into())),
+            Self::MailboxId(_) => ("MAILBOXID", None),
+            Self::UseAttr => ("USEATTR", None),
             Self::Unavailable => ("UNAVAILABLE", None),
             Self::UnknownCte => ("UNKNOWN-CTE", None),
             Self::Unseen(number) => ("UNSEEN", Some(number.into())),
@@ -122,6 +129,7 @@ impl Code<'_> {
             decimal(number, out);
         }
         match self {
+            Self::MailboxId(id) => write(format_args!(" ({id})"), out),
             Self::AppendUid(_, first, last) => number_set([(first, last)], out),
             Self::CopyUid(copied) => {
                 number_set(copied.from.iter().copied(), out);

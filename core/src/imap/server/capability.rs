@@ -37,6 +37,9 @@ pub(super) const SERVED: &[&str] = &[
     "PREVIEW",
     "MULTIAPPEND",
     "REPLACE",
+    "CREATE-SPECIAL-USE",
+    "SAVEDATE",
+    "OBJECTID",
 ];
 
 const COMPRESS: &str = "COMPRESS=DEFLATE";

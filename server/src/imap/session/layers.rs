@@ -1,4 +1,4 @@
-//! What the layers around a session ask of it, and tell it.
+//! What may lie around a session: TLS and compression.
 
 use pillarbox_core::compression::Compresses;
 use pillarbox_core::connection::Session;
