@@ -202,20 +202,10 @@ fn duplicate(
 ) -> Result<Copies, StoreError> {
     let from = may(conn, Principal::Account(by), Right::Read, from)?;
     let mut to = may(conn, Principal::Account(by), Right::Insert, to)?;
-    let known = mailbox::keywords(conn, from.id)?;
     let (mut pairs, mut bytes) = (Vec::new(), 0_u64);
     // Read before the first insert: a copy into the same mailbox must not meet itself.
-    for (uid, mut message) in to_copy(conn, from.id, uids, now, most)? {
-        let names: Vec<String> = known
-            .iter()
-            .filter(|keyword| message.flags.contains(keyword.flag()))
-            .map(|keyword| keyword.name.clone())
-            .collect();
-        message.flags = (message.flags & Flags::SYSTEM) | flags::define(conn, to.id, &names)?;
-        body::share(conn, message.body)?;
-        if let Some(prefix) = message.prefix {
-            body::share(conn, prefix)?;
-        }
+    for (uid, message) in to_copy(conn, (from.id, to.id), uids, now, most)? {
+        share(conn, &message)?;
         pairs.push((uid, insert(conn, &mut to, &message)?));
         bytes = bytes.saturating_add(message.size);
     }
@@ -252,14 +242,21 @@ pub(crate) fn relocate(
     Ok(Moved { uidvalidity, pairs, modseq: expunged.modseq, more })
 }
 
-fn to_copy(
+/// A copy names the bodies of its original.
+pub(crate) fn share(conn: &Connection, message: &Coming) -> Result<(), StoreError> {
+    body::share(conn, message.body)?;
+    message.prefix.map_or(Ok(()), |prefix| body::share(conn, prefix))
+}
+
+/// Copies of messages, with the keywords of the mailbox where they go. Asks for no right.
+pub(crate) fn to_copy(
     conn: &Connection,
-    from: MailboxId,
+    (from, to): (MailboxId, MailboxId),
     uids: &[UidRange],
     now: UnixSeconds,
     most: usize,
 ) -> Result<Vec<(u32, Coming)>, StoreError> {
-    let mut found = Vec::new();
+    let mut found: Vec<(u32, Coming)> = Vec::new();
     for range in UidRange::joined(uids) {
         let left = sql::count(most - found.len());
         if left == 0 {
@@ -282,6 +279,15 @@ fn to_copy(
                 Ok((row.get(0)?, coming))
             },
         )?);
+    }
+    let known = mailbox::keywords(conn, from)?;
+    for (_, message) in &mut found {
+        let names: Vec<String> = known
+            .iter()
+            .filter(|keyword| message.flags.contains(keyword.flag()))
+            .map(|keyword| keyword.name.clone())
+            .collect();
+        message.flags = (message.flags & Flags::SYSTEM) | flags::define(conn, to, &names)?;
     }
     Ok(found)
 }

@@ -45,6 +45,7 @@ mod rights;
 mod schema;
 mod sender;
 mod sql;
+mod stage;
 mod store;
 mod sweep;
 mod types;
@@ -72,7 +73,8 @@ pub use types::{
     AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Incoming, MESSAGES_MAX,
-    Moved, NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
+    Additions, Appeared, Appended, Change, Cleared, Delivered, Expunged, Flagged, Incoming,
+    MESSAGES_MAX, Moved, NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced,
+    Staged, Write, Written,
 };
 pub use writer::Writer;

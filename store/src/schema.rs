@@ -7,7 +7,7 @@ use crate::OpenError;
 mod folded;
 
 /// Step n leads from version n to version n + 1. A step that was released is never changed.
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 14] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
@@ -21,6 +21,7 @@ const STEPS: [&str; 13] = [
     include_str!("schema/11.sql"),
     include_str!("schema/12.sql"),
     include_str!("schema/13.sql"),
+    include_str!("schema/14.sql"),
 ];
 
 /// The step to this version goes on in Rust.

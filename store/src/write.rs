@@ -1,6 +1,6 @@
 //! Jobs that change the store, and their answers.
 
-use std::fmt;
+mod told;
 
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
@@ -244,6 +244,37 @@ pub enum Write {
         to: MailboxId,
         /// The present (SAVEDATE, RFC 8514).
         now: UnixSeconds,
+    },
+    /// A piece of a COPY of more messages than one job takes: nobody sees it before
+    /// [`Appear`](Self::Appear). At most [`MESSAGES_MAX`]. Answer: [`Written::Staged`].
+    Stage {
+        /// Who does it.
+        by: AccountId,
+        /// From where.
+        from: MailboxId,
+        /// Which; those that are not there are passed over.
+        uids: Vec<UidRange>,
+        /// To where.
+        to: MailboxId,
+        /// What the first piece was answered; `None` for the first.
+        batch: Option<i64>,
+        /// The present (SAVEDATE, RFC 8514).
+        now: UnixSeconds,
+    },
+    /// What was staged is in its mailbox now: all of it, or none. Answer: [`Written::Appeared`].
+    Appear {
+        /// Who does it.
+        by: AccountId,
+        /// What the first piece was answered.
+        batch: i64,
+        /// To where, as it was for each piece.
+        to: MailboxId,
+    },
+    /// Put away a part of what was staged and is not to appear, at most [`MESSAGES_MAX`]. What
+    /// nobody puts away is swept at the next start. Answer: [`Written::Purged`].
+    Unstage {
+        /// What the first piece was answered.
+        batch: i64,
     },
     /// IMAP's MOVE (RFC 6851): COPY, and the originals are expunged. Answer: [`Written::Moved`].
     Move {
@@ -526,6 +557,10 @@ pub enum Written {
     /// The copies' UIDVALIDITY, and pairs of UIDs: the original's and the copy's
     /// (COPYUID, RFC 4315 §3).
     Copied(u32, Vec<(u32, u32)>),
+    /// A piece of a copy is prepared.
+    Staged(Staged),
+    /// All of it is there.
+    Appeared(Appeared),
     /// Where the messages are now.
     Moved(Moved),
     /// The mailbox that was made or removed: whose watchers to notify.
@@ -569,6 +604,26 @@ pub struct Appended {
     pub uids: UidRange,
     /// The modification sequence with which the replaced one was taken out.
     pub removed: Option<u64>,
+}
+
+/// The outcome of [`Write::Stage`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staged {
+    /// Names all pieces of this copy.
+    pub batch: i64,
+    /// The UIDs of the originals, ascending. Their copies will have UIDs that follow each other.
+    pub uids: Vec<u32>,
+    /// As in [`Flagged`]: nothing above this UID was looked at.
+    pub more: Option<u32>,
+}
+
+/// The outcome of [`Write::Appear`] (COPYUID, RFC 4315 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appeared {
+    /// The mailbox's UIDVALIDITY.
+    pub uidvalidity: u32,
+    /// The UID of the first copy; the others follow, one after the other.
+    pub first: u32,
 }
 
 /// The outcome of [`Write::Move`] (COPYUID, RFC 4315 §3).
@@ -616,102 +671,4 @@ pub struct Expunged {
     pub uids: Vec<u32>,
     /// As in [`Flagged`]: nothing above this UID was looked at.
     pub more: Option<u32>,
-}
-
-impl fmt::Debug for Write {
-    /// Names the job and where it works: never contents, secrets or flags.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CreateAccount { name, .. } => write!(f, "CreateAccount({name})"),
-            Self::SetSecrets { account, .. } => write!(f, "SetSecrets({})", account.0),
-            Self::AddKey { account, .. } => write!(f, "AddKey({})", account.0),
-            Self::RemoveKey { account, .. } => write!(f, "RemoveKey({})", account.0),
-            Self::CreateDomain { name } => write!(f, "CreateDomain({name})"),
-            Self::CreateAddress { localpart, domain, account } => {
-                write!(f, "CreateAddress({localpart}@{domain} for {})", account.0)
-            }
-            Self::SetCatchAll { domain, .. } => write!(f, "SetCatchAll({domain})"),
-            Self::Add { additions, .. } => write!(
-                f,
-                "Add({} domains, {} accounts, {} addresses, {} aliases, {} catch-alls)",
-                additions.domains.len(),
-                additions.accounts.len(),
-                additions.addresses.len(),
-                additions.aliases.len(),
-                additions.catch_alls.len()
-            ),
-            Self::ChangeAlias { alias, .. } => {
-                write!(f, "ChangeAlias({}@{})", alias.localpart, alias.domain)
-            }
-            Self::RemoveAlias { alias } => {
-                write!(f, "RemoveAlias({}@{})", alias.localpart, alias.domain)
-            }
-            Self::SetQuota { account, quota } => write!(f, "SetQuota({}: {quota:?})", account.0),
-            Self::HideCapability { account, name, hidden } => {
-                write!(f, "HideCapability({}: {name} {hidden})", account.0)
-            }
-            Self::SetDisabled { account, disabled } => {
-                write!(f, "SetDisabled({}: {disabled})", account.0)
-            }
-            Self::RemoveAddress { localpart, domain } => {
-                write!(f, "RemoveAddress({localpart}@{domain})")
-            }
-            Self::RemoveDomain { name, .. } => write!(f, "RemoveDomain({name})"),
-            Self::NoteLogins { attempts, .. } => write!(f, "NoteLogins({})", attempts.len()),
-            Self::SetCramMd5 { domain, on } => write!(f, "SetCramMd5({domain}: {on})"),
-            Self::RemoveAccount { account } => write!(f, "RemoveAccount({})", account.0),
-            Self::Clear { messages_max } => write!(f, "Clear({messages_max})"),
-            Self::Deliver { recipients, body, .. } | Self::DeliverEach { recipients, body, .. } => {
-                write!(f, "Deliver({} bytes to {})", body.size(), recipients.len())
-            }
-            Self::Append { mailbox, messages, .. } => {
-                write!(f, "Append({} messages to {})", messages.len(), mailbox.0)
-            }
-            Self::Meet { by, keys, .. } => write!(f, "Meet({} of {})", keys.len(), by.0),
-            Self::Import { mailbox, messages, .. } => {
-                write!(f, "Import({} messages to {})", messages.len(), mailbox.0)
-            }
-            Self::Forget { by } => write!(f, "Forget({})", by.0),
-            Self::Copy { from, to, .. } => write!(f, "Copy({} to {})", from.0, to.0),
-            Self::Move { from, to, .. } => write!(f, "Move({} to {})", from.0, to.0),
-            Self::CreateMailbox { by, name, .. } => write!(f, "CreateMailbox({name} of {})", by.0),
-            Self::RenameMailbox { by, from, to, .. } => {
-                write!(f, "RenameMailbox({from} to {to} of {})", by.0)
-            }
-            Self::DeleteMailbox { by, name } => write!(f, "DeleteMailbox({name} of {})", by.0),
-            Self::Subscribe { by, name, on } => write!(f, "Subscribe({name} of {}: {on})", by.0),
-            Self::Claim { mailbox, up_to, .. } => write!(f, "Claim({} up to {up_to})", mailbox.0),
-            Self::StoreFlags { mailbox, change, .. } => {
-                write!(f, "StoreFlags({change:?} in {})", mailbox.0)
-            }
-            Self::Expunge { mailbox, .. } => write!(f, "Expunge({})", mailbox.0),
-            Self::Purge { mailbox, up_to_modseq } => {
-                write!(f, "Purge({} up to {up_to_modseq})", mailbox.0)
-            }
-            Self::Distrust { reason } => write!(f, "Distrust({reason})"),
-        }
-    }
-}
-
-impl fmt::Debug for Recipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Recipient({} into {:?})", self.account.0, self.into)
-    }
-}
-
-impl fmt::Debug for Incoming {
-    /// Tells sizes, never contents.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Incoming({:?})", self.body)
-    }
-}
-
-impl fmt::Debug for NewBody {
-    /// Tells sizes, never contents.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inline(bytes) => write!(f, "Inline({} bytes)", bytes.len()),
-            Self::File { handle, size } => write!(f, "File({handle}, {size} bytes)"),
-        }
-    }
 }

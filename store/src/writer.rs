@@ -14,7 +14,7 @@ use crate::names::Names;
 use crate::store::Shared;
 use crate::{
     MESSAGES_MAX, MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts,
-    capability, changes, deliver, directory, expunge, hold, mailbox, quota, removal, sql,
+    capability, changes, deliver, directory, expunge, hold, mailbox, quota, removal, sql, stage,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -154,14 +154,11 @@ impl Writer {
                 deliver::deliver_each(conn, &self.shared, recipients, body, *received)
                     .map(Written::DeliveredEach)
             }
-            Write::Copy { by, from, uids, to, now } => {
-                deliver::copy(conn, &self.shared, *by, *from, uids, *to, *now)
-                    .map(|(uidvalidity, pairs)| Written::Copied(uidvalidity, pairs))
-            }
-            Write::Move { by, from, uids, to, now } => {
-                deliver::relocate(conn, *by, *from, uids, *to, *now, MESSAGES_MAX)
-                    .map(Written::Moved)
-            }
+            Write::Copy { .. }
+            | Write::Stage { .. }
+            | Write::Appear { .. }
+            | Write::Unstage { .. }
+            | Write::Move { .. } => self.carry_out_copying(job, gone),
             Write::StoreFlags { by, mailbox, uids, unchanged_since, change, flags, keywords } => {
                 let what = Flagging {
                     change: *change,
@@ -209,6 +206,33 @@ impl Writer {
             | Write::Clear { .. } => self.carry_out_directing(job, gone),
             // Marked before the transaction, which was then not begun.
             Write::Distrust { .. } => Err(StoreError::Misuse("distrust is not part of a commit")),
+        }
+    }
+
+    /// What copies and moves messages.
+    fn carry_out_copying(
+        &self,
+        job: &Write,
+        gone: &mut Vec<Handle>,
+    ) -> Result<Written, StoreError> {
+        let conn = &self.conn;
+        match job {
+            Write::Copy { by, from, uids, to, now } => {
+                deliver::copy(conn, &self.shared, *by, *from, uids, *to, *now)
+                    .map(|(uidvalidity, pairs)| Written::Copied(uidvalidity, pairs))
+            }
+            Write::Move { by, from, uids, to, now } => {
+                deliver::relocate(conn, *by, *from, uids, *to, *now, MESSAGES_MAX)
+                    .map(Written::Moved)
+            }
+            Write::Stage { by, from, uids, to, batch, now } => {
+                stage::stage(conn, *by, (*from, *to), uids, *batch, *now).map(Written::Staged)
+            }
+            Write::Appear { by, batch, to } => {
+                stage::appear(conn, &self.shared, *by, *batch, *to).map(Written::Appeared)
+            }
+            Write::Unstage { batch } => stage::unstage(conn, *batch, gone).map(Written::Purged),
+            _ => Err(StoreError::Misuse("that copies nothing")),
         }
     }
 
