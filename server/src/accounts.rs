@@ -4,6 +4,7 @@
 mod aliases;
 mod explain;
 mod keys;
+mod mail;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -17,10 +18,12 @@ use pillarbox_store::{
 };
 
 use crate::address::{Address, account_name, domain_name};
+use crate::control::payload::Cargo;
 use crate::control::wire::{self, Answer, Request, SecretText};
 use crate::job::{self, Job};
 use crate::secrets;
 use crate::serve::FirstAccounts;
+use pillarbox_core::imap::server::can_be_hidden;
 
 /// What a command's flow knows of whoever asked.
 pub(crate) struct Asker {
@@ -30,6 +33,8 @@ pub(crate) struct Asker {
     pub(crate) stopping: Rc<Cell<bool>>,
     /// Takes the logins that the store does not have yet.
     pub(crate) logins: Box<dyn Fn() -> Vec<Attempt>>,
+    /// What came behind the request.
+    pub(crate) cargo: Cargo,
     /// When it was asked.
     pub(crate) now: UnixSeconds,
 }
@@ -58,6 +63,9 @@ pub(crate) async fn carry_out(
         Request::ChangeAlias { alias, change } => aliases::change(&desk, &alias, &change).await,
         Request::RemoveAlias { alias } => aliases::remove(&desk, &alias).await,
         Request::Quota { login, quota } => set_quota(&desk, &login, quota).await,
+        Request::HideCapability { login, capability, hidden } => {
+            hide(&desk, &login, &capability, hidden).await
+        }
         Request::Disable { login, disabled } => disable(&desk, &login, disabled).await,
         Request::Password { login, secrets } => password(&desk, &login, &secrets).await,
         Request::AddKey { login, fingerprint, label } => {
@@ -70,6 +78,9 @@ pub(crate) async fn carry_out(
         Request::RemoveAddress { address } => remove_address(&desk, &address).await,
         Request::RemoveDomain { name, with_addresses } => {
             remove_domain(&desk, &name, with_addresses).await
+        }
+        Request::Mail(request) => {
+            mail::carry_out(&desk, request, asker.cargo, asker.now).await.map(Answer::Mail)
         }
     }
 }
@@ -228,6 +239,9 @@ fn checked(new: &wire::Additions) -> Result<Additions, String> {
     additions.quotas =
         new.quotas.iter().map(|(account, quota)| (account.clone(), (*quota).into())).collect();
     additions.disabled.clone_from(&new.disabled);
+    for (account, name) in &new.hidden {
+        additions.hidden.push((account.clone(), hideable(name)?));
+    }
     for row in &new.keys {
         additions.keys.push((row.account.clone(), keys::new(&row.fingerprint, row.label.clone())?));
     }
@@ -259,6 +273,31 @@ async fn set_quota(desk: &Desk<Job>, login: &str, quota: wire::Quota) -> Result<
         .map_err(|error| error.to_string())?;
     log::info!(account = name.as_str(), quota:? = quota; "quota set by command");
     Ok(Answer::Done)
+}
+
+async fn hide(
+    desk: &Desk<Job>,
+    login: &str,
+    capability: &str,
+    hidden: bool,
+) -> Result<Answer, String> {
+    let name = if hidden { hideable(capability)? } else { capability.to_owned() };
+    let Credentials { account, name: whose, .. } = find(desk, login).await?;
+    let write = Write::HideCapability { account, name, hidden };
+    job::write(desk, "hide", write).await.map_err(|error| error.to_string())?;
+    log::info!(account = whose.as_str(), capability, hidden; "capability hidden or shown by command");
+    Ok(Answer::Done)
+}
+
+/// A capability that clients can do without.
+pub(crate) fn hideable(name: &str) -> Result<String, String> {
+    if can_be_hidden(name) {
+        return Ok(name.to_ascii_uppercase());
+    }
+    Err(format!(
+        "`{name}` is no capability of IMAP that can be hidden: the answer to CAPABILITY names them \
+         (APPENDLIMIT without its number)"
+    ))
 }
 
 async fn disable(desk: &Desk<Job>, login: &str, disabled: bool) -> Result<Answer, String> {

@@ -182,7 +182,7 @@ pub(crate) fn copy(
         Err(StoreError::NoSuchAccount) => None,
         Err(error) => return Err(error),
     };
-    let copied = duplicate(conn, by, from, uids, to, now)?;
+    let copied = duplicate(conn, by, from, uids, to, now, usize::MAX)?;
     if let Some(room) = before
         && copied.bytes > room
     {
@@ -198,23 +198,14 @@ fn duplicate(
     uids: &[UidRange],
     to: MailboxId,
     now: UnixSeconds,
+    most: usize,
 ) -> Result<Copies, StoreError> {
     let from = may(conn, Principal::Account(by), Right::Read, from)?;
     let mut to = may(conn, Principal::Account(by), Right::Insert, to)?;
-    let known = mailbox::keywords(conn, from.id)?;
     let (mut pairs, mut bytes) = (Vec::new(), 0_u64);
     // Read before the first insert: a copy into the same mailbox must not meet itself.
-    for (uid, mut message) in to_copy(conn, from.id, uids, now)? {
-        let names: Vec<String> = known
-            .iter()
-            .filter(|keyword| message.flags.contains(keyword.flag()))
-            .map(|keyword| keyword.name.clone())
-            .collect();
-        message.flags = (message.flags & Flags::SYSTEM) | flags::define(conn, to.id, &names)?;
-        body::share(conn, message.body)?;
-        if let Some(prefix) = message.prefix {
-            body::share(conn, prefix)?;
-        }
+    for (uid, message) in to_copy(conn, (from.id, to.id), uids, now, most)? {
+        share(conn, &message)?;
         pairs.push((uid, insert(conn, &mut to, &message)?));
         bytes = bytes.saturating_add(message.size);
     }
@@ -232,7 +223,7 @@ struct Copies {
 
 /// The same, and the originals are taken out; in one transaction, so that a message is never in
 /// both mailboxes or in neither (RFC 6851 §3.1). An account has no more mail after it than before, so
-/// that no quota stands in the way.
+/// that no quota stands in the way. At most `most` are moved.
 pub(crate) fn relocate(
     conn: &Connection,
     by: AccountId,
@@ -240,28 +231,42 @@ pub(crate) fn relocate(
     uids: &[UidRange],
     to: MailboxId,
     now: UnixSeconds,
+    most: usize,
 ) -> Result<Moved, StoreError> {
-    let Copies { uidvalidity, pairs, .. } = duplicate(conn, by, from, uids, to, now)?;
+    let Copies { uidvalidity, pairs, .. } = duplicate(conn, by, from, uids, to, now, most)?;
     // Only what was copied: a move into the same mailbox leaves the copies.
     let mut copied = Vec::new();
     pairs.iter().for_each(|(uid, _)| UidRange::push(&mut copied, *uid));
     let expunged = expunge::take(conn, by, from, &copied)?;
-    Ok(Moved { uidvalidity, pairs, modseq: expunged.modseq })
+    let more = pairs.last().map(|(uid, _)| *uid).filter(|_| pairs.len() >= most);
+    Ok(Moved { uidvalidity, pairs, modseq: expunged.modseq, more })
 }
 
-fn to_copy(
+/// A copy names the bodies of its original.
+pub(crate) fn share(conn: &Connection, message: &Coming) -> Result<(), StoreError> {
+    body::share(conn, message.body)?;
+    message.prefix.map_or(Ok(()), |prefix| body::share(conn, prefix))
+}
+
+/// Copies of messages, with the keywords of the mailbox where they go. Asks for no right.
+pub(crate) fn to_copy(
     conn: &Connection,
-    from: MailboxId,
+    (from, to): (MailboxId, MailboxId),
     uids: &[UidRange],
     now: UnixSeconds,
+    most: usize,
 ) -> Result<Vec<(u32, Coming)>, StoreError> {
-    let mut found = Vec::new();
+    let mut found: Vec<(u32, Coming)> = Vec::new();
     for range in UidRange::joined(uids) {
+        let left = sql::count(most - found.len());
+        if left == 0 {
+            break;
+        }
         found.extend(sql::all(
             conn,
             "SELECT uid, flags, size, internaldate, body, prefix FROM message \
-             WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND expunged = 0 ORDER BY uid",
-            params![from.0, range.first, range.last],
+             WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND expunged = 0 ORDER BY uid LIMIT ?4",
+            params![from.0, range.first, range.last, left],
             |row| {
                 let coming = Coming {
                     flags: Flags(sql::u64_at(row, 1)?),
@@ -274,6 +279,15 @@ fn to_copy(
                 Ok((row.get(0)?, coming))
             },
         )?);
+    }
+    let known = mailbox::keywords(conn, from)?;
+    for (_, message) in &mut found {
+        let names: Vec<String> = known
+            .iter()
+            .filter(|keyword| message.flags.contains(keyword.flag()))
+            .map(|keyword| keyword.name.clone())
+            .collect();
+        message.flags = (message.flags & Flags::SYSTEM) | flags::define(conn, to, &names)?;
     }
     Ok(found)
 }

@@ -23,6 +23,7 @@ mod append;
 mod attempts;
 pub mod backup;
 mod body;
+mod capability;
 mod changes;
 mod deliver;
 mod digest;
@@ -31,6 +32,8 @@ mod error;
 mod expunge;
 mod flags;
 mod hold;
+mod import;
+mod index;
 mod mailbox;
 mod messages;
 mod names;
@@ -42,6 +45,7 @@ mod rights;
 mod schema;
 mod sender;
 mod sql;
+mod stage;
 mod store;
 mod sweep;
 mod types;
@@ -57,7 +61,8 @@ pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
 pub use digest::Filler;
 pub use error::{OpenError, StoreError};
 pub use hold::BodiesHold;
-pub use quota::Quota;
+pub use index::Indexer;
+pub use quota::{Quota, Storage};
 pub use read::{
     AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,
     Message, Messages, Read, Selected, Status, What,
@@ -68,7 +73,8 @@ pub use types::{
     AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Moved, NewAccount,
-    NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
+    Additions, Appeared, Appended, Change, Cleared, Delivered, Expunged, Flagged, Incoming,
+    MESSAGES_MAX, Moved, NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced,
+    Staged, Write, Written,
 };
 pub use writer::Writer;

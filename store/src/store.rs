@@ -3,9 +3,11 @@
 //! ```text
 //! DIR/lock              held by the one process that has the store open
 //! DIR/pillarbox.db      the database; beside it SQLite's own -wal and -shm
+//! DIR/index.db          the index of texts, which can be thrown away; see `index`
 //! DIR/bodies/           large bodies, each a file named by its handle
 //! ```
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -14,10 +16,12 @@ use std::time::Duration;
 
 use pillarbox_core::effect::{Fault, FaultKind, Handle};
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, DEFAULT_NAME};
+use rusqlite::{Connection, DEFAULT_NAME, OpenFlags};
 
 use crate::hold::{BodiesHold, Held};
-use crate::{Filler, OpenError, Reader, StoreError, Writer, backup, schema, sweep, wake};
+use crate::index::INDEX;
+use crate::index::find::Index;
+use crate::{Filler, Indexer, OpenError, Reader, StoreError, Writer, backup, schema, sweep, wake};
 
 /// How a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,8 +89,8 @@ pub(crate) struct Shared {
     dir: PathBuf,
     pub(crate) bodies: PathBuf,
     pub(crate) options: Options,
-    /// Held, not used.
-    _lock: File,
+    /// Held, not used; `None` where another process holds it.
+    _lock: Option<File>,
     /// Why nothing more is written.
     broken: OnceLock<Fault>,
     /// Whether files of bodies must stay.
@@ -118,11 +122,39 @@ impl Store {
             dir: dir.to_owned(),
             bodies,
             options: options.clone(),
-            _lock: lock,
+            _lock: Some(lock),
             broken: OnceLock::new(),
             held: Held::default(),
         };
         Ok(Self { shared: Arc::new(shared), keeper: Mutex::new(conn) })
+    }
+
+    /// A connection that reads the store of another process, which has it open and holds the files of
+    /// bodies ([`hold_bodies`](Self::hold_bodies)).
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Older`] and [`OpenError::Newer`] where it is of another version than this program;
+    /// the world's failures.
+    pub fn look(dir: &Path, options: &Options) -> Result<Reader, OpenError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(dir.join(DATABASE), flags)?;
+        conn.busy_timeout(BUSY)?;
+        conn.pragma_update(None, "query_only", true)?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        let (found, known) = (schema::version(&conn)?, schema::known());
+        if found < known {
+            return Err(OpenError::Older { found, known });
+        }
+        let shared = Shared {
+            dir: dir.to_owned(),
+            bodies: dir.join(BODIES),
+            options: options.clone(),
+            _lock: None,
+            broken: OnceLock::new(),
+            held: Held::default(),
+        };
+        Ok(Reader { conn, shared: Arc::new(shared), index: Index::default() })
     }
 
     /// A connection that writes.
@@ -133,7 +165,12 @@ impl Store {
     pub fn writer(&self) -> Result<Writer, StoreError> {
         self.shared.check()?;
         let conn = connect(&self.shared.dir, &self.shared.options)?;
-        Ok(Writer { conn, shared: Arc::clone(&self.shared), checkpoint_due: false })
+        Ok(Writer {
+            conn,
+            shared: Arc::clone(&self.shared),
+            checkpoint_due: false,
+            unpurged: VecDeque::new(),
+        })
     }
 
     /// A connection that reads.
@@ -144,7 +181,7 @@ impl Store {
     pub fn reader(&self) -> Result<Reader, StoreError> {
         let conn = connect(&self.shared.dir, &self.shared.options)?;
         conn.pragma_update(None, "query_only", true)?;
-        Ok(Reader { conn, shared: Arc::clone(&self.shared) })
+        Ok(Reader { conn, shared: Arc::clone(&self.shared), index: Index::default() })
     }
 
     /// What makes the digests that are missing, in the background.
@@ -155,6 +192,15 @@ impl Store {
     pub fn filler(&self) -> Result<Filler, StoreError> {
         let conn = connect(&self.shared.dir, &self.shared.options)?;
         Filler::new(conn, Arc::clone(&self.shared))
+    }
+
+    /// What makes the index of texts, in the background. There is at most one.
+    ///
+    /// # Errors
+    ///
+    /// The world's failures.
+    pub fn indexer(&self) -> Result<Indexer, StoreError> {
+        Indexer::open(connect(&self.shared.dir, &self.shared.options)?, Arc::clone(&self.shared))
     }
 
     /// 32 random bytes, drawn when the store was made, which the answers to logins of names that
@@ -203,6 +249,11 @@ impl Store {
 }
 
 impl Shared {
+    /// The file of the index of texts.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.dir.join(INDEX)
+    }
+
     /// That the store may still be written to.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         match self.broken.get() {
@@ -287,7 +338,7 @@ fn configure(conn: &Connection, options: &Options) -> Result<(), rusqlite::Error
 }
 
 /// How long one writer waits for another, or for a recovery.
-const BUSY: Duration = Duration::from_secs(10);
+pub(crate) const BUSY: Duration = Duration::from_secs(10);
 /// In bytes.
 const WAL_KEPT_MAX: i64 = 64 * 1024 * 1024;
 /// More than there are statements in this crate.

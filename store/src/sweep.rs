@@ -7,7 +7,7 @@ use std::path::Path;
 use pillarbox_core::effect::Handle;
 use rusqlite::Connection;
 
-use crate::{MailboxId, OpenError, StoreError, body_path, expunge, sql};
+use crate::{MailboxId, OpenError, StoreError, body_path, expunge, sql, stage};
 
 /// Purges expunged messages, which no session can number any more, and removes files that no row
 /// names: bodies whose delivery never came to its commit.
@@ -21,8 +21,9 @@ pub(crate) fn sweep(conn: &Connection, bodies: &Path) -> Result<(), OpenError> {
     )?;
     for mailbox in mailboxes {
         // The files go with the others that no row names.
-        expunge::purge(&transaction, mailbox, u64::MAX, &mut Vec::new())?;
+        expunge::purge_all(&transaction, mailbox, u64::MAX, &mut Vec::new())?;
     }
+    stage::sweep(&transaction)?;
     transaction.commit()?;
     let named = named(conn)?;
     for (name, handle) in files(bodies)? {

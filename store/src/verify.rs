@@ -250,6 +250,8 @@ fn check_references(conn: &Connection, report: &mut dyn FnMut(Finding)) -> Resul
             SELECT id, count(*) FROM (
                 SELECT body AS id FROM message
                 UNION ALL SELECT prefix FROM message WHERE prefix IS NOT NULL
+                UNION ALL SELECT body FROM staged
+                UNION ALL SELECT prefix FROM staged WHERE prefix IS NOT NULL
             ) GROUP BY id)
          SELECT b.id, coalesce(s.refs, 1), coalesce(n.times, 0) FROM body b
          LEFT JOIN shared s ON s.body = b.id LEFT JOIN named n ON n.id = b.id
@@ -267,7 +269,8 @@ fn check_references(conn: &Connection, report: &mut dyn FnMut(Finding)) -> Resul
 fn check_digests(conn: &Connection, report: &mut dyn FnMut(Finding)) -> Result<(), StoreError> {
     let wrong = "SELECT body FROM (SELECT DISTINCT body FROM message) \
                  WHERE body NOT IN (SELECT body FROM digest) \
-                 UNION SELECT body FROM digest WHERE body NOT IN (SELECT body FROM message) \
+                 UNION SELECT body FROM digest WHERE body NOT IN \
+                 (SELECT body FROM message UNION ALL SELECT body FROM staged) \
                  ORDER BY 1";
     for body in sql::all(conn, wrong, [], |row| row.get(0))? {
         report(Finding::Digest(body));

@@ -1,6 +1,6 @@
 //! Jobs that change the store, and their answers.
 
-use std::fmt;
+mod told;
 
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
@@ -112,6 +112,16 @@ pub enum Write {
         /// The new one.
         quota: Quota,
     },
+    /// Say whether an account's IMAP clients are told of a capability, from their next login on.
+    /// Answer: [`Written::Done`].
+    HideCapability {
+        /// Whose.
+        account: AccountId,
+        /// Its name; case is no difference. At most 100 in one account.
+        name: String,
+        /// They are not.
+        hidden: bool,
+    },
     /// Take an account out of use, or into it again: its addresses stay, mail to it is refused, and
     /// its secrets are kept but not told. Answer: [`Written::Done`].
     SetDisabled {
@@ -186,6 +196,41 @@ pub enum Write {
         /// The present (SAVEDATE, RFC 8514).
         now: UnixSeconds,
     },
+    /// Count that an import has met messages, by the keys that their files give them.
+    /// Answer: [`Written::Wanted`].
+    Meet {
+        /// Whose.
+        by: AccountId,
+        /// The import: a number that no other has.
+        run: i64,
+        /// Each key is that of one message, however often it is met. Otherwise as many messages are
+        /// wanted as times it is met.
+        once: bool,
+        /// Of the messages.
+        keys: Vec<[u8; 16]>,
+    },
+    /// Put messages from files into a mailbox, all or none. Answer: [`Written::Imported`].
+    Import {
+        /// Whose.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// The import, as in [`Meet`](Self::Meet).
+        run: i64,
+        /// They were met before, and are wanted. Otherwise they are met now, and those that have come
+        /// already are passed over.
+        met: bool,
+        /// In their order.
+        messages: Vec<Incoming>,
+        /// The present (SAVEDATE, RFC 8514).
+        now: UnixSeconds,
+    },
+    /// Forget what an account has imported, so that it can be imported again.
+    /// Answer: [`Written::Forgotten`].
+    Forget {
+        /// Whose.
+        by: AccountId,
+    },
     /// IMAP's COPY (RFC 9051 §6.4.7): the copies share the bodies and keep flags, keywords and
     /// INTERNALDATE. Answer: [`Written::Copied`].
     Copy {
@@ -199,6 +244,37 @@ pub enum Write {
         to: MailboxId,
         /// The present (SAVEDATE, RFC 8514).
         now: UnixSeconds,
+    },
+    /// A piece of a COPY of more messages than one job takes: nobody sees it before
+    /// [`Appear`](Self::Appear). At most [`MESSAGES_MAX`]. Answer: [`Written::Staged`].
+    Stage {
+        /// Who does it.
+        by: AccountId,
+        /// From where.
+        from: MailboxId,
+        /// Which; those that are not there are passed over.
+        uids: Vec<UidRange>,
+        /// To where.
+        to: MailboxId,
+        /// What the first piece was answered; `None` for the first.
+        batch: Option<i64>,
+        /// The present (SAVEDATE, RFC 8514).
+        now: UnixSeconds,
+    },
+    /// What was staged is in its mailbox now: all of it, or none. Answer: [`Written::Appeared`].
+    Appear {
+        /// Who does it.
+        by: AccountId,
+        /// What the first piece was answered.
+        batch: i64,
+        /// To where, as it was for each piece.
+        to: MailboxId,
+    },
+    /// Put away a part of what was staged and is not to appear, at most [`MESSAGES_MAX`]. What
+    /// nobody puts away is swept at the next start. Answer: [`Written::Purged`].
+    Unstage {
+        /// What the first piece was answered.
+        batch: i64,
     },
     /// IMAP's MOVE (RFC 6851): COPY, and the originals are expunged. Answer: [`Written::Moved`].
     Move {
@@ -220,6 +296,8 @@ pub enum Write {
         by: AccountId,
         /// Its name, as [`MailboxName`](pillarbox_core::imap::name::MailboxName) allows it.
         name: String,
+        /// What it is for; no other mailbox is from then on.
+        special: Option<Special>,
         /// The present. UIDVALIDITY is taken from here.
         now: UnixSeconds,
     },
@@ -291,6 +369,7 @@ pub enum Write {
         uids: Option<Vec<UidRange>>,
     },
     /// Let expunged messages go for good: no session numbers them any more. The server's own job.
+    /// At most [`MESSAGES_MAX`] at once: [`Writer::go_on`](crate::Writer::go_on) does the rest.
     /// Answer: [`Written::Purged`].
     Purge {
         /// Where.
@@ -328,6 +407,8 @@ pub struct Additions {
     pub disabled: Vec<String>,
     /// Accounts, each with a key.
     pub keys: Vec<(String, NewKey)>,
+    /// Accounts, each with a capability that its clients are not told of.
+    pub hidden: Vec<(String, String)>,
 }
 
 /// An account to be made.
@@ -348,6 +429,21 @@ pub struct NewAddress {
     pub domain: String,
     /// The name of the account whose mail it is.
     pub account: String,
+}
+
+/// A message that comes from a file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// The same whenever this message comes from this file for this mailbox.
+    pub key: [u8; 16],
+    /// System flags; other bits are ignored.
+    pub flags: Flags,
+    /// Keywords by name. Those that the mailbox cannot have are left out.
+    pub keywords: Vec<String>,
+    /// When it was received.
+    pub internaldate: UnixSeconds,
+    /// The message.
+    pub body: NewBody,
 }
 
 /// A message that a client brings.
@@ -452,9 +548,19 @@ pub enum Written {
     DeliveredEach(Vec<Result<Option<Delivered>, StoreError>>),
     /// Where the messages went.
     Appended(Appended),
+    /// Which of them are still to come.
+    Wanted(Vec<bool>),
+    /// The UID of each that came; `None`: it had come before.
+    Imported(Vec<Option<u32>>),
+    /// How many were remembered.
+    Forgotten(u64),
     /// The copies' UIDVALIDITY, and pairs of UIDs: the original's and the copy's
     /// (COPYUID, RFC 4315 §3).
     Copied(u32, Vec<(u32, u32)>),
+    /// A piece of a copy is prepared.
+    Staged(Staged),
+    /// All of it is there.
+    Appeared(Appeared),
     /// Where the messages are now.
     Moved(Moved),
     /// The mailbox that was made or removed: whose watchers to notify.
@@ -500,6 +606,26 @@ pub struct Appended {
     pub removed: Option<u64>,
 }
 
+/// The outcome of [`Write::Stage`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staged {
+    /// Names all pieces of this copy.
+    pub batch: i64,
+    /// The UIDs of the originals, ascending. Their copies will have UIDs that follow each other.
+    pub uids: Vec<u32>,
+    /// As in [`Flagged`]: nothing above this UID was looked at.
+    pub more: Option<u32>,
+}
+
+/// The outcome of [`Write::Appear`] (COPYUID, RFC 4315 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appeared {
+    /// The mailbox's UIDVALIDITY.
+    pub uidvalidity: u32,
+    /// The UID of the first copy; the others follow, one after the other.
+    pub first: u32,
+}
+
 /// The outcome of [`Write::Move`] (COPYUID, RFC 4315 §3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
@@ -510,7 +636,13 @@ pub struct Moved {
     /// The modification sequence with which they were taken out of where they were; that
     /// mailbox's own where nothing was moved.
     pub modseq: u64,
+    /// As in [`Flagged`]: nothing above this UID was looked at.
+    pub more: Option<u32>,
 }
+
+/// How many messages one job changes at most, so that others have their turn between the pieces of
+/// what is asked for a large mailbox at once.
+pub const MESSAGES_MAX: usize = 500;
 
 /// The outcome of [`Write::StoreFlags`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -525,6 +657,9 @@ pub struct Flagged {
     pub messages: Vec<crate::FlagState>,
     /// Those that were left, since they have changed, ascending.
     pub modified: Vec<crate::FlagState>,
+    /// Nothing above this UID was looked at: the job had [`MESSAGES_MAX`] messages. Go on behind it
+    /// ([`UidRange::after`]).
+    pub more: Option<u32>,
 }
 
 /// The outcome of [`Write::Expunge`].
@@ -534,87 +669,6 @@ pub struct Expunged {
     pub modseq: u64,
     /// Ascending.
     pub uids: Vec<u32>,
-}
-
-impl fmt::Debug for Write {
-    /// Names the job and where it works: never contents, secrets or flags.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CreateAccount { name, .. } => write!(f, "CreateAccount({name})"),
-            Self::SetSecrets { account, .. } => write!(f, "SetSecrets({})", account.0),
-            Self::AddKey { account, .. } => write!(f, "AddKey({})", account.0),
-            Self::RemoveKey { account, .. } => write!(f, "RemoveKey({})", account.0),
-            Self::CreateDomain { name } => write!(f, "CreateDomain({name})"),
-            Self::CreateAddress { localpart, domain, account } => {
-                write!(f, "CreateAddress({localpart}@{domain} for {})", account.0)
-            }
-            Self::SetCatchAll { domain, .. } => write!(f, "SetCatchAll({domain})"),
-            Self::Add { additions, .. } => write!(
-                f,
-                "Add({} domains, {} accounts, {} addresses, {} aliases, {} catch-alls)",
-                additions.domains.len(),
-                additions.accounts.len(),
-                additions.addresses.len(),
-                additions.aliases.len(),
-                additions.catch_alls.len()
-            ),
-            Self::ChangeAlias { alias, .. } => {
-                write!(f, "ChangeAlias({}@{})", alias.localpart, alias.domain)
-            }
-            Self::RemoveAlias { alias } => {
-                write!(f, "RemoveAlias({}@{})", alias.localpart, alias.domain)
-            }
-            Self::SetQuota { account, quota } => write!(f, "SetQuota({}: {quota:?})", account.0),
-            Self::SetDisabled { account, disabled } => {
-                write!(f, "SetDisabled({}: {disabled})", account.0)
-            }
-            Self::RemoveAddress { localpart, domain } => {
-                write!(f, "RemoveAddress({localpart}@{domain})")
-            }
-            Self::RemoveDomain { name, .. } => write!(f, "RemoveDomain({name})"),
-            Self::NoteLogins { attempts, .. } => write!(f, "NoteLogins({})", attempts.len()),
-            Self::SetCramMd5 { domain, on } => write!(f, "SetCramMd5({domain}: {on})"),
-            Self::RemoveAccount { account } => write!(f, "RemoveAccount({})", account.0),
-            Self::Clear { messages_max } => write!(f, "Clear({messages_max})"),
-            Self::Deliver { recipients, body, .. } | Self::DeliverEach { recipients, body, .. } => {
-                write!(f, "Deliver({} bytes to {})", body.size(), recipients.len())
-            }
-            Self::Append { mailbox, messages, .. } => {
-                write!(f, "Append({} messages to {})", messages.len(), mailbox.0)
-            }
-            Self::Copy { from, to, .. } => write!(f, "Copy({} to {})", from.0, to.0),
-            Self::Move { from, to, .. } => write!(f, "Move({} to {})", from.0, to.0),
-            Self::CreateMailbox { by, name, .. } => write!(f, "CreateMailbox({name} of {})", by.0),
-            Self::RenameMailbox { by, from, to, .. } => {
-                write!(f, "RenameMailbox({from} to {to} of {})", by.0)
-            }
-            Self::DeleteMailbox { by, name } => write!(f, "DeleteMailbox({name} of {})", by.0),
-            Self::Subscribe { by, name, on } => write!(f, "Subscribe({name} of {}: {on})", by.0),
-            Self::Claim { mailbox, up_to, .. } => write!(f, "Claim({} up to {up_to})", mailbox.0),
-            Self::StoreFlags { mailbox, change, .. } => {
-                write!(f, "StoreFlags({change:?} in {})", mailbox.0)
-            }
-            Self::Expunge { mailbox, .. } => write!(f, "Expunge({})", mailbox.0),
-            Self::Purge { mailbox, up_to_modseq } => {
-                write!(f, "Purge({} up to {up_to_modseq})", mailbox.0)
-            }
-            Self::Distrust { reason } => write!(f, "Distrust({reason})"),
-        }
-    }
-}
-
-impl fmt::Debug for Recipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Recipient({} into {:?})", self.account.0, self.into)
-    }
-}
-
-impl fmt::Debug for NewBody {
-    /// Tells sizes, never contents.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inline(bytes) => write!(f, "Inline({} bytes)", bytes.len()),
-            Self::File { handle, size } => write!(f, "File({handle}, {size} bytes)"),
-        }
-    }
+    /// As in [`Flagged`]: nothing above this UID was looked at.
+    pub more: Option<u32>,
 }

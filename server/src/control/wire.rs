@@ -9,8 +9,11 @@
 //! `pillarbox` is the version of all this. Whatever else changes, a server answers another version
 //! with an `error` that says so, and a command shows it.
 
+pub mod mail;
+
 use std::fmt;
 
+use mail::{MailAnswer, MailRequest};
 use pillarbox_store as store;
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +121,15 @@ pub enum Request {
         /// Out of use.
         disabled: bool,
     },
+    /// Say whether an account's IMAP clients are told of a capability. Answer: [`Answer::Done`].
+    HideCapability {
+        /// Whose.
+        login: String,
+        /// Its name.
+        capability: String,
+        /// They are not.
+        hidden: bool,
+    },
     /// Replace an account's secrets, and end its sessions. Answer: [`Answer::Done`].
     Password {
         /// Whose.
@@ -158,6 +170,8 @@ pub enum Request {
         /// Its addresses too.
         with_addresses: bool,
     },
+    /// About mail from files. Answer: [`Answer::Mail`].
+    Mail(MailRequest),
 }
 
 impl Request {
@@ -182,10 +196,12 @@ impl Request {
             | Self::Disable { .. }
             | Self::Password { .. }
             | Self::AddKey { .. }
+            | Self::HideCapability { .. }
             | Self::RemoveKey { .. }
             | Self::RemoveAccount { .. }
             | Self::RemoveAddress { .. }
-            | Self::RemoveDomain { .. } => true,
+            | Self::RemoveDomain { .. }
+            | Self::Mail(_) => true,
         }
     }
 }
@@ -217,6 +233,9 @@ pub struct Additions {
     /// Accounts' keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<NewKeyRow>,
+    /// Accounts, each with a capability that its clients are not told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<(String, String)>,
 }
 
 impl Additions {
@@ -232,6 +251,7 @@ impl Additions {
             && self.quotas.is_empty()
             && self.disabled.is_empty()
             && self.keys.is_empty()
+            && self.hidden.is_empty()
     }
 }
 
@@ -393,6 +413,8 @@ pub enum Answer {
         /// There are more.
         more: bool,
     },
+    /// About mail from files.
+    Mail(MailAnswer),
     /// Domains by name.
     Domains {
         /// A page of them.
@@ -424,6 +446,9 @@ pub struct AccountRow {
     /// Its keys, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyRow>,
+    /// The capabilities that its IMAP clients are not told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
     /// Left out where they were not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretText>,
@@ -441,6 +466,7 @@ impl From<store::AccountInfo> for AccountRow {
             quota: info.quota.into(),
             disabled: info.disabled,
             keys: info.keys.into_iter().map(Into::into).collect(),
+            hidden: info.hidden,
             secrets: info.secrets.iter().map(SecretText::from).collect(),
         }
     }

@@ -4,10 +4,14 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::command::MessageSet;
 use pillarbox_core::imap::name::MailboxName;
 use pillarbox_core::imap::response::{self, Code, CopyUid};
-use pillarbox_store::{MailboxId, Moved, StoreError, Write, Written};
+use pillarbox_core::imap::view::Stretch;
+use pillarbox_store::{
+    Appeared, MESSAGES_MAX, MailboxId, Moved, StoreError, UidRange, Write, Written,
+};
 
 use super::commands::{Answer, by_name, no_such_message};
 use super::open::{Open, Tools, ranges};
+use super::pieces::{Progress, rest};
 use crate::job;
 
 /// Which messages became which (COPYUID, RFC 4315 §3).
@@ -46,6 +50,10 @@ pub(super) async fn copy(
         Ok(to) => to,
         Err(answer) => return Ok(answer),
     };
+    let count: u32 = stretches.iter().map(|stretch| stretch.count).sum();
+    if usize::try_from(count).is_ok_and(|count| count > MESSAGES_MAX) {
+        return copy_many(tools, open, &stretches, to, now).await;
+    }
     let uids = ranges(&stretches);
     let write = Write::Copy { by: tools.account, from: open.id, uids, to, now };
     let Written::Copied(uidvalidity, pairs) = job::write(&tools.desk, "copy", write).await? else {
@@ -56,6 +64,78 @@ pub(super) async fn copy(
         tools.notify(to);
     }
     Ok(Answer { copied, ..Answer::ok("copied") })
+}
+
+/// The same of more messages than one job takes: prepared in pieces, so that it appears as a whole
+/// (RFC 9051 §6.4.7) and nobody waits for long.
+async fn copy_many(
+    tools: &Tools,
+    open: &Open,
+    stretches: &[Stretch],
+    to: MailboxId,
+    now: UnixSeconds,
+) -> Result<Answer, StoreError> {
+    let (mut batch, mut from) = (None, Vec::new());
+    let prepared = prepare(tools, open, stretches, to, now, &mut batch, &mut from).await;
+    let Some(batch) = batch.filter(|_| !from.is_empty()) else {
+        return prepared.map(|()| Answer::ok("copied"));
+    };
+    let appeared = match prepared {
+        Ok(()) => {
+            let write = Write::Appear { by: tools.account, batch, to };
+            match job::write(&tools.desk, "copy", write).await {
+                Ok(Written::Appeared(appeared)) => Ok(appeared),
+                Ok(_) => Err(job::astray("copy")),
+                Err(error) => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    };
+    match appeared {
+        Ok(Appeared { uidvalidity, first }) => {
+            tools.notify(to);
+            let pairs: Vec<_> = from.into_iter().zip(first..).collect();
+            Ok(Answer { copied: Copied::new(uidvalidity, &pairs), ..Answer::ok("copied") })
+        }
+        Err(error) => {
+            // What cannot be put away now is swept at the next start.
+            let write = || Write::Unstage { batch };
+            while let Ok(Written::Purged(1..)) = job::write(&tools.desk, "copy", write()).await {}
+            Err(error)
+        }
+    }
+}
+
+/// Prepares all pieces, and says which originals they are of.
+async fn prepare(
+    tools: &Tools,
+    open: &Open,
+    stretches: &[Stretch],
+    to: MailboxId,
+    now: UnixSeconds,
+    batch: &mut Option<i64>,
+    from: &mut Vec<u32>,
+) -> Result<(), StoreError> {
+    let mut progress = Progress::begin(tools, stretches);
+    let mut uids = ranges(stretches);
+    while !uids.is_empty() {
+        let write = Write::Stage {
+            by: tools.account,
+            from: open.id,
+            uids: uids.clone(),
+            to,
+            batch: *batch,
+            now,
+        };
+        let Written::Staged(staged) = job::write(&tools.desk, "copy", write).await? else {
+            return Err(job::astray("copy"));
+        };
+        *batch = Some(staged.batch);
+        from.extend(staged.uids);
+        uids = rest(&uids, staged.more);
+        progress.came_to(tools, &uids);
+    }
+    Ok(())
 }
 
 /// MOVE and UID MOVE.
@@ -74,24 +154,50 @@ pub(super) async fn relocate(
         Ok(to) => to,
         Err(answer) => return Ok(answer),
     };
-    let uids = ranges(&stretches);
+    let mut progress = Progress::begin(tools, &stretches);
+    let mut uids = ranges(&stretches);
+    let (mut uidvalidity, mut pairs) = (0, Vec::new());
+    // Each piece is one commit: a message is never in both mailboxes or in neither
+    // (RFC 6851 §3.3), wherever it ends.
+    let ended = loop {
+        let moved = match piece(tools, open, uids.clone(), to, now).await {
+            Ok(moved) => moved,
+            Err(error) => break Err(error),
+        };
+        uidvalidity = moved.uidvalidity;
+        pairs.extend(moved.pairs);
+        uids = rest(&uids, moved.more);
+        if uids.is_empty() {
+            break Ok(Answer { took_out: !pairs.is_empty(), ..Answer::ok("moved") });
+        }
+        progress.came_to(tools, &uids);
+    };
+    if let Some(copied) = Copied::new(uidvalidity, &pairs) {
+        // RFC 6851 §4.3: before the client hears that the originals are gone.
+        tools.pen.write(|out| response::ok(copied.code(), "moved", out));
+    }
+    ended
+}
+
+async fn piece(
+    tools: &Tools,
+    open: &Open,
+    uids: Vec<UidRange>,
+    to: MailboxId,
+    now: UnixSeconds,
+) -> Result<Moved, StoreError> {
     let write = Write::Move { by: tools.account, from: open.id, uids, to, now };
     let Written::Moved(moved) = job::write(&tools.desk, "move", write).await? else {
         return Err(job::astray("move"));
     };
-    let Moved { uidvalidity, pairs, modseq } = moved;
-    let copied = Copied::new(uidvalidity, &pairs);
-    let took_out = copied.is_some();
-    if let Some(copied) = copied {
-        // RFC 6851 §4.3: before the client hears that the originals are gone.
-        tools.pen.write(|out| response::ok(copied.code(), "moved", out));
-        tools.pins.expunged(open.id, modseq);
+    if !moved.pairs.is_empty() {
+        tools.pins.expunged(open.id, moved.modseq);
         tools.notify(open.id);
         if to != open.id {
             tools.notify(to);
         }
     }
-    Ok(Answer { took_out, ..Answer::ok("moved") })
+    Ok(moved)
 }
 
 /// Where to; or that it may be created first (RFC 3501 §6.4.7).

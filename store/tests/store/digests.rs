@@ -2,10 +2,10 @@
 
 use pillarbox_core::mime::Digest;
 use pillarbox_store::{
-    Change, Flags, Found, MailboxId, Message, NewMessage, Place, Read, Store, UidRange, What, Write,
+    Change, Flags, Found, MailboxId, Message, Place, Read, Store, UidRange, What, Write,
 };
 
-use crate::fixture::{Fixture, NOW, deliver, inline, options, recipient};
+use crate::fixture::{Fixture, NOW, deliver, message, options, recipient};
 
 const LETTER: &str = "Subject: here\r\nX-Odd: 1\r\n\r\nHello.\r\n";
 
@@ -98,12 +98,7 @@ fn an_old_store_gets_its_digests() {
     fixture.done(Write::Append {
         by,
         mailbox,
-        messages: vec![NewMessage {
-            flags: Flags::NONE,
-            keywords: vec![],
-            internaldate: NOW,
-            body: inline(LETTER),
-        }],
+        messages: vec![message(LETTER)],
         replaces: None,
         now: NOW,
     });
@@ -111,8 +106,9 @@ fn an_old_store_gets_its_digests() {
     let Fixture { dir, store, writer, reader, ann, bob } = fixture;
     drop((store, writer, reader));
     let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
+    // As the schema's step leaves those of before.
     conn.execute_batch(
-        "DROP TABLE digest; ALTER TABLE mailbox DROP COLUMN forgotten; PRAGMA user_version = 9;",
+        "DELETE FROM digest; INSERT INTO digest (body, facts) SELECT DISTINCT body, x'' FROM message;",
     )
     .unwrap();
     drop(conn);
