@@ -58,6 +58,7 @@ pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
 pub use digest::Filler;
 pub use error::{OpenError, StoreError};
 pub use hold::BodiesHold;
+pub use import::Incoming;
 pub use quota::Quota;
 pub use read::{
     AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,
@@ -69,7 +70,7 @@ pub use types::{
     AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Incoming, MESSAGES_MAX,
-    Moved, NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
+    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, MESSAGES_MAX, Moved,
+    NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
 };
 pub use writer::Writer;
