@@ -18,9 +18,11 @@
 pub mod archive;
 pub mod calls;
 pub mod deflate;
+pub mod digest;
 pub mod hello;
 pub mod http;
 pub mod imap;
+pub mod order;
 pub mod reencode;
 pub mod sasl;
 pub mod smtp;
@@ -30,7 +32,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -38,7 +40,9 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("hello", hello::target),
     ("calls", calls::target),
     ("reencode", reencode::target),
+    ("digest", digest::target),
     ("http", http::target),
+    ("order", order::target),
     ("archive", archive::target),
     ("deflate", deflate::target),
 ];

@@ -15,7 +15,7 @@ use pillarbox::certificates;
 use pillarbox::config::{Config, Listener, Protocol};
 use pillarbox::context::{Context, SystemRandom};
 use pillarbox::doors::{self, Entrance, Shown};
-use pillarbox::job::{Job, Worker};
+use pillarbox::job::{Answer, Job, Worker};
 use pillarbox::localserve::PASSWORD;
 use pillarbox::rates::Allowances;
 use pillarbox::secrets;
@@ -25,8 +25,8 @@ use pillarbox_core::effect::{Crew, Hands};
 use pillarbox_core::sasl::Secret as Password;
 use pillarbox_core::tls::Identity;
 use pillarbox_store::{
-    Additions, AliasSettings, NewAccount, NewAddress, NewAlias, Options, Quota, Secret, Store,
-    Sync, Write,
+    Additions, AliasSettings, Indexer, NewAccount, NewAddress, NewAlias, Options, Quota, Read,
+    Secret, Store, Sync, Write,
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use tempfile::TempDir;
@@ -150,8 +150,10 @@ impl World {
     /// Hands for each lane.
     #[must_use]
     pub fn crew(&self) -> Crew<Job> {
-        let reader: Box<dyn Hands<Job>> =
-            Box::new(Worker::Reader(Box::new(self.store.reader().unwrap())));
+        let reader: Box<dyn Hands<Job>> = Box::new(Indexing {
+            reader: Worker::Reader(Box::new(self.store.reader().unwrap())),
+            indexer: self.store.indexer().unwrap(),
+        });
         Crew {
             writer: Box::new(Worker::Writer(self.store.writer().unwrap(), None)),
             readers: vec![reader],
@@ -178,16 +180,36 @@ impl fmt::Debug for World {
     }
 }
 
+/// A reader whose searches find the index of texts up to date, so that every transcript that
+/// searches goes by it.
+struct Indexing {
+    reader: Worker,
+    indexer: Indexer,
+}
+
+impl Hands<Job> for Indexing {
+    fn carry_out(&mut self, jobs: Vec<Job>, answers: &mut Vec<Answer>) {
+        if jobs.iter().any(|job| matches!(job, Job::Read(Read::Candidates { .. }))) {
+            while self.indexer.step().unwrap() > 0 {}
+        }
+        self.reader.carry_out(jobs, answers);
+    }
+}
+
 fn open(dir: &Path) -> Store {
     Store::open(dir, &Options { sync: Sync::Off, ..Options::default() }).unwrap()
 }
 
-/// Accounts that are different: `small` may have 1,000 bytes of mail, `away` is out of use.
+/// Accounts that are different: `small` may have 1,000 bytes of mail and is
+/// not told of MOVE and SORT, `away` is out of use.
 fn special(secrets: &[Secret]) -> Additions {
     Additions {
         accounts: vec![account("small", secrets), account("away", secrets)],
         quotas: vec![("small".into(), Quota::Bytes(1_000))],
         disabled: vec!["away".into()],
+        hidden: [("small", "MOVE"), ("small", "SORT")]
+            .map(|(account, name)| (account.into(), name.into()))
+            .into(),
         ..Additions::default()
     }
 }

@@ -23,6 +23,7 @@ use crate::control::wire::{self, Answer, Request, SecretText};
 use crate::job::{self, Job};
 use crate::secrets;
 use crate::serve::FirstAccounts;
+use pillarbox_core::imap::server::can_be_hidden;
 
 /// What a command's flow knows of whoever asked.
 pub(crate) struct Asker {
@@ -62,6 +63,9 @@ pub(crate) async fn carry_out(
         Request::ChangeAlias { alias, change } => aliases::change(&desk, &alias, &change).await,
         Request::RemoveAlias { alias } => aliases::remove(&desk, &alias).await,
         Request::Quota { login, quota } => set_quota(&desk, &login, quota).await,
+        Request::HideCapability { login, capability, hidden } => {
+            hide(&desk, &login, &capability, hidden).await
+        }
         Request::Disable { login, disabled } => disable(&desk, &login, disabled).await,
         Request::Password { login, secrets } => password(&desk, &login, &secrets).await,
         Request::AddKey { login, fingerprint, label } => {
@@ -235,6 +239,9 @@ fn checked(new: &wire::Additions) -> Result<Additions, String> {
     additions.quotas =
         new.quotas.iter().map(|(account, quota)| (account.clone(), (*quota).into())).collect();
     additions.disabled.clone_from(&new.disabled);
+    for (account, name) in &new.hidden {
+        additions.hidden.push((account.clone(), hideable(name)?));
+    }
     for row in &new.keys {
         additions.keys.push((row.account.clone(), keys::new(&row.fingerprint, row.label.clone())?));
     }
@@ -266,6 +273,31 @@ async fn set_quota(desk: &Desk<Job>, login: &str, quota: wire::Quota) -> Result<
         .map_err(|error| error.to_string())?;
     log::info!(account = name.as_str(), quota:? = quota; "quota set by command");
     Ok(Answer::Done)
+}
+
+async fn hide(
+    desk: &Desk<Job>,
+    login: &str,
+    capability: &str,
+    hidden: bool,
+) -> Result<Answer, String> {
+    let name = if hidden { hideable(capability)? } else { capability.to_owned() };
+    let Credentials { account, name: whose, .. } = find(desk, login).await?;
+    let write = Write::HideCapability { account, name, hidden };
+    job::write(desk, "hide", write).await.map_err(|error| error.to_string())?;
+    log::info!(account = whose.as_str(), capability, hidden; "capability hidden or shown by command");
+    Ok(Answer::Done)
+}
+
+/// A capability that clients can do without.
+pub(crate) fn hideable(name: &str) -> Result<String, String> {
+    if can_be_hidden(name) {
+        return Ok(name.to_ascii_uppercase());
+    }
+    Err(format!(
+        "`{name}` is no capability of IMAP that can be hidden: the answer to CAPABILITY names them \
+         (APPENDLIMIT without its number)"
+    ))
 }
 
 async fn disable(desk: &Desk<Job>, login: &str, disabled: bool) -> Result<Answer, String> {

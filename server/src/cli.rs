@@ -4,6 +4,7 @@ mod account;
 mod address;
 mod alias;
 mod backup;
+mod capability;
 mod domain;
 mod key;
 mod mail;

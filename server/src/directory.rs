@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
 
+use crate::accounts::hideable;
 use crate::address::{Address, account_name, domain_name};
 use crate::config::Flaws;
 use crate::config::reader::{self, FlawList, Reader};
@@ -47,6 +48,8 @@ struct ListedAccount {
     keys: Vec<(Fingerprint, String, Range<usize>)>,
     quota: Quota,
     disabled: bool,
+    /// Capabilities that its clients are not told of, in capitals.
+    hidden: Vec<String>,
 }
 
 /// What an import comes to.
@@ -85,6 +88,7 @@ pub(crate) fn to_text(present: &Present) -> String {
         list(&mut text, "secrets", account.secrets.iter().map(|secret| secret.0.as_str()));
         let keys: Vec<_> = account.keys.iter().map(keys::to_text).collect();
         list(&mut text, "keys", keys.iter().map(String::as_str));
+        list(&mut text, HIDDEN, account.hidden.iter().map(String::as_str));
     }
     for alias in &present.aliases {
         let _infallible = writeln!(text, "\n[[alias]]\naddress = {}", quoted(&alias.address));
@@ -206,9 +210,22 @@ fn read_account(table: &mut Reader<'_, '_>, seen: &mut Seen) -> Option<ListedAcc
     let keys = keys::read(table, &mut seen.keys);
     let quota = read_quota(table);
     let disabled = table.boolean("disabled").unwrap_or(false);
+    let hidden = read_hidden(table);
     let name = name?;
     let at = table.place("name");
-    Some(ListedAccount { name, at, addresses, secrets, keys, quota, disabled })
+    Some(ListedAccount { name, at, addresses, secrets, keys, quota, disabled, hidden })
+}
+
+/// Names of capabilities, as `account capability hide` takes them.
+fn read_hidden(table: &mut Reader<'_, '_>) -> Vec<String> {
+    let mut hidden = Vec::new();
+    for (text, place) in table.strings(HIDDEN) {
+        match hideable(&text) {
+            Ok(name) => hidden.push(name),
+            Err(what) => table.flaw_in(&place, what),
+        }
+    }
+    hidden
 }
 
 /// A number of bytes, or `"none"`.
@@ -404,6 +421,11 @@ fn plan_standing(
     if account.disabled && !row.is_some_and(|row| row.disabled) {
         plan.additions.disabled.push(name.clone());
     }
+    for hidden in &account.hidden {
+        if !row.is_some_and(|row| row.hidden.contains(hidden)) {
+            plan.additions.hidden.push((name.clone(), hidden.clone()));
+        }
+    }
 }
 
 fn plan_domain(
@@ -442,6 +464,7 @@ fn plan_domain(
 /// What the command takes, too.
 const QUOTA_MAX: u64 = 1 << 62;
 /// Raised when an older import would misunderstand the file.
+const HIDDEN: &str = "hidden_capabilities";
 const FORMAT: u64 = 1;
 const HEAD: &str = "\
 # Domains, accounts and aliases of a Pillarbox server; `pillarbox import` reads them.

@@ -15,6 +15,7 @@ mod open;
 mod outlines;
 mod pieces;
 pub(crate) mod pins;
+mod quota;
 pub(crate) mod recents;
 mod search;
 mod session;

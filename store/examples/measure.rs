@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pillarbox_core::UnixSeconds;
+use pillarbox_core::imap::command::SearchKey;
+use pillarbox_core::imap::flags::Keywords;
+use pillarbox_core::imap::search::Search;
+use pillarbox_core::imap::view::View;
 use pillarbox_store::{
     AccountId, Flags, Found, MailboxId, NewBody, Options, Place, Read, Recipient, Store, Sync,
     UidRange, What, Write, Writer, Written,
@@ -32,7 +36,8 @@ fn measure(dir: &Path) -> Outcome<()> {
             }
         }
     }
-    list(&dir.join("Off-8192-10"))
+    list(&dir.join("Off-8192-10"))?;
+    index(&dir.join("Off-8192-10"))
 }
 
 /// Delivers letters of 2 KiB in batches; a checkpoint where one is due, as a server would.
@@ -42,8 +47,8 @@ fn deliver(dir: &Path, sync: Sync, page_size: u32, batch: usize) -> Outcome<()> 
     let (account, messages) = (create(&mut writer)?, 6_000);
     let (start, cpu) = (Instant::now(), cpu()?);
     let mut checkpoints = Duration::ZERO;
-    for _ in 0..messages / batch {
-        let jobs = (0..batch).map(|_| letter(account)).collect();
+    for round in 0..messages / batch {
+        let jobs = (0..batch).map(|at| letter(account, round * batch + at)).collect();
         for answer in writer.commit(jobs) {
             answer?;
         }
@@ -129,22 +134,87 @@ fn create(writer: &mut Writer) -> Outcome<AccountId> {
     }
 }
 
-fn letter(account: AccountId) -> Write {
+fn letter(account: AccountId, number: usize) -> Write {
     let prefix = vec![b'r'; 250];
     let recipient =
         Recipient { account, into: Place::Inbox, prefix, flags: Flags::NONE, alias: None };
     Write::Deliver {
         recipients: vec![recipient],
-        body: NewBody::Inline(LETTER.repeat(8).into_bytes()),
+        body: NewBody::Inline(text(number)),
         received: UnixSeconds(1_790_000_000),
     }
 }
 
-/// An eighth of a letter: its header is that of the whole.
-const LETTER: &str = "From: Ann Example <ann@example.org>\r\nTo: bob@example.org\r\n\
-    Subject: A letter of two kibibytes\r\nDate: Tue, 1 Dec 2026 00:00:00 +0000\r\n\
-    Message-ID: <1234567890.abcdef@example.org>\r\nMIME-Version: 1.0\r\n\r\n\
-    Dear Bob, this is what there is to say\r\n";
+/// A letter of 2 KiB, with words of a language of some thousand words.
+#[expect(clippy::indexing_slicing, reason = "by a remainder of the length")]
+fn text(number: usize) -> Vec<u8> {
+    let mut text = format!(
+        "From: Ann Example <ann@example.org>\r\nTo: bob@example.org\r\n\
+         Subject: Letter number {number} of many\r\nDate: Tue, 1 Dec 2026 00:00:00 +0000\r\n\
+         Message-ID: <{number}.abcdef@example.org>\r\nMIME-Version: 1.0\r\n\r\n"
+    );
+    let mut state = u32::try_from(number).unwrap_or(0);
+    let mut draw = |from: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % from
+    };
+    while text.len() < 2_048 {
+        let mut word = draw(4_000) + 17;
+        while word > 0 {
+            text.push(char::from(b"etaoinshrdlucmfw"[word as usize % 16]));
+            text.push(char::from(b"aeiou"[(word / 16) as usize % 5]));
+            word /= 61;
+        }
+        text.push_str(if draw(12) == 0 { "\r\n" } else { " " });
+    }
+    text.into_bytes()
+}
+
+/// Indexes what was delivered there, and asks for it.
+fn index(dir: &Path) -> Outcome<()> {
+    let store = Store::open(dir, &Options::default())?;
+    let (mut indexer, mut reader) = (store.indexer()?, store.reader()?);
+    let (before, written) = (cpu()?, written()?);
+    let mut docs = 0;
+    loop {
+        match indexer.step()? {
+            0 => break,
+            count => docs += count,
+        }
+    }
+    println!(
+        "index: {:.1} us CPU, {} bytes written, {} bytes kept a message",
+        per(cpu()? - before, docs),
+        (self::written()? - written) / u64::try_from(docs)?,
+        fs::metadata(dir.join("index.db"))?.len() / u64::try_from(docs)?,
+    );
+    let by = AccountId(1);
+    let mailbox = MailboxId(1);
+    for term in ["number 1234 of", "number 123", "xyz", "eta", "shall not be found"] {
+        let key = SearchKey::Text(term.into());
+        let view = View::new([1], 1);
+        let search = Search::new(&key, &view, &Keywords::new([""; 0]), UnixSeconds(0));
+        let before = cpu()?;
+        let mut told = None;
+        for _ in 0..100 {
+            let filter = search.filter();
+            let Found::Candidates(found) = reader.read(Read::Candidates { by, mailbox, filter })?
+            else {
+                return Err("no candidates".into());
+            };
+            told = found.map(|ranges| ranges.iter().map(|r| r.last - r.first + 1).sum::<u32>());
+        }
+        println!("index, {term:?}: {:.1} us CPU, {told:?} of {docs}", per(cpu()? - before, 100));
+    }
+    Ok(())
+}
+
+/// What this process has had written to disks.
+fn written() -> Outcome<u64> {
+    let io = fs::read_to_string("/proc/self/io")?;
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).ok_or("no io")?;
+    Ok(line.parse()?)
+}
 
 /// Processor time of this process until now, in the kernel and out of it.
 fn cpu() -> Outcome<Duration> {

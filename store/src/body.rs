@@ -125,6 +125,27 @@ pub(crate) fn read_piece(
     }
 }
 
+/// The same, where the body may have gone: tells whether it is there.
+pub(crate) fn read_if_there(
+    conn: &Connection,
+    bodies: &Path,
+    id: BodyId,
+    offset: u64,
+    count: usize,
+    bytes: &mut Vec<u8>,
+) -> Result<bool, StoreError> {
+    match read_piece(conn, bodies, id, offset, count, bytes) {
+        Ok(()) => Ok(true),
+        Err(error) => {
+            let ask = "SELECT 1 FROM body WHERE id = ?1";
+            match sql::first(conn, ask, [id.0], |_| Ok(()))? {
+                Some(()) => Err(error),
+                None => Ok(false),
+            }
+        }
+    }
+}
+
 fn read_file(
     bodies: &Path,
     handle: Handle,

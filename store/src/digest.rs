@@ -3,7 +3,6 @@
 //! row comes empty and is filled later, away from the writer (see [`Filler`]): nobody may wait
 //! while it is read.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use pillarbox_core::mime::{Digest, Parser, preview};
@@ -125,16 +124,9 @@ impl Filler {
     }
 
     fn piece(&self, id: BodyId, offset: u64, count: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        let bodies: &PathBuf = &self.shared.bodies;
-        let mut bytes = Vec::new();
-        match body::read_piece(&self.conn, bodies, id, offset, count, &mut bytes) {
-            Ok(()) => Ok(Some(bytes)),
-            Err(error) => {
-                let ask = "SELECT 1 FROM body WHERE id = ?1";
-                let still = sql::first(&self.conn, ask, [id.0], |_| Ok(()))?;
-                if still.is_some() { Err(error) } else { Ok(None) }
-            }
-        }
+        let (bodies, mut bytes) = (&self.shared.bodies, Vec::new());
+        let there = body::read_if_there(&self.conn, bodies, id, offset, count, &mut bytes)?;
+        Ok(there.then_some(bytes))
     }
 }
 

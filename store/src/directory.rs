@@ -5,8 +5,8 @@ use pillarbox_core::international::{domain_key, fold};
 use rusqlite::{Connection, Row, params};
 
 use crate::{
-    AccountId, AccountInfo, Additions, DomainInfo, StoreError, account_key, accounts, alias, quota,
-    sql,
+    AccountId, AccountInfo, Additions, DomainInfo, StoreError, account_key, accounts, alias,
+    capability, quota, sql,
 };
 
 /// Makes what is new, in the order in which one needs the other.
@@ -44,6 +44,9 @@ pub(crate) fn add(
     }
     for (account, key) in &additions.keys {
         account_key::add(conn, accounts::by_name(conn, account)?, key, now)?;
+    }
+    for (account, name) in &additions.hidden {
+        capability::set(conn, accounts::by_name(conn, account)?, name, true)?;
     }
     for (domain, account) in &additions.catch_alls {
         let account = accounts::by_name(conn, account)?;
@@ -102,11 +105,12 @@ fn account_info(row: &Row<'_>) -> rusqlite::Result<AccountInfo> {
         quota: quota::from_code(row.get(5)?),
         disabled: row.get(6)?,
         keys: Vec::new(),
+        hidden: Vec::new(),
         secrets: Vec::new(),
     })
 }
 
-/// Its addresses and keys, which are in tables of their own.
+/// Its addresses, keys and hidden capabilities, which are in tables of their own.
 fn completed(conn: &Connection, mut info: AccountInfo) -> Result<AccountInfo, StoreError> {
     info.addresses = sql::all(
         conn,
@@ -116,6 +120,7 @@ fn completed(conn: &Connection, mut info: AccountInfo) -> Result<AccountInfo, St
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     info.keys = account_key::of(conn, info.id)?;
+    info.hidden = capability::of(conn, info.id)?;
     Ok(info)
 }
 

@@ -23,6 +23,7 @@ mod append;
 mod attempts;
 pub mod backup;
 mod body;
+mod capability;
 mod changes;
 mod deliver;
 mod digest;
@@ -32,6 +33,7 @@ mod expunge;
 mod flags;
 mod hold;
 mod import;
+mod index;
 mod mailbox;
 mod messages;
 mod names;
@@ -59,7 +61,8 @@ pub use digest::Filler;
 pub use error::{OpenError, StoreError};
 pub use hold::BodiesHold;
 pub use import::Incoming;
-pub use quota::Quota;
+pub use index::Indexer;
+pub use quota::{Quota, Storage};
 pub use read::{
     AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,
     Message, Messages, Read, Selected, Status, What,

@@ -145,6 +145,27 @@ pub(crate) fn claim(
     Ok(())
 }
 
+/// How many bytes the messages with `\Deleted` have. The counter spares the scan where there are
+/// none.
+pub(crate) fn deleted_bytes(
+    conn: &Connection,
+    by: AccountId,
+    mailbox: MailboxId,
+) -> Result<u64, StoreError> {
+    let opened = may(conn, Principal::Account(by), Right::Read, mailbox)?;
+    if opened.status.deleted == 0 {
+        return Ok(0);
+    }
+    let bytes = sql::first(
+        conn,
+        "SELECT coalesce(sum(size), 0) FROM message WHERE mailbox = ?1 AND expunged = 0 \
+         AND flags & ?2 = ?2",
+        params![mailbox.0, Flags::DELETED.0.cast_signed()],
+        |row| sql::u64_at(row, 0),
+    )?;
+    Ok(bytes.unwrap_or(0))
+}
+
 /// How many messages above a UID are still to be told as recent.
 pub(crate) fn recent(
     conn: &Connection,

@@ -17,6 +17,15 @@ pub enum Quota {
     Bytes(u64),
 }
 
+/// How much mail an account has, in bytes, and may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Storage {
+    /// The sizes of its messages that are not expunged, each in full though bodies are shared.
+    pub used: u64,
+    /// How many they may be together.
+    pub limit: u64,
+}
+
 /// Sets how much mail an account may have.
 pub(crate) fn set(conn: &Connection, account: AccountId, quota: Quota) -> Result<(), StoreError> {
     accounts::require(conn, account)?;
@@ -49,6 +58,26 @@ pub(crate) fn holder(
     account: AccountId,
     default: Option<u64>,
 ) -> Result<Holder, StoreError> {
+    let (storage, disabled) = standing(conn, account, default)?;
+    let room = storage.map(|storage| storage.limit.saturating_sub(storage.used));
+    Ok(Holder { account, disabled, room })
+}
+
+/// How much mail an account has and may have, where there is a limit.
+pub(crate) fn storage(
+    conn: &Connection,
+    account: AccountId,
+    default: Option<u64>,
+) -> Result<Option<Storage>, StoreError> {
+    standing(conn, account, default).map(|(storage, _)| storage)
+}
+
+/// The same, and whether it is out of use.
+fn standing(
+    conn: &Connection,
+    account: AccountId,
+    default: Option<u64>,
+) -> Result<(Option<Storage>, bool), StoreError> {
     let (quota, disabled) = sql::first(
         conn,
         "SELECT quota, disabled FROM account WHERE id = ?1",
@@ -61,15 +90,14 @@ pub(crate) fn holder(
         Quota::None => None,
         Quota::Bytes(bytes) => Some(bytes),
     };
-    let Some(limit) = limit else { return Ok(Holder { account, disabled, room: None }) };
+    let Some(limit) = limit else { return Ok((None, disabled)) };
     let used = sql::first(
         conn,
         "SELECT coalesce(sum(bytes), 0) FROM mailbox WHERE account = ?1",
         [account.0],
         |row| sql::u64_at(row, 0),
     )?;
-    let room = Some(limit.saturating_sub(used.unwrap_or(0)));
-    Ok(Holder { account, disabled, room })
+    Ok((Some(Storage { used: used.unwrap_or(0), limit }), disabled))
 }
 
 /// That so many bytes more have room.

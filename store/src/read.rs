@@ -3,10 +3,11 @@
 use std::fmt;
 
 use pillarbox_core::UnixSeconds;
+use pillarbox_core::imap::search::trigrams::Filter;
 
 use crate::{
     AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, Flags, KeyHolder, Keyword,
-    MailboxId, Quota, Routing, Secret, Special, UidRange,
+    MailboxId, Quota, Routing, Secret, Special, Storage, UidRange,
 };
 
 /// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
@@ -101,6 +102,19 @@ pub enum Read {
         /// Which.
         mailbox: MailboxId,
     },
+    /// How much mail an account has and may have. Answer: [`Found::Storage`].
+    Storage {
+        /// Whose.
+        account: AccountId,
+    },
+    /// How many bytes the messages with `\Deleted` have (RFC 9208 §4.1.4).
+    /// Answer: [`Found::DeletedStorage`].
+    DeletedStorage {
+        /// Who asks.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+    },
     /// How many messages are still to be told as recent (RFC 3501 §2.3.2).
     /// Answer: [`Found::Recent`].
     Recent {
@@ -137,6 +151,16 @@ pub enum Read {
         /// Expunged and not yet purged ones too.
         also_expunged: bool,
     },
+    /// Which messages may be found by a search, as the index of texts has it: never fewer than are
+    /// found. Answer: [`Found::Candidates`].
+    Candidates {
+        /// Who asks.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// What they must have.
+        filter: Filter,
+    },
     /// A piece of a message. Answer: [`Found::Bytes`].
     Bytes {
         /// Who asks.
@@ -161,6 +185,11 @@ pub enum Read {
     KeyHolder {
         /// The SHA-256 of the public key.
         fingerprint: [u8; 32],
+    },
+    /// Which capabilities an account's clients are not told of. Answer: [`Found::Hidden`].
+    Hidden {
+        /// Whose.
+        account: AccountId,
     },
     /// How much there is, for metrics. Answer: [`Found::Counts`].
     Counts,
@@ -233,6 +262,8 @@ pub enum Found {
     Namesake(Option<Credentials>),
     /// Logins and attempts at them.
     Logins(Vec<Attempt>),
+    /// Their names in capitals.
+    Hidden(Vec<String>),
     /// Whose key it is, if anybody's.
     KeyHolder(Option<KeyHolder>),
     /// Whether it is known.
@@ -249,10 +280,16 @@ pub enum Found {
     Status(Status),
     /// How many messages.
     Recent(u64),
+    /// How much there is and may be; `None` where there is no limit.
+    Storage(Option<Storage>),
+    /// How many bytes.
+    DeletedStorage(u64),
     /// What is different.
     Changes(Changes),
     /// Messages.
     Messages(Messages),
+    /// Messages, expunged ones too, ascending; `None`: any.
+    Candidates(Option<Vec<UidRange>>),
     /// A piece of a message.
     Bytes(Vec<u8>),
     /// Whether it is.
@@ -288,6 +325,8 @@ pub struct AccountInfo {
     pub disabled: bool,
     /// Its keys, the oldest first.
     pub keys: Vec<AccountKey>,
+    /// The capabilities that its clients are not told of, in capitals, by name.
+    pub hidden: Vec<String>,
     /// Empty where they were not asked for.
     pub secrets: Vec<Secret>,
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use crate::index::find::Index;
 use crate::messages::{Asked, Piece};
 use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
     AccountId, Address, Found, Read, Routing, StoreError, account_key, accounts, addressee, alias,
-    attempts, changes, directory, mailbox, messages, names, sender,
+    attempts, capability, changes, directory, mailbox, messages, names, quota, sender,
 };
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
@@ -17,6 +18,7 @@ use crate::{
 pub struct Reader {
     pub(crate) conn: Connection,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) index: Index,
 }
 
 impl Reader {
@@ -50,17 +52,18 @@ impl Reader {
                 attempts::knows(&snapshot, account, &network).map(Found::KnowsNetwork)
             }
             Read::Mailboxes { account } => mailboxes(&snapshot, account),
-            Read::MailboxByName { account, name } => {
-                // That the account is gone is worth a look only where nothing was found.
-                mailbox::by_name(&snapshot, account, &name)
-                    .or_else(|error| accounts::require(&snapshot, account).and(Err(error)))
-                    .map(Found::Mailbox)
-            }
+            Read::MailboxByName { account, name } => mailbox_by_name(&snapshot, account, &name),
             Read::Select { by, mailbox, since } => {
                 mailbox::select(&snapshot, by, mailbox, since).map(Found::Selected)
             }
             Read::Subscriptions { account } => {
                 names::subscriptions(&snapshot, account).map(Found::Subscriptions)
+            }
+            Read::Storage { account } => {
+                quota::storage(&snapshot, account, self.shared.options.quota).map(Found::Storage)
+            }
+            Read::DeletedStorage { by, mailbox } => {
+                mailbox::deleted_bytes(&snapshot, by, mailbox).map(Found::DeletedStorage)
             }
             Read::Recent { by, mailbox, above } => {
                 mailbox::recent(&snapshot, by, mailbox, above).map(Found::Recent)
@@ -76,29 +79,47 @@ impl Reader {
                 let asked = Asked { uids: &uids, after, count_max, what, also_expunged };
                 messages::list(&snapshot, bodies, by, mailbox, &asked).map(Found::Messages)
             }
+            Read::Candidates { by, mailbox, filter } => {
+                self.index.ask(&snapshot, &self.shared, by, mailbox, &filter).map(Found::Candidates)
+            }
             Read::Bytes { by, mailbox, uid, offset, count, also_expunged } => {
                 let piece = Piece { uid, offset, count, also_expunged };
                 messages::bytes(&snapshot, bodies, by, mailbox, &piece).map(Found::Bytes)
             }
-            Read::KeyHolder { fingerprint } => {
-                account_key::holder(&snapshot, &fingerprint).map(Found::KeyHolder)
-            }
-            Read::Counts => accounts::counts(&snapshot).map(Found::Counts),
-            Read::Account { account } => {
-                directory::account(&snapshot, account).map(|found| Found::Accounts(vec![found]))
-            }
-            Read::Accounts { after, count_max, secrets } => {
-                directory::accounts(&snapshot, &after, count_max, secrets).map(Found::Accounts)
-            }
-            Read::Aliases { after, count_max } => {
-                alias::list(&snapshot, (&after.domain, &after.localpart), count_max)
-                    .map(Found::Aliases)
-            }
-            Read::IsOurs { domain } => accounts::is_ours(&snapshot, &domain).map(Found::Ours),
-            Read::Domains { after, count_max } => {
-                directory::domains(&snapshot, &after, count_max).map(Found::Domains)
-            }
+            Read::KeyHolder { .. }
+            | Read::Counts
+            | Read::Hidden { .. }
+            | Read::Account { .. }
+            | Read::Accounts { .. }
+            | Read::Aliases { .. }
+            | Read::IsOurs { .. }
+            | Read::Domains { .. } => of_the_directory(&snapshot, job),
         }
+    }
+}
+
+/// What is asked about accounts, aliases and domains.
+fn of_the_directory(conn: &Connection, job: Read) -> Result<Found, StoreError> {
+    match job {
+        Read::KeyHolder { fingerprint } => {
+            account_key::holder(conn, &fingerprint).map(Found::KeyHolder)
+        }
+        Read::Hidden { account } => capability::of(conn, account).map(Found::Hidden),
+        Read::Counts => accounts::counts(conn).map(Found::Counts),
+        Read::Account { account } => {
+            directory::account(conn, account).map(|found| Found::Accounts(vec![found]))
+        }
+        Read::Accounts { after, count_max, secrets } => {
+            directory::accounts(conn, &after, count_max, secrets).map(Found::Accounts)
+        }
+        Read::Aliases { after, count_max } => {
+            alias::list(conn, (&after.domain, &after.localpart), count_max).map(Found::Aliases)
+        }
+        Read::IsOurs { domain } => accounts::is_ours(conn, &domain).map(Found::Ours),
+        Read::Domains { after, count_max } => {
+            directory::domains(conn, &after, count_max).map(Found::Domains)
+        }
+        _ => Err(StoreError::Misuse("that is not about accounts")),
     }
 }
 
@@ -115,6 +136,13 @@ fn resolve(
         None => None,
     };
     Ok(Found::Addressee(found, from))
+}
+
+fn mailbox_by_name(conn: &Connection, account: AccountId, name: &str) -> Result<Found, StoreError> {
+    // That the account is gone is worth a look only where nothing was found.
+    mailbox::by_name(conn, account, name)
+        .or_else(|error| accounts::require(conn, account).and(Err(error)))
+        .map(Found::Mailbox)
 }
 
 fn mailboxes(conn: &Connection, account: AccountId) -> Result<Found, StoreError> {

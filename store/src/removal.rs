@@ -64,6 +64,7 @@ pub(crate) fn account(conn: &Connection, account: AccountId) -> Result<(), Store
     for statement in [
         "DELETE FROM secret WHERE account = ?1",
         "DELETE FROM account_key WHERE account = ?1",
+        "DELETE FROM hidden_capability WHERE account = ?1",
         "DELETE FROM login_attempt WHERE account = ?1",
         "DELETE FROM imported WHERE account = ?1",
         "DELETE FROM address WHERE account = ?1",

@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/lock              held by the one process that has the store open
 //! DIR/pillarbox.db      the database; beside it SQLite's own -wal and -shm
+//! DIR/index.db          the index of texts, which can be thrown away; see `index`
 //! DIR/bodies/           large bodies, each a file named by its handle
 //! ```
 
@@ -18,7 +19,9 @@ use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME, OpenFlags};
 
 use crate::hold::{BodiesHold, Held};
-use crate::{Filler, OpenError, Reader, StoreError, Writer, backup, schema, sweep, wake};
+use crate::index::INDEX;
+use crate::index::find::Index;
+use crate::{Filler, Indexer, OpenError, Reader, StoreError, Writer, backup, schema, sweep, wake};
 
 /// How a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +154,7 @@ impl Store {
             broken: OnceLock::new(),
             held: Held::default(),
         };
-        Ok(Reader { conn, shared: Arc::new(shared) })
+        Ok(Reader { conn, shared: Arc::new(shared), index: Index::default() })
     }
 
     /// A connection that writes.
@@ -178,7 +181,7 @@ impl Store {
     pub fn reader(&self) -> Result<Reader, StoreError> {
         let conn = connect(&self.shared.dir, &self.shared.options)?;
         conn.pragma_update(None, "query_only", true)?;
-        Ok(Reader { conn, shared: Arc::clone(&self.shared) })
+        Ok(Reader { conn, shared: Arc::clone(&self.shared), index: Index::default() })
     }
 
     /// What makes the digests that are missing, in the background.
@@ -189,6 +192,15 @@ impl Store {
     pub fn filler(&self) -> Result<Filler, StoreError> {
         let conn = connect(&self.shared.dir, &self.shared.options)?;
         Filler::new(conn, Arc::clone(&self.shared))
+    }
+
+    /// What makes the index of texts, in the background. There is at most one.
+    ///
+    /// # Errors
+    ///
+    /// The world's failures.
+    pub fn indexer(&self) -> Result<Indexer, StoreError> {
+        Indexer::open(connect(&self.shared.dir, &self.shared.options)?, Arc::clone(&self.shared))
     }
 
     /// 32 random bytes, drawn when the store was made, which the answers to logins of names that
@@ -237,6 +249,11 @@ impl Store {
 }
 
 impl Shared {
+    /// The file of the index of texts.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.dir.join(INDEX)
+    }
+
     /// That the store may still be written to.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         match self.broken.get() {
@@ -321,7 +338,7 @@ fn configure(conn: &Connection, options: &Options) -> Result<(), rusqlite::Error
 }
 
 /// How long one writer waits for another, or for a recovery.
-const BUSY: Duration = Duration::from_secs(10);
+pub(crate) const BUSY: Duration = Duration::from_secs(10);
 /// In bytes.
 const WAL_KEPT_MAX: i64 = 64 * 1024 * 1024;
 /// More than there are statements in this crate.

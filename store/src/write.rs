@@ -112,6 +112,16 @@ pub enum Write {
         /// The new one.
         quota: Quota,
     },
+    /// Say whether an account's IMAP clients are told of a capability, from their next login on.
+    /// Answer: [`Written::Done`].
+    HideCapability {
+        /// Whose.
+        account: AccountId,
+        /// Its name; case is no difference. At most 100 in one account.
+        name: String,
+        /// They are not.
+        hidden: bool,
+    },
     /// Take an account out of use, or into it again: its addresses stay, mail to it is refused, and
     /// its secrets are kept but not told. Answer: [`Written::Done`].
     SetDisabled {
@@ -366,6 +376,8 @@ pub struct Additions {
     pub disabled: Vec<String>,
     /// Accounts, each with a key.
     pub keys: Vec<(String, NewKey)>,
+    /// Accounts, each with a capability that its clients are not told of.
+    pub hidden: Vec<(String, String)>,
 }
 
 /// An account to be made.
@@ -620,6 +632,9 @@ impl fmt::Debug for Write {
                 write!(f, "RemoveAlias({}@{})", alias.localpart, alias.domain)
             }
             Self::SetQuota { account, quota } => write!(f, "SetQuota({}: {quota:?})", account.0),
+            Self::HideCapability { account, name, hidden } => {
+                write!(f, "HideCapability({}: {name} {hidden})", account.0)
+            }
             Self::SetDisabled { account, disabled } => {
                 write!(f, "SetDisabled({}: {disabled})", account.0)
             }

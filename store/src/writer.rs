@@ -14,7 +14,7 @@ use crate::names::Names;
 use crate::store::Shared;
 use crate::{
     MESSAGES_MAX, MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts,
-    changes, deliver, directory, expunge, hold, mailbox, quota, removal, sql,
+    capability, changes, deliver, directory, expunge, hold, mailbox, quota, removal, sql,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -202,6 +202,7 @@ impl Writer {
             | Write::RemoveAlias { .. }
             | Write::SetQuota { .. }
             | Write::SetDisabled { .. }
+            | Write::HideCapability { .. }
             | Write::RemoveAddress { .. }
             | Write::RemoveDomain { .. }
             | Write::RemoveAccount { .. }
@@ -255,6 +256,9 @@ impl Writer {
             Write::RemoveAlias { alias } => alias::remove(conn, alias).map(|()| Written::Done),
             Write::SetQuota { account, quota } => {
                 quota::set(conn, *account, *quota).map(|()| Written::Done)
+            }
+            Write::HideCapability { account, name, hidden } => {
+                capability::set(conn, *account, name, *hidden).map(|()| Written::Done)
             }
             Write::SetDisabled { account, disabled } => {
                 quota::set_disabled(conn, *account, *disabled).map(|()| Written::Done)

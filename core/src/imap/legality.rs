@@ -23,6 +23,9 @@
 //! | SELECT | no: log in first | yes | yes | yes |
 //! | EXAMINE | no: log in first | yes | yes | yes |
 //! | APPEND | no: log in first | yes | yes | yes |
+//! | GETQUOTA | no: log in first | yes | yes | yes |
+//! | GETQUOTAROOT | no: log in first | yes | yes | yes |
+//! | SETQUOTA | no: log in first | yes | yes | yes |
 //! | IDLE | no: log in first | yes | yes | yes |
 //! | COMPRESS | no: log in first | yes | yes | yes |
 //! | CHECK | no: log in first | no: select first | yes | yes |
@@ -120,6 +123,9 @@ const fn home(verb: Verb) -> Home {
         | Verb::Select
         | Verb::Examine
         | Verb::Append
+        | Verb::GetQuota
+        | Verb::GetQuotaRoot
+        | Verb::SetQuota
         | Verb::Idle
         | Verb::Compress => Home::AfterLogin,
         Verb::Check

@@ -14,8 +14,10 @@ use crate::UnixSeconds;
 use crate::mime::header::{Field, fields};
 use crate::mime::{Digest, Structure, TextReader, date, keeps, words};
 use needle::{Needle, Window};
+use trigrams::Filter;
 
 mod needle;
+pub mod trigrams;
 
 /// What a search needs to know of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +126,12 @@ impl Search {
         self.questions.iter().any(Question::is_of_text)
     }
 
+    /// Which messages it may find, as far as their trigrams tell.
+    #[must_use]
+    pub fn filter(&self) -> Filter {
+        self.root.filter(&self.questions)
+    }
+
     /// Whether anything is looked for that a [`Digest`](crate::mime::Digest) may tell.
     #[must_use]
     pub fn asks_digests(&self) -> bool {
@@ -204,6 +212,17 @@ impl Node {
         }
     }
 
+    /// Lets pass whatever may satisfy it.
+    fn filter(&self, questions: &[Question]) -> Filter {
+        match self {
+            Self::Asked(index) => questions.get(*index).map_or(Filter::Any, Question::filter),
+            Self::Or(one, other) => Filter::one([one.filter(questions), other.filter(questions)]),
+            Self::And(keys) => Filter::all(keys.iter().map(|key| key.filter(questions))),
+            // What is not to be there tells nothing of what is, and facts are not asked here.
+            _ => Filter::Any,
+        }
+    }
+
     /// `None` where an answer that decides is missing.
     fn verdict(&self, facts: &Facts, answers: &[Option<bool>]) -> Option<bool> {
         Some(match self {
@@ -250,6 +269,17 @@ impl Node {
 impl Question {
     const fn is_of_text(&self) -> bool {
         matches!(self, Self::Body(_) | Self::Text(_))
+    }
+
+    fn filter(&self) -> Filter {
+        match self {
+            Self::Field(_, Some(needle)) | Self::Body(needle) | Self::Text(needle) => {
+                Filter::has(trigrams::marks(needle.folded()))
+            }
+            Self::Field(_, None) | Self::SentBefore(_) | Self::SentOn(_) | Self::SentSince(_) => {
+                Filter::Any
+            }
+        }
     }
 
     /// Whether the fields that are kept in a digest have the answer.
@@ -327,33 +357,33 @@ impl Matching<'_> {
         if !self.search.questions.iter().any(|question| matches!(question, Question::Text(_))) {
             return;
         }
-        for part in structure.parts() {
-            for field in fields(structure.header(part)) {
-                self.text.clear();
-                self.text.push_str(&String::from_utf8_lossy(field.name));
-                self.text.push_str(": ");
-                words::decode(field.value, &mut self.text);
-                self.window.clear();
-                self.look(true);
-            }
-        }
+        let mut text = std::mem::take(&mut self.text);
+        field_texts(structure, &mut text, |text| {
+            self.window.clear();
+            self.look(text, true);
+        });
+        self.text = text;
         self.window.clear();
     }
 
     /// Looks at the next piece of the text of a part.
     pub fn piece(&mut self, reader: &mut TextReader, bytes: &[u8]) {
+        let mut text = std::mem::take(&mut self.text);
         for bytes in bytes.chunks(AT_ONCE) {
-            self.text.clear();
-            reader.push(bytes, &mut self.text);
-            self.look(false);
+            text.clear();
+            reader.push(bytes, &mut text);
+            self.look(&text, false);
         }
+        self.text = text;
     }
 
     /// The text of a part has ended.
     pub fn part_end(&mut self, reader: &mut TextReader) {
-        self.text.clear();
-        reader.finish(&mut self.text);
-        self.look(false);
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        reader.finish(&mut text);
+        self.look(&text, false);
+        self.text = text;
         self.window.clear();
     }
 
@@ -388,12 +418,12 @@ impl Matching<'_> {
         self.end()
     }
 
-    /// Looks for what has not been found in `self.text`.
-    fn look(&mut self, header: bool) {
-        if self.text.is_empty() {
+    /// Looks for what has not been found.
+    fn look(&mut self, text: &str, header: bool) {
+        if text.is_empty() {
             return;
         }
-        self.window.push(&self.text);
+        self.window.push(text);
         for (question, answer) in self.search.questions.iter().zip(&mut self.answers) {
             let needle = match question {
                 Question::Text(needle) => needle,
@@ -403,6 +433,19 @@ impl Matching<'_> {
             if answer.is_none() && self.window.has(needle) {
                 *answer = Some(true);
             }
+        }
+    }
+}
+
+/// Gives each field of all headers, decoded, as it is looked through.
+fn field_texts(structure: &Structure, buffer: &mut String, mut each: impl FnMut(&str)) {
+    for part in structure.parts() {
+        for field in fields(structure.header(part)) {
+            buffer.clear();
+            buffer.push_str(&String::from_utf8_lossy(field.name));
+            buffer.push_str(": ");
+            words::decode(field.value, buffer);
+            each(buffer);
         }
     }
 }

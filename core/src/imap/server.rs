@@ -53,6 +53,7 @@ mod event;
 mod reading;
 mod saying;
 
+pub use capability::can_be_hidden;
 pub use config::Config;
 pub use event::{Done, Event, Misuse, Next, Status, Step};
 

@@ -2,7 +2,7 @@
 
 /// The commands that we know (RFC 3501 §6; ID: RFC 2971, ENABLE: RFC 5161, NAMESPACE: RFC 2342,
 /// IDLE: RFC 2177, UNSELECT: RFC 3691, MOVE: RFC 6851, UID EXPUNGE: RFC 4315, COMPRESS: RFC 4978,
-/// SORT, THREAD: RFC 5256, REPLACE: RFC 8508).
+/// SORT, THREAD: RFC 5256, REPLACE: RFC 8508, quotas: RFC 9208).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFCs")]
 pub enum Verb {
@@ -26,6 +26,9 @@ pub enum Verb {
     Select,
     Examine,
     Append,
+    GetQuota,
+    GetQuotaRoot,
+    SetQuota,
     Idle,
     Compress,
     Check,
@@ -53,7 +56,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, in the order of the legality table.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 46] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -74,6 +77,9 @@ impl Verb {
         Self::Select,
         Self::Examine,
         Self::Append,
+        Self::GetQuota,
+        Self::GetQuotaRoot,
+        Self::SetQuota,
         Self::Idle,
         Self::Compress,
         Self::Check,
@@ -127,6 +133,9 @@ impl Verb {
             b"SELECT" => Self::Select,
             b"EXAMINE" => Self::Examine,
             b"APPEND" => Self::Append,
+            b"GETQUOTA" => Self::GetQuota,
+            b"GETQUOTAROOT" => Self::GetQuotaRoot,
+            b"SETQUOTA" => Self::SetQuota,
             b"IDLE" => Self::Idle,
             b"COMPRESS" => Self::Compress,
             b"CHECK" => Self::Check,
@@ -186,6 +195,9 @@ impl Verb {
             Self::Select => "SELECT",
             Self::Examine => "EXAMINE",
             Self::Append => "APPEND",
+            Self::GetQuota => "GETQUOTA",
+            Self::GetQuotaRoot => "GETQUOTAROOT",
+            Self::SetQuota => "SETQUOTA",
             Self::Idle => "IDLE",
             Self::Compress => "COMPRESS",
             Self::Check => "CHECK",

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
+use super::capability::{self, CapabilityCommand};
 use super::key::{self, KeyCommand};
 use super::place::{self, Place};
 use super::table::{self, Column, count, size, table};
@@ -20,7 +21,8 @@ pub(super) enum AccountCommand {
     /// List accounts with their addresses and what lies in their mailboxes.
     List {
         /// As JSON: an array of objects with name, addresses, mailboxes, messages, bytes,
-        /// quota ("default", "none" or {"bytes": N}), disabled and, where there are, keys.
+        /// quota ("default", "none" or {"bytes": N}), disabled and, where there are, keys and hidden
+        /// capabilities.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -72,6 +74,9 @@ pub(super) enum AccountCommand {
     /// EXTERNAL): at listeners with `client_certificates = true`.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// The capabilities of IMAP that the account's programs are not told of: some do badly with one.
+    #[command(subcommand)]
+    Capability(CapabilityCommand),
     /// Take an account out of use: nobody can log in to it, and mail to it is refused. Whoever is
     /// logged in is logged out. Its mail, addresses and password are kept.
     Disable {
@@ -169,6 +174,7 @@ pub(super) fn run(command: AccountCommand) -> Result<(), Trouble> {
         AccountCommand::Quota { account, size, place } => set_quota(&account, size, &place),
         AccountCommand::Logins { account, max, json, place } => logins(&account, max, json, &place),
         AccountCommand::Key(command) => key::run(command),
+        AccountCommand::Capability(command) => capability::run(command),
         AccountCommand::Disable { account, place } => disable(&account, true, &place),
         AccountCommand::Enable { account, place } => disable(&account, false, &place),
         AccountCommand::Remove { account, yes, place } => remove(&account, yes, &place),

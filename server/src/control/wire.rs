@@ -121,6 +121,15 @@ pub enum Request {
         /// Out of use.
         disabled: bool,
     },
+    /// Say whether an account's IMAP clients are told of a capability. Answer: [`Answer::Done`].
+    HideCapability {
+        /// Whose.
+        login: String,
+        /// Its name.
+        capability: String,
+        /// They are not.
+        hidden: bool,
+    },
     /// Replace an account's secrets, and end its sessions. Answer: [`Answer::Done`].
     Password {
         /// Whose.
@@ -187,6 +196,7 @@ impl Request {
             | Self::Disable { .. }
             | Self::Password { .. }
             | Self::AddKey { .. }
+            | Self::HideCapability { .. }
             | Self::RemoveKey { .. }
             | Self::RemoveAccount { .. }
             | Self::RemoveAddress { .. }
@@ -223,6 +233,9 @@ pub struct Additions {
     /// Accounts' keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<NewKeyRow>,
+    /// Accounts, each with a capability that its clients are not told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<(String, String)>,
 }
 
 impl Additions {
@@ -238,6 +251,7 @@ impl Additions {
             && self.quotas.is_empty()
             && self.disabled.is_empty()
             && self.keys.is_empty()
+            && self.hidden.is_empty()
     }
 }
 
@@ -432,6 +446,9 @@ pub struct AccountRow {
     /// Its keys, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyRow>,
+    /// The capabilities that its IMAP clients are not told of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
     /// Left out where they were not asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretText>,
@@ -449,6 +466,7 @@ impl From<store::AccountInfo> for AccountRow {
             quota: info.quota.into(),
             disabled: info.disabled,
             keys: info.keys.into_iter().map(Into::into).collect(),
+            hidden: info.hidden,
             secrets: info.secrets.iter().map(SecretText::from).collect(),
         }
     }

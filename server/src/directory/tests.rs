@@ -51,6 +51,12 @@ fn as_present(additions: &Additions) -> Present {
             .find(|(account, _)| account == name)
             .map_or(Quota::Default, |(_, quota)| *quota),
         disabled: additions.disabled.contains(name),
+        hidden: additions
+            .hidden
+            .iter()
+            .filter(|(account, _)| account == name)
+            .map(|(_, hidden)| hidden.clone())
+            .collect(),
         secrets: secrets.clone(),
     });
     Present {
@@ -238,6 +244,10 @@ fn any_present() -> impl Strategy<Value = Present> {
                         _ => Quota::Bytes(quota),
                     },
                     disabled: quota % 2 == 0,
+                    hidden: ["IDLE", "MOVE"][..usize::from(quota % 5 == 0)]
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect(),
                     secrets: argon
                         .then(|| SecretText(ARGON.into()))
                         .into_iter()

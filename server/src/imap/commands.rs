@@ -124,6 +124,15 @@ pub(super) async fn status(
     } else {
         0
     };
+    let deleted = if items.contains(&StatusItem::DeletedStorage) {
+        let question = Read::DeletedStorage { by: tools.account, mailbox };
+        match tools.read("deleted", question).await? {
+            Found::DeletedStorage(bytes) => bytes,
+            _ => return Err(job::astray("deleted")),
+        }
+    } else {
+        0
+    };
     let values: Vec<_> = items
         .iter()
         .map(|item| {
@@ -138,6 +147,7 @@ pub(super) async fn status(
                 StatusItem::HighestModSeq => status.highestmodseq,
                 StatusItem::Deleted => status.deleted,
                 StatusItem::MailboxId => mailbox.0.unsigned_abs(),
+                StatusItem::DeletedStorage => deleted,
             };
             (*item, value)
         })

@@ -21,7 +21,7 @@ use pillarbox_store::StoreError;
 use super::append::{self, Filing, Refusal};
 use super::commands::{self, Answer, answered};
 use super::open::{Open, Tools};
-use super::{copy, fetch, mailboxes};
+use super::{copy, fetch, mailboxes, quota};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{Claim, User, Verdict, Who};
@@ -92,7 +92,8 @@ enum Outcome {
     Deleted(Option<Answer>),
     AppendBegun(Result<Filing, Refusal>),
     Spooled(Spool, Result<(), Fault>),
-    Login(Verdict, Who),
+    /// With the capabilities that whoever has logged in is not told of.
+    Login(Verdict, Who, Box<[String]>),
 }
 
 impl ImapSession {
@@ -377,7 +378,10 @@ impl ImapSession {
                 }
                 (None, Ok(())) => spool.discard(&self.desk),
             },
-            Outcome::Login(verdict, who) => self.on_verdict(verdict, &who, out),
+            Outcome::Login(verdict, who, hidden) => {
+                self.imap.hide(hidden);
+                self.on_verdict(verdict, &who, out);
+            }
         }
     }
 
@@ -518,6 +522,9 @@ async fn run_naming(
             Answer::ok("deleted")
         }),
         Command::Rename { from, to } => mailboxes::rename(&tools, &from, &to, now).await,
+        Command::GetQuota { root } => quota::of_root(&tools, &root).await,
+        Command::GetQuotaRoot(mailbox) => quota::of_mailbox(&tools, &mailbox).await,
+        Command::SetQuota => Ok(quota::refused()),
         Command::Subscribe { mailbox, on } => mailboxes::subscribe(&tools, &mailbox, on).await,
         // NOOP; and what the machine lets through only in other states.
         _ => Ok(Answer::ok("done")),

@@ -44,7 +44,7 @@ pub(crate) fn done(dir: &Path, words: &[&str]) -> String {
 }
 
 /// A command that must be refused in one line with this in it.
-fn refused(dir: &Path, words: &[&str], because: &str) {
+pub(crate) fn refused(dir: &Path, words: &[&str], because: &str) {
     let (code, said) = outcome(&run(&mut command(dir, words)));
     assert_eq!(code, 1, "{words:?}: {said}");
     assert!(said.starts_with("pillarbox: ") && said.contains(because), "{words:?}: {said}");

@@ -23,6 +23,8 @@ mod fixture;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod index;
+#[cfg(test)]
 mod international;
 #[cfg(test)]
 mod jobs;

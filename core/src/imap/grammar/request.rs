@@ -7,7 +7,7 @@ use super::modifier::{
     FetchModifiers, SelectParams, fetch_modifiers, select_params, unchanged_since,
 };
 use super::primitive::{
-    Text, astring, atom, byte, command_tag, end, list_mailbox, space, string, word,
+    Text, astring, atom, byte, command_tag, end, list_mailbox, number, space, string, word,
 };
 use super::search::{Key, Program, SearchReturn, program};
 use super::sequence::{Numbers, sequence_set};
@@ -87,6 +87,12 @@ pub enum Request<'a> {
         /// The first message.
         message: AppendMessage<'a>,
     },
+    /// `GETQUOTA root` (RFC 9208 §4.1.1).
+    GetQuota(Text<'a>),
+    /// `GETQUOTAROOT mailbox`.
+    GetQuotaRoot(Text<'a>),
+    /// `SETQUOTA root (…)`, whose limits change nothing here.
+    SetQuota,
     /// `SEARCH` and `UID SEARCH`.
     Search {
         /// Whether UIDs are to be told instead of sequence numbers.
@@ -171,7 +177,7 @@ pub enum Request<'a> {
 }
 
 /// What STATUS can be asked for (RFC 3501 §6.3.10, RFC 7162 §3.1.7, RFC 7889 §3, RFC 8438 §3,
-/// RFC 8474 §4.3, RFC 9051 §6.3.11).
+/// RFC 8474 §4.3, RFC 9208 §4.1.4, RFC 9051 §6.3.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFC")]
 pub enum StatusItem {
@@ -185,6 +191,7 @@ pub enum StatusItem {
     HighestModSeq,
     Deleted,
     MailboxId,
+    DeletedStorage,
 }
 
 /// What STORE does with the flags that it names (RFC 3501 §6.4.6).
@@ -300,6 +307,9 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::Select => select(input, false),
         Verb::Examine => select(input, true),
         Verb::Append | Verb::Replace | Verb::UidReplace => read_append(verb, input),
+        Verb::GetQuota => mailbox(input, Request::GetQuota),
+        Verb::GetQuotaRoot => mailbox(input, Request::GetQuotaRoot),
+        Verb::SetQuota => set_quota(input),
         Verb::Search | Verb::UidSearch => {
             let (rest, Program { returns, charset, key }) = spaced(input, program)?;
             Ok((rest, Request::Search { uid: verb == Verb::UidSearch, returns, charset, key }))
@@ -449,6 +459,23 @@ fn id_params(input: &[u8]) -> Read<'_, Request<'_>> {
     Ok((rest, Request::Plain(Verb::Id)))
 }
 
+/// `setquota` (RFC 9208 §7): names of resources, each with a limit. Read and forgotten.
+fn set_quota(input: &[u8]) -> Read<'_, Request<'_>> {
+    let (rest, _) = spaced(input, astring)?;
+    let (rest, ()) = space(rest)?;
+    let (mut rest, ()) = byte(rest, b'(', "an opening parenthesis")?;
+    let mut follows = false;
+    while rest.first() != Some(&b')') {
+        if follows {
+            (rest, ()) = space(rest)?;
+        }
+        follows = true;
+        (rest, _) = atom(rest)?;
+        (rest, _) = spaced(rest, number)?;
+    }
+    byte(rest, b')', "a closing parenthesis").map(|(rest, ())| (rest, Request::SetQuota))
+}
+
 fn spaced<'a, T>(input: &'a [u8], then: impl Fn(&'a [u8]) -> Read<'a, T>) -> Read<'a, T> {
     let (rest, ()) = space(input)?;
     then(rest)
@@ -567,7 +594,7 @@ const ID_VALUE_BYTES_MAX: usize = 1024;
 const USES_MAX: usize = 16;
 /// No command's name comes near it.
 const WORD_BYTES_MAX: usize = 32;
-const STATUS_ITEMS: [(&str, StatusItem); 10] = [
+const STATUS_ITEMS: [(&str, StatusItem); 11] = [
     ("MESSAGES", StatusItem::Messages),
     ("RECENT", StatusItem::Recent),
     ("UIDNEXT", StatusItem::UidNext),
@@ -578,4 +605,5 @@ const STATUS_ITEMS: [(&str, StatusItem); 10] = [
     ("HIGHESTMODSEQ", StatusItem::HighestModSeq),
     ("DELETED", StatusItem::Deleted),
     ("MAILBOXID", StatusItem::MailboxId),
+    ("DELETED-STORAGE", StatusItem::DeletedStorage),
 ];

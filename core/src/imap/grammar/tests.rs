@@ -190,6 +190,11 @@ fn commands_beyond_the_first_ones() {
         ("a UNSELECT", Request::Plain(Verb::Unselect)),
         ("A003 CREATE owatagusiam/", create("owatagusiam/", &[])),
         ("t2 CREATE MySpecial (USE (\\Drafts \\Sent))", create("MySpecial", &["Drafts", "Sent"])),
+        ("G0001 GETQUOTA \"!partition/sda4\"", Request::GetQuota(text("!partition/sda4"))),
+        ("G0002 GETQUOTAROOT INBOX", Request::GetQuotaRoot(text("INBOX"))),
+        ("S0001 SETQUOTA \"#user/alice\" (STORAGE 510)", Request::SetQuota),
+        ("a SETQUOTA {0+}\r\n (storage 1 X-Y 0)", Request::SetQuota),
+        ("a setquota x ()", Request::SetQuota),
         ("a create x (use ())", create("x", &[])),
         ("A683 DELETE {3}\r\na b", Request::Delete(text("a b"))),
         ("A683 RENAME \"a\" b", Request::Rename(text("a"), text("b"))),
@@ -371,13 +376,15 @@ fn search_keys() {
 
 #[test]
 fn what_an_extended_search_is_to_tell() {
-    use SearchReturn::{All, Count, Max, Min, Save};
+    use SearchReturn::{All, Count, Max, Min, Partial, Save};
     for (options, expected) in [
         ("", &[All][..]),
         ("MIN", &[Min]),
         ("count Max", &[Count, Max]),
         ("save MIN", &[Save, Min]),
         ("ALL MIN ALL COUNT", &[All, Min, Count]),
+        ("partial 500:400", &[Partial(PartialRange { from_end: false, ends: (500, 400) })]),
+        ("MIN PARTIAL -1:-100", &[Min, Partial(PartialRange { from_end: true, ends: (1, 100) })]),
     ] {
         let (line, key) = (format!("a UID SEARCH return ({options}) ALL"), Key::All);
         let returns = Some(expected.to_vec());
@@ -473,6 +480,8 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a SEARCH THREADID \"T1\"", 18, "an atom"),
         (b"a CREATE x (USE (Sent))", 17, "a use with its backslash"),
         (b"a CREATE x (USE (\\Sent)", 23, "a closing parenthesis"),
+        (b"a SETQUOTA x (STORAGE)", 21, "a space"),
+        (b"a SETQUOTA x (STORAGE 1", 23, "a space"),
         (b"a CREATE x (SIZE 1)", 12, "USE"),
         (b"a SEARCH OLDER 0", 15, "a number from 1 to 4294967295"),
         (b"a SEARCH $,1", 10, "the end of the command"),

@@ -20,6 +20,10 @@ impl Needle {
         self.0.find(folded).is_some()
     }
 
+    pub(super) fn folded(&self) -> &[u8] {
+        self.0.needle()
+    }
+
     pub(super) fn length(&self) -> usize {
         self.0.needle().len()
     }
@@ -57,7 +61,7 @@ impl Window {
 }
 
 /// Appends a text in lower case, as Unicode has it without regard to language and place.
-fn fold(text: &str, out: &mut Vec<u8>) {
+pub(super) fn fold(text: &str, out: &mut Vec<u8>) {
     let mut rest = text;
     while !rest.is_empty() {
         let ascii = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());

@@ -27,6 +27,7 @@ pub(super) const SERVED: &[&str] = &[
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
     "THREAD=REFS",
+    "PARTIAL",
     "WITHIN",
     "STATUS=SIZE",
     "LIST-EXTENDED",
@@ -40,9 +41,20 @@ pub(super) const SERVED: &[&str] = &[
     "CREATE-SPECIAL-USE",
     "SAVEDATE",
     "OBJECTID",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
 ];
 
 const COMPRESS: &str = "COMPRESS=DEFLATE";
+
+/// Whether a client can be spared a capability of this name, in any case ([`Server::hide`]): all
+/// that may be announced but IMAP4rev1, and what is about logging in.
+#[must_use]
+pub fn can_be_hidden(name: &str) -> bool {
+    let others = ["APPENDLIMIT", COMPRESS];
+    let mut known = SERVED.iter().copied().filter(|name| *name != "IMAP4rev1").chain(others);
+    known.any(|known| known.eq_ignore_ascii_case(name))
+}
 
 impl Server {
     /// What is offered in this state: after login nothing about logging in. Each has a space in

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use pillarbox_core::effect::Effect;
+use pillarbox_core::flow::Desk;
 use pillarbox_core::imap::response::Code;
 use pillarbox_core::sasl::{Mechanism, NONCE_BYTES, Step as SaslStep};
 use pillarbox_core::{Now, Outbox};
 
+use pillarbox_store::{Found, Read, StoreError};
+
 use super::super::commands::Answer;
 use super::{ImapSession, Outcome};
+use crate::job::{self, Job};
 use crate::login::{self, Claim, Denied, User, Verdict, Way, Who};
 use crate::session::{Fate, Question};
 
@@ -56,10 +60,17 @@ impl ImapSession {
 
     pub(super) fn ask(&mut self, claim: Claim) {
         let (desk, context) = (self.desk.clone(), Arc::clone(&self.context));
+        let hands = self.desk.clone();
         let settled = claim.settle(desk, context, self.present.get(), self.peer);
         self.flow = Some(Question::new(Fate::WithClient, async move {
             let (verdict, who) = settled.await;
-            Outcome::Login(verdict, who)
+            match hidden(&hands, &verdict).await {
+                Ok(hidden) => Outcome::Login(verdict, who, hidden),
+                Err(error) => {
+                    let verdict = Verdict::End(Err(Denied::Failed(error)));
+                    Outcome::Login(verdict, who, Box::default())
+                }
+            }
         }));
     }
 
@@ -110,5 +121,14 @@ impl ImapSession {
             }
         };
         self.finish(&answer, out);
+    }
+}
+
+/// What whoever has logged in is not told of (`pillarbox account capability hide`).
+async fn hidden(desk: &Desk<Job>, verdict: &Verdict) -> Result<Box<[String]>, StoreError> {
+    let Verdict::End(Ok(user)) = verdict else { return Ok(Box::default()) };
+    match job::read(desk, "hidden", Read::Hidden { account: user.account }).await? {
+        Found::Hidden(names) => Ok(names.into()),
+        _ => Err(job::astray("hidden")),
     }
 }

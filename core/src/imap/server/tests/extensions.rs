@@ -197,3 +197,31 @@ fn names_beyond_their_limits() {
         ),
     );
 }
+
+#[test]
+fn what_is_hidden_is_not_announced_and_served_all_the_same() {
+    let mut server = Server::new(Arc::new(config()), "id7");
+    let mut out = Outbox::new(1 << 20);
+    server.greet(&mut out);
+    let _ = server.next(b"a LOGIN u secret\r\n", &mut out);
+    server.hide(["move", "AppendLimit", "COMPRESS=DEFLATE", "IMAP4rev1"].map(Into::into).into());
+    server.finish(&Done::ok("done"), &mut out).unwrap();
+    let said = String::from_utf8(out.unsent().to_vec()).unwrap();
+    let announced = said.lines().last().unwrap();
+    for (name, is_there) in [
+        ("IMAP4rev1", true),
+        ("IDLE", true),
+        ("MOVE", false),
+        ("APPENDLIMIT", false),
+        ("COMPRESS", false),
+    ] {
+        assert_eq!(announced.contains(name), is_there, "{name}: {announced}");
+    }
+    let _ = server.next(b"b SELECT INBOX\r\n", &mut out);
+    server.finish(&Done::ok("done"), &mut out).unwrap();
+    let moved = server.next(b"c MOVE 1 x\r\n", &mut out);
+    assert!(matches!(moved.next, Next::Event(Event::Command(Command::Move { .. }))));
+    for (name, can) in [("idle", true), ("APPENDLIMIT", true), ("IMAP4rev1", false), ("X", false)] {
+        assert_eq!(can_be_hidden(name), can, "{name}");
+    }
+}
