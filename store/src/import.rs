@@ -5,13 +5,37 @@
 //! were imported. The record is written with the messages: what a crash takes back, it takes from
 //! both.
 
+use std::fmt;
+
+use pillarbox_core::UnixSeconds;
 use rusqlite::{Connection, params};
 
 use crate::deliver::{self, Coming};
 use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
-use crate::{AccountId, Flags, Incoming, MailboxId, StoreError, accounts, body, flags, quota, sql};
-use pillarbox_core::UnixSeconds;
+use crate::{AccountId, Flags, MailboxId, NewBody, StoreError, accounts, body, flags, quota, sql};
+
+/// A message that comes from a file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// The same whenever this message comes from this file for this mailbox.
+    pub key: [u8; 16],
+    /// System flags; other bits are ignored.
+    pub flags: Flags,
+    /// Keywords by name. Those that the mailbox cannot have are left out.
+    pub keywords: Vec<String>,
+    /// When it was received.
+    pub internaldate: UnixSeconds,
+    /// The message.
+    pub body: NewBody,
+}
+
+impl fmt::Debug for Incoming {
+    /// Tells sizes, never contents.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incoming({:?})", self.body)
+    }
+}
 
 /// Counts that an import has met these keys; says which of them are still to come.
 pub(crate) fn meet(

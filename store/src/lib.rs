@@ -61,6 +61,7 @@ pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
 pub use digest::Filler;
 pub use error::{OpenError, StoreError};
 pub use hold::BodiesHold;
+pub use import::Incoming;
 pub use index::Indexer;
 pub use quota::{Quota, Storage};
 pub use read::{
@@ -73,8 +74,8 @@ pub use types::{
     AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Additions, Appeared, Appended, Change, Cleared, Delivered, Expunged, Flagged, Incoming,
-    MESSAGES_MAX, Moved, NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced,
-    Staged, Write, Written,
+    Additions, Appeared, Appended, Change, Cleared, Delivered, Expunged, Flagged, MESSAGES_MAX,
+    Moved, NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Staged, Write,
+    Written,
 };
 pub use writer::Writer;

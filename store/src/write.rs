@@ -6,8 +6,8 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
 
 use crate::{
-    AccountId, Address, AliasChange, Attempt, DomainId, Flags, MailboxId, NewAlias, NewKey, Quota,
-    Secret, Special, StoreError, UidRange,
+    AccountId, Address, AliasChange, Attempt, DomainId, Flags, Incoming, MailboxId, NewAlias,
+    NewKey, Quota, Secret, Special, StoreError, UidRange,
 };
 
 /// A change, as a value. [`Writer::commit`](crate::Writer::commit) carries it out; each names the
@@ -429,21 +429,6 @@ pub struct NewAddress {
     pub domain: String,
     /// The name of the account whose mail it is.
     pub account: String,
-}
-
-/// A message that comes from a file.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Incoming {
-    /// The same whenever this message comes from this file for this mailbox.
-    pub key: [u8; 16],
-    /// System flags; other bits are ignored.
-    pub flags: Flags,
-    /// Keywords by name. Those that the mailbox cannot have are left out.
-    pub keywords: Vec<String>,
-    /// When it was received.
-    pub internaldate: UnixSeconds,
-    /// The message.
-    pub body: NewBody,
 }
 
 /// A message that a client brings.

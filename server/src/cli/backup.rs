@@ -31,14 +31,15 @@ pub(super) struct BackupArgs {
 }
 
 const HELP: &str = "\
-The copy is the server's data folder as it was at one moment: accounts, passwords' keys, mail,
-flags and UIDs. The server goes on meanwhile; nothing of it waits. Where the copy lies on the same
-file system, large messages (over 64 KiB) are linked and take no room. The folder has its name only
-once all of it is on the disk; until then it is called NAME.partial, and one that was interrupted is
-made anew by the next backup to the same place.
+The copy is the server's data folder as it was at one moment: accounts, passwords' keys,
+mail, flags and UIDs. The server goes on meanwhile; nothing of it waits. Where the copy
+lies on the same file system, large messages (over 64 KiB) are linked and take no room.
+The folder has its name only once all of it is on the disk; until then it is called
+NAME.partial, and one that was interrupted is made anew by the next backup to the same
+place.
 
-The configuration and the keys of TLS are not in it: copy them beside it. Whoever has the copy can
-read all mail.
+The configuration and the keys of TLS are not in it: copy them beside it. Whoever has
+the copy can read all mail.
 
 To check it:      pillarbox verify --dir BACKUP
 To go back to it: stop the server, put the folder in the place of the old one, start the server. Its

@@ -330,5 +330,14 @@ fn what_is_no_mail_is_said_so() {
         done(&place.dir(), &["mail", "import", "user", path]),
         "1 message imported into user\n"
     );
+    // The same by standard input.
+    let words = ["mail", "import", "friend", "-", "--into", "Old/2021", "--dir"];
+    let mut child = pillarbox().args(words).arg(place.dir()).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&fs::read(&file).unwrap()).unwrap();
+    assert!(child.wait().unwrap().success());
+    let to = place.beside("old");
+    let words = ["mail", "export", "friend", to.to_str().unwrap(), "--mailbox", "Old/2021"];
+    let said = done(&place.dir(), &words);
+    assert!(said.contains("1 message"), "{said}");
     refused(&["mail", "import", "user", path, "--into", "a//b"], "no level of a mailbox name");
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Incoming, NewBody, Recipient, Write};
+use super::{NewBody, Recipient, Write};
 
 impl fmt::Debug for Write {
     /// Names the job and where it works: never contents, secrets or flags.
@@ -94,13 +94,6 @@ impl Write {
 impl fmt::Debug for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Recipient({} into {:?})", self.account.0, self.into)
-    }
-}
-
-impl fmt::Debug for Incoming {
-    /// Tells sizes, never contents.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Incoming({:?})", self.body)
     }
 }
 

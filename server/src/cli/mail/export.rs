@@ -43,16 +43,18 @@ pub(in crate::cli) struct ExportArgs {
 }
 
 const HELP: &str = "\
-A maildir has the form that Dovecot and Courier read (Maildir++): INBOX at its top, the mailbox A/B in
-the folder .A.B; flags in the names of the files, keywords in dovecot-keywords (26 at most), the dates
-of arrival as times of the files. As mbox the mailbox A/B is the file A/B.mbox (mboxrd), with the flags
-in Status, X-Status and X-Keywords, which stand first in each message. Lines end with LF.
+A maildir has the form that Dovecot and Courier read (Maildir++): INBOX at its top, the
+mailbox A/B in the folder .A.B; flags in the names of the files, keywords in
+dovecot-keywords (26 at most), the dates of arrival as times of the files. As mbox the
+mailbox A/B is the file A/B.mbox (mboxrd), with the flags in Status, X-Status and
+X-Keywords, which stand first in each message. Lines end with LF.
 
-An export that was interrupted goes on when it is repeated. Repeated later, it brings new messages and
-flags into a maildir; an mbox that is complete is left as it is. Nothing is ever removed.
+An export that was interrupted goes on when it is repeated. Repeated later, it brings
+new messages and flags into a maildir; an mbox that is complete is left as it is.
+Nothing is ever removed.
 
-`pillarbox mail import` reads the files as they were: the same bytes, flags and dates. (Except that in
-an mbox the last line of a message always has an end.)
+`pillarbox mail import` reads the files as they were: the same bytes, flags and dates.
+(Except that in an mbox the last line of a message always has an end.)
 
 Examples:
   pillarbox mail export alice@example.org /tmp/alice

@@ -41,15 +41,17 @@ pub(in crate::cli) struct ImportArgs {
 }
 
 const HELP: &str = "\
-Flags, keywords and the dates of arrival come with the messages. Mailboxes that are missing are made;
-Sent Items, Spam and other names of the mailboxes that every account has mean those.
+Flags, keywords and the dates of arrival come with the messages. Mailboxes that are
+missing are made; Sent Items, Spam and other names of the mailboxes that every account
+has mean those.
 
-An import can be interrupted and repeated: what has come already is left out, also what has come
-months ago and was removed since. So import everything while the old server still runs, and once more
-when it has stopped. To bring all of it again: pillarbox mail forget ACCOUNT.
+An import can be interrupted and repeated: what has come already is left out, also what
+has come months ago and was removed since. So import everything while the old server
+still runs, and once more when it has stopped. To bring all of it again: pillarbox mail
+forget ACCOUNT.
 
-A message that cannot be read is named and passed over; the exit code is then 1. docs/moving.md tells
-how to move from another server.
+A message that cannot be read is named and passed over; the exit code is then 1.
+docs/moving.md tells how to move from another server.
 
 Examples:
   pillarbox mail import alice@example.org /home/alice/Maildir
