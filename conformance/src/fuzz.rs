@@ -21,6 +21,7 @@ pub mod deflate;
 pub mod hello;
 pub mod http;
 pub mod imap;
+pub mod order;
 pub mod reencode;
 pub mod sasl;
 pub mod smtp;
@@ -30,7 +31,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -39,6 +40,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("calls", calls::target),
     ("reencode", reencode::target),
     ("http", http::target),
+    ("order", order::target),
     ("archive", archive::target),
     ("deflate", deflate::target),
 ];

@@ -130,6 +130,11 @@ fn archive() {
 }
 
 #[test]
+fn order() {
+    bounded("order", 2_000, 200);
+}
+
+#[test]
 fn http() {
     bounded("http", 400, 60);
 }
@@ -168,6 +173,7 @@ under_bolero! {
     bolero_calls: fuzz::calls::target;
     bolero_reencode: fuzz::reencode::target;
     bolero_http: fuzz::http::target;
+    bolero_order: fuzz::order::target;
     bolero_archive: fuzz::archive::target;
     bolero_deflate: fuzz::deflate::target;
 }

@@ -17,6 +17,7 @@
 
 mod account_key;
 mod accounts;
+mod additions;
 mod addressee;
 mod alias;
 mod append;
@@ -32,6 +33,7 @@ mod error;
 mod expunge;
 mod flags;
 mod hold;
+mod import;
 mod mailbox;
 mod messages;
 mod names;
@@ -52,6 +54,7 @@ mod write;
 mod writer;
 
 pub use account_key::{AccountKey, KeyHolder, NewKey};
+pub use additions::{Additions, NewAccount, NewAddress};
 pub use addressee::{Address, Addressee, Holder, Routing};
 pub use alias::{AliasChange, AliasInfo, AliasSettings, NewAlias};
 pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
@@ -69,7 +72,7 @@ pub use types::{
     AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Moved, NewAccount,
-    NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
+    Appended, Change, Cleared, Delivered, Expunged, Flagged, Incoming, MESSAGES_MAX, Moved,
+    NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
 };
 pub use writer::Writer;

@@ -99,9 +99,9 @@ impl Names<'_> {
         self.create_above(to, now)?;
         let new = self.make(to.as_str(), None, now)?;
         let all = [UidRange::ALL];
-        let moved = deliver::relocate(self.conn, self.account, inbox, &all, new, now)?;
+        let moved = deliver::relocate(self.conn, self.account, inbox, &all, new, now, usize::MAX)?;
         let uids = moved.pairs.into_iter().map(|(uid, _)| uid).collect();
-        Ok((inbox, Expunged { modseq: moved.modseq, uids }))
+        Ok((inbox, Expunged { modseq: moved.modseq, uids, more: None }))
     }
 
     /// A mailbox goes, with all that is in it; those below it stay.

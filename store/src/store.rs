@@ -6,6 +6,7 @@
 //! DIR/bodies/           large bodies, each a file named by its handle
 //! ```
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use pillarbox_core::effect::{Fault, FaultKind, Handle};
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, DEFAULT_NAME};
+use rusqlite::{Connection, DEFAULT_NAME, OpenFlags};
 
 use crate::hold::{BodiesHold, Held};
 use crate::{Filler, OpenError, Reader, StoreError, Writer, backup, schema, sweep, wake};
@@ -85,8 +86,8 @@ pub(crate) struct Shared {
     dir: PathBuf,
     pub(crate) bodies: PathBuf,
     pub(crate) options: Options,
-    /// Held, not used.
-    _lock: File,
+    /// Held, not used; `None` where another process holds it.
+    _lock: Option<File>,
     /// Why nothing more is written.
     broken: OnceLock<Fault>,
     /// Whether files of bodies must stay.
@@ -118,11 +119,39 @@ impl Store {
             dir: dir.to_owned(),
             bodies,
             options: options.clone(),
-            _lock: lock,
+            _lock: Some(lock),
             broken: OnceLock::new(),
             held: Held::default(),
         };
         Ok(Self { shared: Arc::new(shared), keeper: Mutex::new(conn) })
+    }
+
+    /// A connection that reads the store of another process, which has it open and holds the files of
+    /// bodies ([`hold_bodies`](Self::hold_bodies)).
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Older`] and [`OpenError::Newer`] where it is of another version than this program;
+    /// the world's failures.
+    pub fn look(dir: &Path, options: &Options) -> Result<Reader, OpenError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(dir.join(DATABASE), flags)?;
+        conn.busy_timeout(BUSY)?;
+        conn.pragma_update(None, "query_only", true)?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        let (found, known) = (schema::version(&conn)?, schema::known());
+        if found < known {
+            return Err(OpenError::Older { found, known });
+        }
+        let shared = Shared {
+            dir: dir.to_owned(),
+            bodies: dir.join(BODIES),
+            options: options.clone(),
+            _lock: None,
+            broken: OnceLock::new(),
+            held: Held::default(),
+        };
+        Ok(Reader { conn, shared: Arc::new(shared) })
     }
 
     /// A connection that writes.
@@ -133,7 +162,12 @@ impl Store {
     pub fn writer(&self) -> Result<Writer, StoreError> {
         self.shared.check()?;
         let conn = connect(&self.shared.dir, &self.shared.options)?;
-        Ok(Writer { conn, shared: Arc::clone(&self.shared), checkpoint_due: false })
+        Ok(Writer {
+            conn,
+            shared: Arc::clone(&self.shared),
+            checkpoint_due: false,
+            unpurged: VecDeque::new(),
+        })
     }
 
     /// A connection that reads.

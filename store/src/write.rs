@@ -6,7 +6,7 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
 
 use crate::{
-    AccountId, Address, AliasChange, Attempt, DomainId, Flags, MailboxId, NewAlias, NewKey, Quota,
+    AccountId, Additions, Address, AliasChange, Attempt, DomainId, Flags, MailboxId, NewKey, Quota,
     Secret, Special, StoreError, UidRange,
 };
 
@@ -196,6 +196,41 @@ pub enum Write {
         /// The present (SAVEDATE, RFC 8514).
         now: UnixSeconds,
     },
+    /// Count that an import has met messages, by the keys that their files give them.
+    /// Answer: [`Written::Wanted`].
+    Meet {
+        /// Whose.
+        by: AccountId,
+        /// The import: a number that no other has.
+        run: i64,
+        /// Each key is that of one message, however often it is met. Otherwise as many messages are
+        /// wanted as times it is met.
+        once: bool,
+        /// Of the messages.
+        keys: Vec<[u8; 16]>,
+    },
+    /// Put messages from files into a mailbox, all or none. Answer: [`Written::Imported`].
+    Import {
+        /// Whose.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// The import, as in [`Meet`](Self::Meet).
+        run: i64,
+        /// They were met before, and are wanted. Otherwise they are met now, and those that have come
+        /// already are passed over.
+        met: bool,
+        /// In their order.
+        messages: Vec<Incoming>,
+        /// The present (SAVEDATE, RFC 8514).
+        now: UnixSeconds,
+    },
+    /// Forget what an account has imported, so that it can be imported again.
+    /// Answer: [`Written::Forgotten`].
+    Forget {
+        /// Whose.
+        by: AccountId,
+    },
     /// IMAP's COPY (RFC 9051 §6.4.7): the copies share the bodies and keep flags, keywords and
     /// INTERNALDATE. Answer: [`Written::Copied`].
     Copy {
@@ -303,6 +338,7 @@ pub enum Write {
         uids: Option<Vec<UidRange>>,
     },
     /// Let expunged messages go for good: no session numbers them any more. The server's own job.
+    /// At most [`MESSAGES_MAX`] at once: [`Writer::go_on`](crate::Writer::go_on) does the rest.
     /// Answer: [`Written::Purged`].
     Purge {
         /// Where.
@@ -318,50 +354,19 @@ pub enum Write {
     },
 }
 
-/// What [`Write::Add`] makes. An account is named by its name, of which case is no
-/// difference; so are domains.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Additions {
-    /// Domains.
-    pub domains: Vec<String>,
-    /// Domains that want CRAM-MD5, of these or of others.
-    pub cram_md5: Vec<String>,
-    /// Accounts.
-    pub accounts: Vec<NewAccount>,
-    /// Addresses, of these domains and accounts or of others.
-    pub addresses: Vec<NewAddress>,
-    /// Aliases, with addresses of these or of others.
-    pub aliases: Vec<NewAlias>,
-    /// Domains, each with the account that gets what is nobody's there.
-    pub catch_alls: Vec<(String, String)>,
-    /// Accounts, each with its quota.
-    pub quotas: Vec<(String, Quota)>,
-    /// Accounts that are out of use.
-    pub disabled: Vec<String>,
-    /// Accounts, each with a key.
-    pub keys: Vec<(String, NewKey)>,
-    /// Accounts, each with a capability that its clients are not told of.
-    pub hidden: Vec<(String, String)>,
-}
-
-/// An account to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewAccount {
-    /// Its name; not empty and without `@`.
-    pub name: String,
-    /// At most one of each kind.
-    pub secrets: Vec<Secret>,
-}
-
-/// An address to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewAddress {
-    /// Before the `@`, unquoted.
-    pub localpart: String,
-    /// A domain of ours.
-    pub domain: String,
-    /// The name of the account whose mail it is.
-    pub account: String,
+/// A message that comes from a file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// The same whenever this message comes from this file for this mailbox.
+    pub key: [u8; 16],
+    /// System flags; other bits are ignored.
+    pub flags: Flags,
+    /// Keywords by name. Those that the mailbox cannot have are left out.
+    pub keywords: Vec<String>,
+    /// When it was received.
+    pub internaldate: UnixSeconds,
+    /// The message.
+    pub body: NewBody,
 }
 
 /// A message that a client brings.
@@ -466,6 +471,12 @@ pub enum Written {
     DeliveredEach(Vec<Result<Option<Delivered>, StoreError>>),
     /// Where the messages went.
     Appended(Appended),
+    /// Which of them are still to come.
+    Wanted(Vec<bool>),
+    /// The UID of each that came; `None`: it had come before.
+    Imported(Vec<Option<u32>>),
+    /// How many were remembered.
+    Forgotten(u64),
     /// The copies' UIDVALIDITY, and pairs of UIDs: the original's and the copy's
     /// (COPYUID, RFC 4315 §3).
     Copied(u32, Vec<(u32, u32)>),
@@ -524,7 +535,13 @@ pub struct Moved {
     /// The modification sequence with which they were taken out of where they were; that
     /// mailbox's own where nothing was moved.
     pub modseq: u64,
+    /// As in [`Flagged`]: nothing above this UID was looked at.
+    pub more: Option<u32>,
 }
+
+/// How many messages one job changes at most, so that others have their turn between the pieces of
+/// what is asked for a large mailbox at once.
+pub const MESSAGES_MAX: usize = 500;
 
 /// The outcome of [`Write::StoreFlags`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -539,6 +556,9 @@ pub struct Flagged {
     pub messages: Vec<crate::FlagState>,
     /// Those that were left, since they have changed, ascending.
     pub modified: Vec<crate::FlagState>,
+    /// Nothing above this UID was looked at: the job had [`MESSAGES_MAX`] messages. Go on behind it
+    /// ([`UidRange::after`]).
+    pub more: Option<u32>,
 }
 
 /// The outcome of [`Write::Expunge`].
@@ -548,6 +568,8 @@ pub struct Expunged {
     pub modseq: u64,
     /// Ascending.
     pub uids: Vec<u32>,
+    /// As in [`Flagged`]: nothing above this UID was looked at.
+    pub more: Option<u32>,
 }
 
 impl fmt::Debug for Write {
@@ -599,6 +621,11 @@ impl fmt::Debug for Write {
             Self::Append { mailbox, messages, .. } => {
                 write!(f, "Append({} messages to {})", messages.len(), mailbox.0)
             }
+            Self::Meet { by, keys, .. } => write!(f, "Meet({} of {})", keys.len(), by.0),
+            Self::Import { mailbox, messages, .. } => {
+                write!(f, "Import({} messages to {})", messages.len(), mailbox.0)
+            }
+            Self::Forget { by } => write!(f, "Forget({})", by.0),
             Self::Copy { from, to, .. } => write!(f, "Copy({} to {})", from.0, to.0),
             Self::Move { from, to, .. } => write!(f, "Move({} to {})", from.0, to.0),
             Self::CreateMailbox { by, name, .. } => write!(f, "CreateMailbox({name} of {})", by.0),
@@ -623,6 +650,13 @@ impl fmt::Debug for Write {
 impl fmt::Debug for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Recipient({} into {:?})", self.account.0, self.into)
+    }
+}
+
+impl fmt::Debug for Incoming {
+    /// Tells sizes, never contents.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incoming({:?})", self.body)
     }
 }
 

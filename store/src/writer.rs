@@ -1,5 +1,6 @@
 //! Carries out changes: what waits becomes one durable transaction.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pillarbox_core::effect::{Fault, FaultKind, Handle};
@@ -8,11 +9,12 @@ use rusqlite::{Connection, DEFAULT_NAME};
 
 use crate::append::{self, Appending};
 use crate::flags::{self, Flagging};
+use crate::import::{self, Importing};
 use crate::names::Names;
 use crate::store::Shared;
 use crate::{
-    MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts, capability,
-    changes, deliver, directory, expunge, hold, mailbox, quota, removal, sql,
+    MESSAGES_MAX, MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts,
+    capability, changes, deliver, directory, expunge, hold, mailbox, quota, removal, sql,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -22,6 +24,8 @@ pub struct Writer {
     pub(crate) conn: Connection,
     pub(crate) shared: Arc<Shared>,
     pub(crate) checkpoint_due: bool,
+    /// Mailboxes with more to purge than one job does, and up to which MODSEQ.
+    pub(crate) unpurged: VecDeque<(MailboxId, u64)>,
 }
 
 impl Writer {
@@ -44,6 +48,14 @@ impl Writer {
         if let Some(reason) = distrust {
             self.shared.mark(&StoreError::Io(Fault::new(FaultKind::Temporary, reason)));
         }
+        let purges: Vec<_> = jobs
+            .iter()
+            .enumerate()
+            .filter_map(|(index, job)| match job {
+                Write::Purge { mailbox, up_to_modseq } => Some((index, *mailbox, *up_to_modseq)),
+                _ => None,
+            })
+            .collect();
         let mut gone = Vec::new();
         let outcome = match self.shared.check() {
             Ok(()) => self.transact(jobs, &mut gone),
@@ -54,6 +66,13 @@ impl Writer {
                 // After the commit only: a file removed before could be named again by a rollback.
                 hold::remove(&self.shared, gone);
                 self.look_at_wal();
+                for (index, mailbox, up_to_modseq) in purges {
+                    if let Some(Ok(Written::Purged(count))) = answers.get(index)
+                        && *count >= MOST_PURGED
+                    {
+                        self.unpurged.push_back((mailbox, up_to_modseq));
+                    }
+                }
                 answers
             }
             Err(error) => {
@@ -61,6 +80,16 @@ impl Writer {
                 vec![Err(error); count]
             }
         }
+    }
+
+    /// Goes on, by a bounded piece, with what earlier jobs have left: the rest of what was to be
+    /// purged. Says whether there is more. What is not come to is swept at the next start.
+    pub fn go_on(&mut self) -> bool {
+        if let Some((mailbox, up_to_modseq)) = self.unpurged.pop_front() {
+            // Its own failure stops all that comes, or says that the mailbox is gone.
+            let _ = self.commit(vec![Write::Purge { mailbox, up_to_modseq }]);
+        }
+        !self.unpurged.is_empty()
     }
 
     /// Whether the WAL has grown enough, by the last commit, for a
@@ -125,16 +154,13 @@ impl Writer {
                 deliver::deliver_each(conn, &self.shared, recipients, body, *received)
                     .map(Written::DeliveredEach)
             }
-            Write::Append { by, mailbox, messages, replaces, now } => {
-                let what = Appending { messages, replaces: *replaces, now: *now };
-                append::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
-            }
             Write::Copy { by, from, uids, to, now } => {
                 deliver::copy(conn, &self.shared, *by, *from, uids, *to, *now)
                     .map(|(uidvalidity, pairs)| Written::Copied(uidvalidity, pairs))
             }
             Write::Move { by, from, uids, to, now } => {
-                deliver::relocate(conn, *by, *from, uids, *to, *now).map(Written::Moved)
+                deliver::relocate(conn, *by, *from, uids, *to, *now, MESSAGES_MAX)
+                    .map(Written::Moved)
             }
             Write::StoreFlags { by, mailbox, uids, unchanged_since, change, flags, keywords } => {
                 let what = Flagging {
@@ -151,6 +177,10 @@ impl Writer {
             Write::Purge { mailbox, up_to_modseq } => {
                 self.purge(*mailbox, *up_to_modseq, gone).map(Written::Purged)
             }
+            Write::Append { .. }
+            | Write::Meet { .. }
+            | Write::Import { .. }
+            | Write::Forget { .. } => self.carry_out_bringing(job),
             Write::Claim { by, mailbox, up_to } => {
                 mailbox::claim(conn, *by, *mailbox, *up_to).map(|()| Written::Done)
             }
@@ -249,6 +279,26 @@ impl Writer {
         }
     }
 
+    /// What a client or a file brings.
+    fn carry_out_bringing(&self, job: &Write) -> Result<Written, StoreError> {
+        let conn = &self.conn;
+        match job {
+            Write::Append { by, mailbox, messages, replaces, now } => {
+                let what = Appending { messages, replaces: *replaces, now: *now };
+                append::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
+            }
+            Write::Meet { by, run, once, keys } => {
+                import::meet(conn, *by, *run, *once, keys).map(Written::Wanted)
+            }
+            Write::Import { by, mailbox, run, met, messages, now } => {
+                let what = Importing { run: *run, met: *met, messages, now: *now };
+                import::import(conn, &self.shared, *by, *mailbox, &what).map(Written::Imported)
+            }
+            Write::Forget { by } => import::forget(conn, *by).map(Written::Forgotten),
+            _ => Err(StoreError::Misuse("no job that brings a message")),
+        }
+    }
+
     /// Expunged messages go; and what is remembered of those that went long ago.
     fn purge(
         &self,
@@ -288,3 +338,6 @@ impl Writer {
         });
     }
 }
+
+/// The same as [`MESSAGES_MAX`], as it is counted in answers.
+const MOST_PURGED: u64 = MESSAGES_MAX as u64;

@@ -274,7 +274,9 @@ impl Command {
             Self::Status { items, .. } => status(items),
             Self::List { options: Some(options), .. } => status(&options.status),
             Self::Fetch { items, .. } => items.contains(&FetchItem::Field(Field::ModSeq)),
-            Self::Search { key: Ok(key), .. } => key.asks_modseq(),
+            Self::Search { key: Ok(key), .. }
+            | Self::Sort { key: Ok(key), .. }
+            | Self::Thread { key: Ok(key), .. } => key.asks_modseq(),
             Self::Store { unchanged_since, .. } => unchanged_since.is_some(),
             _ => false,
         }

@@ -1,11 +1,11 @@
 //! One IMAP session: the conversation's events, and what is answered to each.
 
+use std::cell::Cell;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_core::compression::Compresses;
-use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
 use pillarbox_core::imap::command::{Command, Verb};
@@ -13,7 +13,6 @@ use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
 use pillarbox_core::sasl::{Bindings, Exchange, Login, Secret};
-use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{
     EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want,
 };
@@ -33,6 +32,7 @@ use crate::smtp::spool::Spool;
 mod appending;
 mod auth;
 mod finding;
+mod layers;
 
 /// RFC 3501 §5.4: at least thirty minutes once somebody has logged in.
 const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
@@ -70,7 +70,7 @@ pub struct ImapSession {
     /// Something has changed in the selected mailbox that the client has not been told of.
     changed: bool,
     /// The moment of the present step.
-    present: Moment,
+    present: Rc<Cell<Moment>>,
     wall: UnixSeconds,
     deadline: Moment,
     ending: Ending,
@@ -117,7 +117,7 @@ impl ImapSession {
             mechanism: "",
             tls: false,
             changed: false,
-            present: Moment::START,
+            present: Rc::default(),
             wall: UnixSeconds(0),
             deadline: Moment::START + LOGIN_MAX,
             ending: if full { Ending::Full } else { Ending::No },
@@ -133,7 +133,8 @@ impl ImapSession {
         let rates = &self.context.rates;
         if self.ending == Ending::Full {
             self.imap.close("too many connections, try again later", out);
-        } else if let Err(refused) = rates.take(What::Connection, self.present, self.peer, 1) {
+        } else if let Err(refused) = rates.take(What::Connection, self.present.get(), self.peer, 1)
+        {
             self.context.counters.rate_refusals.count();
             log::warn!(cid = self.id.as_str(), peer:% = self.peer, why:% = refused; "too many connections");
             self.imap.close(&format!("too many connections {refused}"), out);
@@ -290,6 +291,7 @@ impl ImapSession {
             account: self.user.as_ref()?.account,
             enabled: self.imap.enabled(),
             tag: self.imap.tag().unwrap_or_default().into(),
+            clock: Rc::clone(&self.present),
             append_bytes_max: self.imap.append_bytes_max(),
             pins: Arc::clone(&self.context.pins),
             recents: Arc::clone(&self.context.recents),
@@ -605,7 +607,8 @@ impl Machine for ImapSession {
         input: Input<Completion<Job>>,
         io: &mut Io<'_, Effect<Job>>,
     ) -> Want {
-        (self.present, self.wall) = (now.moment, now.wall);
+        self.present.set(now.moment);
+        self.wall = now.wall;
         match input {
             Input::Start => {
                 self.deadline = now.moment + LOGIN_MAX;
@@ -639,40 +642,5 @@ impl Machine for ImapSession {
         let want = self.advance(now, io);
         self.desk.take_effects(io.effects);
         want
-    }
-}
-
-impl Compresses for ImapSession {
-    fn takes_compression(&mut self) -> bool {
-        let takes = std::mem::take(&mut self.takes_compression);
-        if takes && let Err(misuse) = self.imap.compression_started() {
-            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
-        }
-        takes
-    }
-
-    fn compression_failed(&mut self) {
-        log::info!(cid = self.id.as_str(), peer:% = self.peer; "what came is not compressed data");
-    }
-}
-
-impl Session for ImapSession {
-    fn takes_tls(&mut self) -> bool {
-        std::mem::take(&mut self.takes_tls)
-    }
-
-    fn secured(&mut self, agreed: Agreed) {
-        self.context.counters.tls_handshakes.count();
-        self.tls = true;
-        log::debug!(cid = self.id.as_str(), version = agreed.version; "tls");
-        self.bindings = agreed.bindings;
-        if let Err(misuse) = self.imap.tls_started() {
-            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
-        }
-    }
-
-    fn tls_failed(&mut self, error: &TlsError) {
-        self.context.counters.tls_failures.count();
-        log::info!(cid = self.id.as_str(), peer:% = self.peer, why:% = error; "tls failed");
     }
 }

@@ -10,7 +10,7 @@ use pillarbox_store::StoreError;
 use super::commands::Answer;
 use super::open::{Open, Tools};
 use super::outlines::outlines;
-use super::search::{self, Telling};
+use super::search::{Hunt, unknown_charset};
 use crate::job;
 
 /// Tells which messages satisfy the key, in the order of the criteria.
@@ -23,11 +23,8 @@ pub(super) async fn sort(
     key: Result<SearchKey, UnknownCharset>,
     now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
-    let asks_modseq = key.as_ref().is_ok_and(SearchKey::asks_modseq);
-    let Ok(search) = search::begin(open, returns, key, now) else {
-        return Ok(search::unknown_charset());
-    };
-    let found = search::find(tools, open, &search).await?;
+    let Ok(hunt) = Hunt::begin(open, uid, returns, key, now) else { return Ok(unknown_charset()) };
+    let found = hunt.find(tools, open).await?;
     let mut sorter = Sorter::new(criteria);
     let headers = sorter.reads_headers();
     outlines(tools, open, &found, headers, |facts, header| {
@@ -35,6 +32,5 @@ pub(super) async fn sort(
     })
     .await?;
     let sorted = job::sort(&tools.desk, sorter).await?;
-    let telling = Telling { uid, returns, asks_modseq };
-    search::conclude(tools, open, telling, sorted, response::sort).await
+    hunt.conclude(tools, open, sorted, response::sort).await
 }

@@ -21,6 +21,8 @@ mod faults;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod international;
 #[cfg(test)]
 mod jobs;
@@ -32,6 +34,8 @@ mod model;
 mod names;
 #[cfg(test)]
 mod opening;
+#[cfg(test)]
+mod pieces;
 #[cfg(test)]
 mod removal;
 #[cfg(test)]

@@ -14,6 +14,9 @@ fn pragma(fixture: &Fixture, name: &str) -> i64 {
     conn.pragma_query_value(None, name, |row| row.get(0)).unwrap()
 }
 
+/// The version of the schema that this program writes.
+const VERSION: i64 = 13;
+
 #[test]
 fn one_at_a_time() {
     let fixture = Fixture::new();
@@ -33,7 +36,7 @@ fn one_at_a_time() {
 #[test]
 fn an_empty_directory_becomes_the_present_version() {
     let fixture = Fixture::new();
-    assert_eq!(pragma(&fixture, "user_version"), 12);
+    assert_eq!(pragma(&fixture, "user_version"), VERSION);
     assert_eq!(pragma(&fixture, "page_size"), 8192);
     assert_eq!(pragma(&fixture, "auto_vacuum"), 2);
     let mut fixture = fixture.reopen();
@@ -135,12 +138,14 @@ fn a_newer_database_is_left_alone() {
     let Fixture { dir, store, writer, reader, .. } = Fixture::new();
     drop((store, writer, reader));
     let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
-    conn.pragma_update(None, "user_version", 13).unwrap();
+    conn.pragma_update(None, "user_version", VERSION + 1).unwrap();
     let opened = Store::open(dir.path(), &options());
-    assert!(matches!(opened, Err(OpenError::Newer { found: 13, known: 12 })));
+    assert!(
+        matches!(opened, Err(OpenError::Newer { found, known: VERSION }) if found == VERSION + 1)
+    );
     conn.pragma_update(None, "user_version", 0).unwrap();
     let verified = pillarbox_store::verify::verify(dir.path(), &mut |_| {});
-    assert!(matches!(verified, Err(OpenError::Older { found: 0, known: 12 })));
+    assert!(matches!(verified, Err(OpenError::Older { found: 0, known: VERSION })));
 }
 
 #[test]
