@@ -17,6 +17,7 @@
 
 mod account_key;
 mod accounts;
+mod additions;
 mod addressee;
 mod alias;
 mod append;
@@ -55,6 +56,7 @@ mod write;
 mod writer;
 
 pub use account_key::{AccountKey, KeyHolder, NewKey};
+pub use additions::{Additions, NewAccount, NewAddress};
 pub use addressee::{Address, Addressee, Holder, Routing};
 pub use alias::{AliasChange, AliasInfo, AliasSettings, NewAlias};
 pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
@@ -74,8 +76,7 @@ pub use types::{
     AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Additions, Appeared, Appended, Change, Cleared, Delivered, Expunged, Flagged, MESSAGES_MAX,
-    Moved, NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Staged, Write,
-    Written,
+    Appeared, Appended, Change, Cleared, Delivered, Expunged, Flagged, MESSAGES_MAX, Moved,
+    NewBody, NewMessage, Place, Recipient, Replaced, Staged, Write, Written,
 };
 pub use writer::Writer;
