@@ -205,6 +205,12 @@ pub trait Hands<J: Job>: Send {
     /// Carries out all `jobs` (more than one only on [`Lane::Write`]) and pushes exactly one
     /// answer for each, in their order.
     fn carry_out(&mut self, jobs: Vec<J>, answers: &mut Vec<J::Answer>);
+
+    /// Does a bounded piece of what earlier jobs have left to be done, and says whether there is
+    /// more of it. Called when no job waits.
+    fn go_on(&mut self) -> bool {
+        false
+    }
 }
 
 /// All the hands of a server.

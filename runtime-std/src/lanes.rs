@@ -141,7 +141,13 @@ fn job_lane<J: Job>(
     batch_max: usize,
     statistics: &Statistics,
 ) {
-    while let Some(batch) = queue.take(batch_max) {
+    let mut left = false;
+    while let Some(batch) = queue.take(batch_max, left) {
+        if batch.is_empty() {
+            left = go_on(hands.as_mut(), statistics);
+            continue;
+        }
+        left = true;
         let (jobs, customers): (Vec<J>, Vec<ReplyTo<J>>) = batch.into_iter().unzip();
         statistics.jobs.add(jobs.len());
         if batch_max > 1 {
@@ -165,6 +171,16 @@ fn job_lane<J: Job>(
     }
 }
 
+/// What is left is done between jobs; a panic in it is no job's fault.
+fn go_on<J: Job>(hands: &mut dyn Hands<J>, statistics: &Statistics) -> bool {
+    let left = catch_unwind(AssertUnwindSafe(|| hands.go_on()));
+    left.unwrap_or_else(|panic| {
+        statistics.hands_failed.add(1);
+        log::error!(reason = panic_message(panic.as_ref()).as_str(); "hands failed between jobs");
+        false
+    })
+}
+
 /// Whatever the hands do, there is one answer for each job, or a fault for all.
 fn carry_out<J: Job>(hands: &mut dyn Hands<J>, jobs: Vec<J>) -> Result<Vec<J::Answer>, Fault> {
     let count = jobs.len();
@@ -186,7 +202,7 @@ fn file_lane<J: Job>(
     bodies: &Bodies,
     statistics: &Statistics,
 ) {
-    while let Some(works) = queue.take(1) {
+    while let Some(works) = queue.take(1, false) {
         for (handle, work, customer) in works {
             statistics.file_works.add(1);
             customer.answer(Completion::File(bodies.carry_out(handle, work)));
@@ -230,8 +246,9 @@ impl<T> Queue<T> {
         self.changed.notify_all();
     }
 
-    /// Waits for at least one and takes at most `most`; `None` once closed and empty.
-    fn take(&self, most: usize) -> Option<Vec<T>> {
+    /// Waits for at least one, but not where something is `left` to be done meanwhile, and takes at
+    /// most `most`; `None` once closed and empty.
+    fn take(&self, most: usize, left: bool) -> Option<Vec<T>> {
         let mut state = lock(&self.state);
         loop {
             let (items, open) = &mut *state;
@@ -241,6 +258,9 @@ impl<T> Queue<T> {
             }
             if *open == Open::No {
                 return None;
+            }
+            if left {
+                return Some(Vec::new());
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }

@@ -13,6 +13,7 @@ mod mailboxes;
 mod modseqs;
 mod open;
 mod outlines;
+mod pieces;
 pub(crate) mod pins;
 pub(crate) mod recents;
 mod search;

@@ -159,12 +159,7 @@ impl Hands<Job> for Worker {
         match self {
             Self::Writer(writer, checkpoints) => {
                 write_all(writer, jobs, answers);
-                if let Some(checkpoints) = checkpoints
-                    && writer.checkpoint_due()
-                {
-                    // Full means told already.
-                    let _told_already = checkpoints.try_send(());
-                }
+                look_at_checkpoint(writer, checkpoints.as_ref());
             }
             Self::Reader(reader) => answers.extend(jobs.into_iter().map(|job| match job {
                 Job::Read(read) => Answer::Found(reader.read(read)),
@@ -190,6 +185,24 @@ impl Hands<Job> for Worker {
                 }
             })),
         }
+    }
+
+    fn go_on(&mut self) -> bool {
+        let Self::Writer(writer, checkpoints) = self else { return false };
+        let left = writer.go_on();
+        if left {
+            look_at_checkpoint(writer, checkpoints.as_ref());
+        }
+        left
+    }
+}
+
+fn look_at_checkpoint(writer: &Writer, checkpoints: Option<&SyncSender<()>>) {
+    if let Some(checkpoints) = checkpoints
+        && writer.checkpoint_due()
+    {
+        // Full means told already.
+        let _told_already = checkpoints.try_send(());
     }
 }
 

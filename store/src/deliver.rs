@@ -182,7 +182,7 @@ pub(crate) fn copy(
         Err(StoreError::NoSuchAccount) => None,
         Err(error) => return Err(error),
     };
-    let copied = duplicate(conn, by, from, uids, to, now)?;
+    let copied = duplicate(conn, by, from, uids, to, now, usize::MAX)?;
     if let Some(room) = before
         && copied.bytes > room
     {
@@ -198,13 +198,14 @@ fn duplicate(
     uids: &[UidRange],
     to: MailboxId,
     now: UnixSeconds,
+    most: usize,
 ) -> Result<Copies, StoreError> {
     let from = may(conn, Principal::Account(by), Right::Read, from)?;
     let mut to = may(conn, Principal::Account(by), Right::Insert, to)?;
     let known = mailbox::keywords(conn, from.id)?;
     let (mut pairs, mut bytes) = (Vec::new(), 0_u64);
     // Read before the first insert: a copy into the same mailbox must not meet itself.
-    for (uid, mut message) in to_copy(conn, from.id, uids, now)? {
+    for (uid, mut message) in to_copy(conn, from.id, uids, now, most)? {
         let names: Vec<String> = known
             .iter()
             .filter(|keyword| message.flags.contains(keyword.flag()))
@@ -232,7 +233,7 @@ struct Copies {
 
 /// The same, and the originals are taken out; in one transaction, so that a message is never in
 /// both mailboxes or in neither (RFC 6851 §3.1). An account has no more mail after it than before, so
-/// that no quota stands in the way.
+/// that no quota stands in the way. At most `most` are moved.
 pub(crate) fn relocate(
     conn: &Connection,
     by: AccountId,
@@ -240,13 +241,15 @@ pub(crate) fn relocate(
     uids: &[UidRange],
     to: MailboxId,
     now: UnixSeconds,
+    most: usize,
 ) -> Result<Moved, StoreError> {
-    let Copies { uidvalidity, pairs, .. } = duplicate(conn, by, from, uids, to, now)?;
+    let Copies { uidvalidity, pairs, .. } = duplicate(conn, by, from, uids, to, now, most)?;
     // Only what was copied: a move into the same mailbox leaves the copies.
     let mut copied = Vec::new();
     pairs.iter().for_each(|(uid, _)| UidRange::push(&mut copied, *uid));
     let expunged = expunge::take(conn, by, from, &copied)?;
-    Ok(Moved { uidvalidity, pairs, modseq: expunged.modseq })
+    let more = pairs.last().map(|(uid, _)| *uid).filter(|_| pairs.len() >= most);
+    Ok(Moved { uidvalidity, pairs, modseq: expunged.modseq, more })
 }
 
 fn to_copy(
@@ -254,14 +257,19 @@ fn to_copy(
     from: MailboxId,
     uids: &[UidRange],
     now: UnixSeconds,
+    most: usize,
 ) -> Result<Vec<(u32, Coming)>, StoreError> {
     let mut found = Vec::new();
     for range in UidRange::joined(uids) {
+        let left = sql::count(most - found.len());
+        if left == 0 {
+            break;
+        }
         found.extend(sql::all(
             conn,
             "SELECT uid, flags, size, internaldate, body, prefix FROM message \
-             WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND expunged = 0 ORDER BY uid",
-            params![from.0, range.first, range.last],
+             WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND expunged = 0 ORDER BY uid LIMIT ?4",
+            params![from.0, range.first, range.last, left],
             |row| {
                 let coming = Coming {
                     flags: Flags(sql::u64_at(row, 1)?),

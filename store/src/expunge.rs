@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use crate::body::{self, BodyId};
 use crate::mailbox::Mailbox;
 use crate::rights::{Principal, Right, may};
-use crate::{AccountId, Expunged, Flags, MailboxId, StoreError, UidRange, sql};
+use crate::{AccountId, Expunged, Flags, MESSAGES_MAX, MailboxId, StoreError, UidRange, sql};
 
 /// Takes messages with `\Deleted` out of the mailbox; their rows stay for sessions that still
 /// number them.
@@ -20,9 +20,18 @@ pub(crate) fn expunge(
     let mailbox = may(conn, Principal::Account(by), Right::Expunge, mailbox)?;
     // The counter spares the scan in the usual case of CLOSE.
     if mailbox.status.deleted == 0 {
-        return Ok(Expunged { modseq: mailbox.status.highestmodseq, uids: Vec::new() });
+        let modseq = mailbox.status.highestmodseq;
+        return Ok(Expunged { modseq, uids: Vec::new(), more: None });
     }
-    take_out(conn, mailbox, uids.unwrap_or(&[UidRange::ALL]), Flags::DELETED)
+    // No more are sought than there are.
+    let deleted = usize::try_from(mailbox.status.deleted).unwrap_or(usize::MAX);
+    let most = deleted.min(MESSAGES_MAX);
+    let mut expunged =
+        take_out(conn, mailbox, uids.unwrap_or(&[UidRange::ALL]), Flags::DELETED, most)?;
+    if most == deleted {
+        expunged.more = None;
+    }
+    Ok(expunged)
 }
 
 /// Takes messages out of the mailbox whatever their flags: the other half of a move.
@@ -33,19 +42,21 @@ pub(crate) fn take(
     uids: &[UidRange],
 ) -> Result<Expunged, StoreError> {
     let mailbox = may(conn, Principal::Account(by), Right::Expunge, mailbox)?;
-    take_out(conn, mailbox, uids, Flags::NONE)
+    take_out(conn, mailbox, uids, Flags::NONE, usize::MAX)
 }
 
-/// Takes out those among `uids` that have all of `flags`, with one modification sequence.
+/// Takes out those among `uids` that have all of `flags`, at most so many, with one modification
+/// sequence.
 fn take_out(
     conn: &Connection,
     mut mailbox: Mailbox,
     uids: &[UidRange],
     flags: Flags,
+    most: usize,
 ) -> Result<Expunged, StoreError> {
     let modseq = mailbox.status.highestmodseq + 1;
     let mut expunged = Vec::new();
-    for (uid, flags, size) in flagged(conn, mailbox.id, uids, flags)? {
+    for (uid, flags, size) in flagged(conn, mailbox.id, uids, flags, most)? {
         sql::run(
             conn,
             "UPDATE message SET expunged = 1, modseq = ?3 WHERE mailbox = ?1 AND uid = ?2",
@@ -58,7 +69,8 @@ fn take_out(
         mailbox.status.highestmodseq = modseq;
         mailbox.save(conn)?;
     }
-    Ok(Expunged { modseq: mailbox.status.highestmodseq, uids: expunged })
+    let more = expunged.last().copied().filter(|_| expunged.len() >= most);
+    Ok(Expunged { modseq: mailbox.status.highestmodseq, uids: expunged, more })
 }
 
 fn flagged(
@@ -66,14 +78,19 @@ fn flagged(
     mailbox: MailboxId,
     uids: &[UidRange],
     flags: Flags,
+    most: usize,
 ) -> Result<Vec<(u32, Flags, u64)>, StoreError> {
     let mut found = Vec::new();
     for range in UidRange::joined(uids) {
+        let left = sql::count(most - found.len());
+        if left == 0 {
+            break;
+        }
         found.extend(sql::all(
             conn,
             "SELECT uid, flags, size FROM message WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 \
-             AND expunged = 0 AND flags & ?4 = ?4 ORDER BY uid",
-            params![mailbox.0, range.first, range.last, flags.0.cast_signed()],
+             AND expunged = 0 AND flags & ?4 = ?4 ORDER BY uid LIMIT ?5",
+            params![mailbox.0, range.first, range.last, flags.0.cast_signed(), left],
             |row| Ok((row.get(0)?, Flags(sql::u64_at(row, 1)?), sql::u64_at(row, 2)?)),
         )?);
     }
@@ -81,11 +98,31 @@ fn flagged(
 }
 
 /// Lets expunged messages go: rows become tombstones, bodies lose a reference. The handles of
-/// files that nobody names any more join `gone`.
+/// files that nobody names any more join `gone`. At most [`MESSAGES_MAX`] go, the oldest first.
 pub(crate) fn purge(
     conn: &Connection,
     mailbox: MailboxId,
     up_to_modseq: u64,
+    gone: &mut Vec<Handle>,
+) -> Result<u64, StoreError> {
+    purge_some(conn, mailbox, up_to_modseq, MESSAGES_MAX, gone)
+}
+
+/// The same with all of them.
+pub(crate) fn purge_all(
+    conn: &Connection,
+    mailbox: MailboxId,
+    up_to_modseq: u64,
+    gone: &mut Vec<Handle>,
+) -> Result<u64, StoreError> {
+    purge_some(conn, mailbox, up_to_modseq, usize::MAX, gone)
+}
+
+fn purge_some(
+    conn: &Connection,
+    mailbox: MailboxId,
+    up_to_modseq: u64,
+    most: usize,
     gone: &mut Vec<Handle>,
 ) -> Result<u64, StoreError> {
     let mailbox = may(conn, Principal::Server, Right::Purge, mailbox)?;
@@ -93,8 +130,8 @@ pub(crate) fn purge(
     let rows = sql::all(
         conn,
         "SELECT uid, modseq, body, prefix FROM message \
-         WHERE mailbox = ?1 AND modseq <= ?2 AND expunged = 1 ORDER BY modseq, uid",
-        params![mailbox.id.0, up_to],
+         WHERE mailbox = ?1 AND modseq <= ?2 AND expunged = 1 ORDER BY modseq, uid LIMIT ?3",
+        params![mailbox.id.0, up_to, sql::count(most)],
         |row| {
             Ok(Leaving {
                 uid: row.get(0)?,

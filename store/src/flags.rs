@@ -5,7 +5,8 @@ use rusqlite::{Connection, params};
 use crate::mailbox::{self, Mailbox};
 use crate::rights::{Principal, Right, may};
 use crate::{
-    AccountId, Change, FlagState, Flagged, Flags, Keyword, MailboxId, StoreError, UidRange, sql,
+    AccountId, Change, FlagState, Flagged, Flags, Keyword, MESSAGES_MAX, MailboxId, StoreError,
+    UidRange, sql,
 };
 
 /// The bits of [`Flags`] that keywords may have.
@@ -41,7 +42,9 @@ pub(crate) fn store(
     let modseq = mailbox.status.highestmodseq + 1;
     let (mut messages, mut modified) = (Vec::new(), Vec::new());
     let (mut any, mut before) = (false, 0);
-    for mut state in states(conn, mailbox.id, uids)? {
+    let states = states(conn, mailbox.id, uids)?;
+    let more = states.get(MESSAGES_MAX - 1).map(|state| state.uid);
+    for mut state in states {
         if what.unchanged_since.is_some_and(|since| state.modseq > since) {
             modified.push(state);
             continue;
@@ -64,7 +67,7 @@ pub(crate) fn store(
         mailbox.status.highestmodseq = modseq;
         mailbox.save(conn)?;
     }
-    Ok(Flagged { modseq: any.then_some(modseq), before, messages, modified })
+    Ok(Flagged { modseq: any.then_some(modseq), before, messages, modified, more })
 }
 
 /// The bits of these keywords; those that the mailbox does not have yet are made.
@@ -120,6 +123,7 @@ fn create(
     Ok(Keyword { bit, name: name.to_owned() })
 }
 
+/// At most [`MESSAGES_MAX`].
 fn states(
     conn: &Connection,
     mailbox: MailboxId,
@@ -127,11 +131,15 @@ fn states(
 ) -> Result<Vec<FlagState>, StoreError> {
     let mut states = Vec::new();
     for range in UidRange::joined(uids) {
+        let most = sql::count(MESSAGES_MAX - states.len());
+        if most == 0 {
+            break;
+        }
         states.extend(sql::all(
             conn,
             "SELECT uid, flags, modseq FROM message \
-             WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND expunged = 0 ORDER BY uid",
-            params![mailbox.0, range.first, range.last],
+             WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND expunged = 0 ORDER BY uid LIMIT ?4",
+            params![mailbox.0, range.first, range.last, most],
             |row| {
                 Ok(FlagState {
                     uid: row.get(0)?,

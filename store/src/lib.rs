@@ -70,7 +70,7 @@ pub use types::{
     AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Moved, NewAccount,
-    NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
+    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, MESSAGES_MAX, Moved,
+    NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
 };
 pub use writer::Writer;

@@ -111,7 +111,7 @@ impl Page {
             if self.found.messages.len() >= self.count_max {
                 return Ok(true);
             }
-            let message = Message { facts: facts(row)?, text: None, digest: digest(row, 6)? };
+            let message = Message { facts: facts(row)?, text: None, digest: digest(row, 8)? };
             self.found.messages.push(message);
         }
         Ok(false)
@@ -154,27 +154,27 @@ impl Page {
                 }
                 (false, false) => None,
             };
-            self.found.messages.push(Message { facts, text, digest: digest(row, 9)? });
+            self.found.messages.push(Message { facts, text, digest: digest(row, 10)? });
         }
         Ok(false)
     }
 }
 
-const FACTS: &str = "SELECT uid, flags, modseq, size, internaldate, saved FROM message \
+const FACTS: &str = "SELECT uid, flags, modseq, size, internaldate, saved, body, prefix FROM message \
      WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND expunged <= ?4 ORDER BY uid";
 
-const DIGESTS: &str = "SELECT m.uid, m.flags, m.modseq, m.size, m.internaldate, m.saved, d.facts \
-     FROM message m LEFT JOIN digest d ON d.body = m.body \
+const DIGESTS: &str = "SELECT m.uid, m.flags, m.modseq, m.size, m.internaldate, m.saved, m.body, \
+     m.prefix, d.facts FROM message m LEFT JOIN digest d ON d.body = m.body \
      WHERE m.mailbox = ?1 AND m.uid BETWEEN ?2 AND ?3 AND m.expunged <= ?4 ORDER BY m.uid";
 
 const TEXTS: &str = "SELECT m.uid, m.flags, m.modseq, m.size, m.internaldate, m.saved, m.body, \
-     p.data, b.data, d.facts FROM message m \
+     m.prefix, p.data, b.data, d.facts FROM message m \
      LEFT JOIN body p ON p.id = m.prefix AND m.size <= ?5 \
      LEFT JOIN body b ON b.id = m.body AND m.size <= ?5 \
      LEFT JOIN digest d ON d.body = m.body AND m.size > ?5 \
      WHERE m.mailbox = ?1 AND m.uid BETWEEN ?2 AND ?3 AND m.expunged <= ?4 ORDER BY m.uid";
 
-/// Columns 0 to 5 of these queries.
+/// Columns 0 to 7 of these queries.
 fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
     Ok(Facts {
         uid: row.get(0)?,
@@ -183,6 +183,8 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
         size: sql::u64_at(row, 3)?,
         internaldate: UnixSeconds(row.get(4)?),
         saved: UnixSeconds(row.get(5)?),
+        body: sql::u64_at(row, 6)?,
+        prefix: row.get::<_, Option<i64>>(7)?.map(i64::cast_unsigned),
     })
 }
 
@@ -195,8 +197,8 @@ fn digest(row: &Row<'_>, column: usize) -> Result<Option<Vec<u8>>, StoreError> {
 /// The bytes of a message whose row is at hand; only a file's are fetched by themselves.
 fn text(conn: &Connection, bodies: &Path, row: &Row<'_>, size: u64) -> Result<Vec<u8>, StoreError> {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let prefix = row.get_ref(7)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
-    let data = row.get_ref(8)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+    let prefix = row.get_ref(8)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+    let data = row.get_ref(9)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
     let prefix = prefix.unwrap_or_default();
     let mut text = Vec::with_capacity(prefix.len().saturating_add(data.map_or(0, <[u8]>::len)));
     text.extend_from_slice(prefix);

@@ -11,7 +11,8 @@ use rusqlite::{Connection, params};
 use crate::mailbox;
 use crate::rights::{Principal, Right, may};
 use crate::{
-    AccountId, Expunged, MailboxId, Place, StoreError, UidRange, accounts, deliver, expunge, sql,
+    AccountId, Expunged, MailboxId, Place, Special, StoreError, UidRange, accounts, deliver,
+    expunge, sql,
 };
 
 /// The names of one account.
@@ -23,15 +24,25 @@ pub(crate) struct Names<'a> {
 }
 
 impl Names<'_> {
-    /// A mailbox, and those above it that are missing.
-    pub(crate) fn create(&self, name: &str, now: UnixSeconds) -> Result<MailboxId, StoreError> {
+    /// A mailbox, and those above it that are missing. A use that it is to have is taken from the
+    /// mailbox that had it.
+    pub(crate) fn create(
+        &self,
+        name: &str,
+        special: Option<Special>,
+        now: UnixSeconds,
+    ) -> Result<MailboxId, StoreError> {
         accounts::require(self.conn, self.account)?;
         let name = valid(name)?;
         if self.find(name.as_str())?.is_some() {
             return Err(StoreError::AlreadyExists);
         }
         self.create_above(&name, now)?;
-        self.make(name.as_str(), now)
+        if let Some(special) = special {
+            let take = "UPDATE mailbox SET special = NULL WHERE account = ?1 AND special = ?2";
+            sql::run(self.conn, take, params![self.account.0, special.code()])?;
+        }
+        self.make(name.as_str(), special, now)
     }
 
     /// Gives a mailbox and all below it other names. For INBOX: what was taken out of it.
@@ -86,11 +97,11 @@ impl Names<'_> {
     ) -> Result<(MailboxId, Expunged), StoreError> {
         let inbox = mailbox::locate(self.conn, self.account, Place::Inbox)?;
         self.create_above(to, now)?;
-        let new = self.make(to.as_str(), now)?;
+        let new = self.make(to.as_str(), None, now)?;
         let all = [UidRange::ALL];
-        let moved = deliver::relocate(self.conn, self.account, inbox, &all, new, now)?;
+        let moved = deliver::relocate(self.conn, self.account, inbox, &all, new, now, usize::MAX)?;
         let uids = moved.pairs.into_iter().map(|(uid, _)| uid).collect();
-        Ok((inbox, Expunged { modseq: moved.modseq, uids }))
+        Ok((inbox, Expunged { modseq: moved.modseq, uids, more: None }))
     }
 
     /// A mailbox goes, with all that is in it; those below it stay.
@@ -141,17 +152,22 @@ impl Names<'_> {
     fn create_above(&self, name: &MailboxName, now: UnixSeconds) -> Result<(), StoreError> {
         for above in name.above() {
             if self.find(above)?.is_none() {
-                self.make(above, now)?;
+                self.make(above, None, now)?;
             }
         }
         Ok(())
     }
 
-    fn make(&self, name: &str, now: UnixSeconds) -> Result<MailboxId, StoreError> {
+    fn make(
+        &self,
+        name: &str,
+        special: Option<Special>,
+        now: UnixSeconds,
+    ) -> Result<MailboxId, StoreError> {
         if self.count("SELECT count(*) FROM mailbox WHERE account = ?1")? >= self.most {
             return Err(StoreError::MailboxLimit);
         }
-        mailbox::create(self.conn, self.account, name, None, now)
+        mailbox::create(self.conn, self.account, name, special, now)
     }
 
     fn count(&self, query: &str) -> Result<u32, StoreError> {

@@ -443,6 +443,10 @@ pub struct Facts {
     pub internaldate: UnixSeconds,
     /// When it came into this mailbox (RFC 8514).
     pub saved: UnixSeconds,
+    /// The number of its body, never given to another; copies share it.
+    pub body: u64,
+    /// That of the lines in front of it, if there are any.
+    pub prefix: Option<u64>,
 }
 
 /// Totals over the whole store.

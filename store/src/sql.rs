@@ -12,6 +12,11 @@ pub(crate) fn len(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
+/// How many rows are wanted at most, as a parameter of LIMIT.
+pub(crate) fn count(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
 /// Runs a statement that gives no rows, compiled once per connection; tells how many rows changed.
 pub(crate) fn run<P: Params>(conn: &Connection, sql: &str, params: P) -> rusqlite::Result<usize> {
     conn.prepare_cached(sql)?.execute(params)

@@ -7,6 +7,7 @@
 //! DIR/bodies/           large bodies, each a file named by its handle
 //! ```
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -136,7 +137,12 @@ impl Store {
     pub fn writer(&self) -> Result<Writer, StoreError> {
         self.shared.check()?;
         let conn = connect(&self.shared.dir, &self.shared.options)?;
-        Ok(Writer { conn, shared: Arc::clone(&self.shared), checkpoint_due: false })
+        Ok(Writer {
+            conn,
+            shared: Arc::clone(&self.shared),
+            checkpoint_due: false,
+            unpurged: VecDeque::new(),
+        })
     }
 
     /// A connection that reads.

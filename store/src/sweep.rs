@@ -21,7 +21,7 @@ pub(crate) fn sweep(conn: &Connection, bodies: &Path) -> Result<(), OpenError> {
     )?;
     for mailbox in mailboxes {
         // The files go with the others that no row names.
-        expunge::purge(&transaction, mailbox, u64::MAX, &mut Vec::new())?;
+        expunge::purge_all(&transaction, mailbox, u64::MAX, &mut Vec::new())?;
     }
     transaction.commit()?;
     let named = named(conn)?;

@@ -54,6 +54,19 @@ impl UidRange {
         }
     }
 
+    /// What of these ranges lies above `uid`, ascending.
+    #[must_use]
+    pub fn after(ranges: &[Self], uid: u32) -> Vec<Self> {
+        let mut left = Self::joined(ranges);
+        left.retain(|range| range.last > uid);
+        if let Some(range) = left.first_mut()
+            && range.first <= uid
+        {
+            range.first = uid + 1;
+        }
+        left
+    }
+
     /// Sorted, with what touches or overlaps joined and what is empty left out.
     pub(crate) fn joined(ranges: &[Self]) -> Vec<Self> {
         let mut sorted: Vec<Self> =

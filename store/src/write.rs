@@ -220,6 +220,8 @@ pub enum Write {
         by: AccountId,
         /// Its name, as [`MailboxName`](pillarbox_core::imap::name::MailboxName) allows it.
         name: String,
+        /// What it is for; no other mailbox is from then on.
+        special: Option<Special>,
         /// The present. UIDVALIDITY is taken from here.
         now: UnixSeconds,
     },
@@ -291,6 +293,7 @@ pub enum Write {
         uids: Option<Vec<UidRange>>,
     },
     /// Let expunged messages go for good: no session numbers them any more. The server's own job.
+    /// At most [`MESSAGES_MAX`] at once: [`Writer::go_on`](crate::Writer::go_on) does the rest.
     /// Answer: [`Written::Purged`].
     Purge {
         /// Where.
@@ -510,7 +513,13 @@ pub struct Moved {
     /// The modification sequence with which they were taken out of where they were; that
     /// mailbox's own where nothing was moved.
     pub modseq: u64,
+    /// As in [`Flagged`]: nothing above this UID was looked at.
+    pub more: Option<u32>,
 }
+
+/// How many messages one job changes at most, so that others have their turn between the pieces of
+/// what is asked for a large mailbox at once.
+pub const MESSAGES_MAX: usize = 500;
 
 /// The outcome of [`Write::StoreFlags`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -525,6 +534,9 @@ pub struct Flagged {
     pub messages: Vec<crate::FlagState>,
     /// Those that were left, since they have changed, ascending.
     pub modified: Vec<crate::FlagState>,
+    /// Nothing above this UID was looked at: the job had [`MESSAGES_MAX`] messages. Go on behind it
+    /// ([`UidRange::after`]).
+    pub more: Option<u32>,
 }
 
 /// The outcome of [`Write::Expunge`].
@@ -534,6 +546,8 @@ pub struct Expunged {
     pub modseq: u64,
     /// Ascending.
     pub uids: Vec<u32>,
+    /// As in [`Flagged`]: nothing above this UID was looked at.
+    pub more: Option<u32>,
 }
 
 impl fmt::Debug for Write {

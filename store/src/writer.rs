@@ -1,5 +1,6 @@
 //! Carries out changes: what waits becomes one durable transaction.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pillarbox_core::effect::{Fault, FaultKind, Handle};
@@ -11,8 +12,8 @@ use crate::flags::{self, Flagging};
 use crate::names::Names;
 use crate::store::Shared;
 use crate::{
-    MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts, changes,
-    deliver, directory, expunge, hold, mailbox, quota, removal, sql,
+    MESSAGES_MAX, MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts,
+    changes, deliver, directory, expunge, hold, mailbox, quota, removal, sql,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -22,6 +23,8 @@ pub struct Writer {
     pub(crate) conn: Connection,
     pub(crate) shared: Arc<Shared>,
     pub(crate) checkpoint_due: bool,
+    /// Mailboxes with more to purge than one job does, and up to which MODSEQ.
+    pub(crate) unpurged: VecDeque<(MailboxId, u64)>,
 }
 
 impl Writer {
@@ -44,6 +47,14 @@ impl Writer {
         if let Some(reason) = distrust {
             self.shared.mark(&StoreError::Io(Fault::new(FaultKind::Temporary, reason)));
         }
+        let purges: Vec<_> = jobs
+            .iter()
+            .enumerate()
+            .filter_map(|(index, job)| match job {
+                Write::Purge { mailbox, up_to_modseq } => Some((index, *mailbox, *up_to_modseq)),
+                _ => None,
+            })
+            .collect();
         let mut gone = Vec::new();
         let outcome = match self.shared.check() {
             Ok(()) => self.transact(jobs, &mut gone),
@@ -54,6 +65,13 @@ impl Writer {
                 // After the commit only: a file removed before could be named again by a rollback.
                 hold::remove(&self.shared, gone);
                 self.look_at_wal();
+                for (index, mailbox, up_to_modseq) in purges {
+                    if let Some(Ok(Written::Purged(count))) = answers.get(index)
+                        && *count >= MOST_PURGED
+                    {
+                        self.unpurged.push_back((mailbox, up_to_modseq));
+                    }
+                }
                 answers
             }
             Err(error) => {
@@ -61,6 +79,16 @@ impl Writer {
                 vec![Err(error); count]
             }
         }
+    }
+
+    /// Goes on, by a bounded piece, with what earlier jobs have left: the rest of what was to be
+    /// purged. Says whether there is more. What is not come to is swept at the next start.
+    pub fn go_on(&mut self) -> bool {
+        if let Some((mailbox, up_to_modseq)) = self.unpurged.pop_front() {
+            // Its own failure stops all that comes, or says that the mailbox is gone.
+            let _ = self.commit(vec![Write::Purge { mailbox, up_to_modseq }]);
+        }
+        !self.unpurged.is_empty()
     }
 
     /// Whether the WAL has grown enough, by the last commit, for a
@@ -134,7 +162,8 @@ impl Writer {
                     .map(|(uidvalidity, pairs)| Written::Copied(uidvalidity, pairs))
             }
             Write::Move { by, from, uids, to, now } => {
-                deliver::relocate(conn, *by, *from, uids, *to, *now).map(Written::Moved)
+                deliver::relocate(conn, *by, *from, uids, *to, *now, MESSAGES_MAX)
+                    .map(Written::Moved)
             }
             Write::StoreFlags { by, mailbox, uids, unchanged_since, change, flags, keywords } => {
                 let what = Flagging {
@@ -262,8 +291,8 @@ impl Writer {
         let most = self.shared.options.mailboxes_max;
         let of = |account| Names { conn: &self.conn, account, most };
         match job {
-            Write::CreateMailbox { by, name, now } => {
-                of(*by).create(name, *now).map(Written::Mailbox)
+            Write::CreateMailbox { by, name, special, now } => {
+                of(*by).create(name, *special, *now).map(Written::Mailbox)
             }
             Write::RenameMailbox { by, from, to, now } => {
                 of(*by).rename(from, to, *now).map(Written::Renamed)
@@ -284,3 +313,6 @@ impl Writer {
         });
     }
 }
+
+/// The same as [`MESSAGES_MAX`], as it is counted in answers.
+const MOST_PURGED: u64 = MESSAGES_MAX as u64;

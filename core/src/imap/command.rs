@@ -12,6 +12,7 @@ use super::grammar::{
     StoreMode, Text, Which,
 };
 use super::name::{ListPattern, MailboxName, NameError, Spelling};
+use super::object::EmailId;
 use crate::UnixSeconds;
 
 pub use super::verb::Verb;
@@ -51,7 +52,13 @@ pub enum Command {
     /// Tell the names that match among those subscribed to.
     Lsub(ListPattern),
     /// Make a mailbox, and those above it that are missing.
-    Create(MailboxName),
+    Create {
+        /// Its name.
+        mailbox: MailboxName,
+        /// What it is to be for, as the client says it without the backslash (RFC 6154 §3): each
+        /// once, in any case.
+        uses: Vec<Box<str>>,
+    },
     /// Remove a mailbox with all that is in it; not those below it. If it is the open one, call
     /// [`Server::deselect`](super::Server::deselect).
     Delete(MailboxName),
@@ -195,7 +202,15 @@ impl Command {
             Request::Lsub(reference, pattern) => {
                 Self::Lsub(ListPattern::read(&reference, &pattern, spelling)?)
             }
-            Request::Create(name) => Self::Create(MailboxName::read_new(&name, spelling)?),
+            Request::Create { mailbox, uses } => {
+                let mut own: Vec<Box<str>> = Vec::new();
+                for name in uses {
+                    if !own.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                        own.push(name.into());
+                    }
+                }
+                Self::Create { mailbox: MailboxName::read_new(&mailbox, spelling)?, uses: own }
+            }
             Request::Delete(name) => Self::Delete(mailbox_name(&name)?),
             Request::Rename(from, to) => Self::Rename {
                 from: mailbox_name(&from)?,
@@ -250,7 +265,9 @@ impl Command {
             Self::Status { items, .. } => status(items),
             Self::List { options: Some(options), .. } => status(&options.status),
             Self::Fetch { items, .. } => items.contains(&FetchItem::Field(Field::ModSeq)),
-            Self::Search { key: Ok(key), .. } => key.asks_modseq(),
+            Self::Search { key: Ok(key), .. }
+            | Self::Sort { key: Ok(key), .. }
+            | Self::Thread { key: Ok(key), .. } => key.asks_modseq(),
             Self::Store { unchanged_since, .. } => unchanged_since.is_some(),
             _ => false,
         }
@@ -485,6 +502,14 @@ pub enum SearchKey {
     On(Day),
     /// To have been received on this day or later.
     Since(Day),
+    /// To have come into the mailbox before this day (RFC 8514 §4.3).
+    SavedBefore(Day),
+    /// To have come on this day.
+    SavedOn(Day),
+    /// To have come on this day or later.
+    SavedSince(Day),
+    /// To have this name among all messages (RFC 8474 §6); `None`: one that no message has.
+    EmailId(Option<EmailId>),
     /// To have been received this many seconds ago or earlier.
     Older(u32),
     /// To have been received at most this many seconds ago.
@@ -568,6 +593,12 @@ impl SearchKey {
             Key::Before(day) => Self::Before(day),
             Key::On(day) => Self::On(day),
             Key::Since(day) => Self::Since(day),
+            Key::SavedBefore(day) => Self::SavedBefore(day),
+            Key::SavedOn(day) => Self::SavedOn(day),
+            Key::SavedSince(day) => Self::SavedSince(day),
+            Key::EmailId(id) => Self::EmailId(EmailId::read(id)),
+            // RFC 8474 §5.2: none is told, so none is found.
+            Key::ThreadId(_) => Self::EmailId(None),
             Key::Older(seconds) => Self::Older(seconds),
             Key::Younger(seconds) => Self::Younger(seconds),
             Key::SentBefore(day) => Self::SentBefore(day),

@@ -24,6 +24,7 @@ mod legality;
 pub mod listing;
 mod mistake;
 pub mod name;
+pub mod object;
 pub mod response;
 pub mod resync;
 pub mod search;

@@ -7,6 +7,7 @@
 use super::command::{MessageSet, SearchKey};
 use super::flags::{FlagBits, Keywords};
 use super::grammar::{Day, Numbers};
+use super::object::EmailId;
 use super::section::header_end;
 use super::view::{View, contains, resolve_ranges};
 use crate::UnixSeconds;
@@ -29,6 +30,10 @@ pub struct Facts {
     pub flags: FlagBits,
     /// Its internal date.
     pub received: UnixSeconds,
+    /// When it came into the mailbox.
+    pub saved: UnixSeconds,
+    /// Its name among all messages.
+    pub email: EmailId,
     /// Its size in bytes.
     pub size: u64,
     /// Its MODSEQ.
@@ -70,6 +75,10 @@ enum Node {
     Until(UnixSeconds),
     /// or then or later.
     From(UnixSeconds),
+    SavedBefore(Day),
+    SavedOn(Day),
+    SavedSince(Day),
+    Email(EmailId),
     Larger(u64),
     Smaller(u64),
     ModSeq(u64),
@@ -175,6 +184,10 @@ impl Node {
             SearchKey::Before(day) => Self::Before(*day),
             SearchKey::On(day) => Self::On(*day),
             SearchKey::Since(day) => Self::Since(*day),
+            SearchKey::SavedBefore(day) => Self::SavedBefore(*day),
+            SearchKey::SavedOn(day) => Self::SavedOn(*day),
+            SearchKey::SavedSince(day) => Self::SavedSince(*day),
+            SearchKey::EmailId(id) => id.map_or(Self::Constant(false), Self::Email),
             SearchKey::Older(seconds) => Self::Until(ago(seconds)),
             SearchKey::Younger(seconds) => Self::From(ago(seconds)),
             SearchKey::Larger(size) => Self::Larger(*size),
@@ -220,6 +233,10 @@ impl Node {
             Self::Before(day) => Day::of(facts.received) < *day,
             Self::On(day) => Day::of(facts.received) == *day,
             Self::Since(day) => Day::of(facts.received) >= *day,
+            Self::SavedBefore(day) => Day::of(facts.saved) < *day,
+            Self::SavedOn(day) => Day::of(facts.saved) == *day,
+            Self::SavedSince(day) => Day::of(facts.saved) >= *day,
+            Self::Email(id) => facts.email == *id,
             Self::Until(moment) => facts.received <= *moment,
             Self::From(moment) => facts.received >= *moment,
             Self::Larger(size) => facts.size > *size,

@@ -233,7 +233,7 @@ fn told(
     if replaced.mailbox != mailbox {
         tools.notify(replaced.mailbox);
     }
-    Answer::ok("replaced")
+    Answer { took_out: true, ..Answer::ok("replaced") }
 }
 
 /// The message that was to be replaced is not there (RFC 5530 §3).

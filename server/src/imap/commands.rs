@@ -10,15 +10,17 @@ use pillarbox_core::imap::grammar::{SelectParams, StatusItem, StoreMode};
 use pillarbox_core::imap::name::MailboxName;
 use pillarbox_core::imap::response::{self, Code, Fetch};
 use pillarbox_core::imap::server::{Done, Status};
-use pillarbox_core::imap::view::View;
+use pillarbox_core::imap::view::{Expunges, View};
 use pillarbox_store::{
-    Change, FlagState, Flags, Found, MailboxInfo, Read, StoreError, Write, Written,
+    Change, FlagState, Flagged, Flags, Found, MailboxInfo, Read, StoreError, UidRange, Write,
+    Written,
 };
 
 use super::copy::{Copied, runs};
-use super::mailboxes;
+use super::mailboxes::{self, mailbox_id};
 use super::modseqs;
 use super::open::{GATHERED_MAX, Open, Tools, keywords, ranges};
+use super::pieces::{Progress, rest};
 use crate::job;
 
 /// How many messages are looked at in one read.
@@ -135,6 +137,7 @@ pub(super) async fn status(
                 StatusItem::Size => status.bytes,
                 StatusItem::HighestModSeq => status.highestmodseq,
                 StatusItem::Deleted => status.deleted,
+                StatusItem::MailboxId => mailbox.0.unsigned_abs(),
             };
             (*item, value)
         })
@@ -201,6 +204,8 @@ pub(super) async fn select(
         response::ok(Code::UidValidity(selected.status.uidvalidity), "valid", out);
         response::ok(Code::UidNext(selected.status.uidnext), "next", out);
         response::ok(Code::HighestModSeq(modseq), "highest", out);
+        // RFC 8474 §4.2.
+        response::ok(mailbox_id(id), "id", out);
         response::permanent_flags((!read_only).then_some(&open.keywords), out);
     });
     if tools.rev2()
@@ -229,30 +234,61 @@ pub(super) async fn store(
         return Ok((Answer::no(Some(Code::ReadOnly), "the mailbox is open read-only"), None));
     }
     let Ok(stretches) = open.view.resolve(set) else { return Ok((no_such_message(), None)) };
-    let write = Write::StoreFlags {
-        by: tools.account,
-        mailbox: open.id,
-        uids: ranges(&stretches),
-        unchanged_since,
-        change: match mode {
-            StoreMode::Replace => Change::Replace,
-            StoreMode::Add => Change::Add,
-            StoreMode::Remove => Change::Remove,
-        },
-        flags: Flags(flags.system.0),
-        keywords: flags.keywords.iter().map(ToString::to_string).collect(),
-    };
-    let Written::Flagged(flagged) = job::write(&tools.desk, "store", write).await? else {
-        return Err(job::astray("store"));
-    };
-    tools.notify(open.id);
-    if !flags.keywords.is_empty() {
-        // A keyword that is new to the mailbox has a bit only now.
-        let question = Read::Select { by: tools.account, mailbox: open.id, since: None };
-        if let Found::Selected(selected) = tools.read("keywords", question).await? {
-            open.learn_keywords(&selected.keywords, &tools.pen);
+    let mut progress = Progress::begin(tools, &stretches);
+    let mut uids = ranges(&stretches);
+    let (mut modified, mut first) = (Vec::new(), true);
+    let own = loop {
+        let write = Write::StoreFlags {
+            by: tools.account,
+            mailbox: open.id,
+            uids: uids.clone(),
+            unchanged_since,
+            change: match mode {
+                StoreMode::Replace => Change::Replace,
+                StoreMode::Add => Change::Add,
+                StoreMode::Remove => Change::Remove,
+            },
+            flags: Flags(flags.system.0),
+            keywords: flags.keywords.iter().map(ToString::to_string).collect(),
+        };
+        let Written::Flagged(flagged) = job::write(&tools.desk, "store", write).await? else {
+            return Err(job::astray("store"));
+        };
+        tools.notify(open.id);
+        if first && !flags.keywords.is_empty() {
+            // A keyword that is new to the mailbox has a bit only now.
+            let question = Read::Select { by: tools.account, mailbox: open.id, since: None };
+            if let Found::Selected(selected) = tools.read("keywords", question).await? {
+                open.learn_keywords(&selected.keywords, &tools.pen);
+            }
         }
-    }
+        first = false;
+        tell_stored(tools, open, set.uid, silent, unchanged_since, &flagged).await;
+        modified.extend(refused(tools, open, set.uid, &flagged.modified).await);
+        // In silence the client takes the flags to be what it made them: where another session had
+        // a hand in them since it was told last, it must hear what they are (RFC 3501 §6.4.6).
+        let overtaken = silent && flagged.before > open.view.modseq();
+        let own = flagged.modseq.filter(|_| !overtaken);
+        uids = rest(&uids, flagged.more);
+        if uids.is_empty() {
+            break own;
+        }
+        // Each piece is a change of its own, which others see before the next.
+        open.sync(tools, Expunges::Hold, own).await?;
+        progress.came_to(tools, &uids);
+    };
+    let text = if modified.is_empty() { "done" } else { "some have changed since" };
+    Ok((Answer { modified, ..Answer::ok(text) }, own))
+}
+
+async fn tell_stored(
+    tools: &Tools,
+    open: &mut Open,
+    uid: bool,
+    silent: bool,
+    unchanged_since: Option<u64>,
+    flagged: &Flagged,
+) {
     let aware = tools.enabled.has(Enabled::CONDSTORE);
     for state in &flagged.messages {
         // RFC 7162 §3.1.3: a client that knows MODSEQs must hear the new ones in any case, and all of
@@ -260,16 +296,10 @@ pub(super) async fn store(
         let modseq =
             aware && (!silent || unchanged_since.is_some() || Some(state.modseq) == flagged.modseq);
         if !silent || modseq {
-            let told = Told { uid: set.uid || aware, flags: !silent, modseq };
+            let told = Told { uid: uid || aware, flags: !silent, modseq };
             tell_flags(tools, open, state, &told).await;
         }
     }
-    let modified = refused(tools, open, set.uid, &flagged.modified).await;
-    // In silence the client takes the flags to be what it made them: where another session had a
-    // hand in them since it was told last, it must hear what they are (RFC 3501 §6.4.6).
-    let overtaken = silent && flagged.before > open.view.modseq();
-    let text = if modified.is_empty() { "done" } else { "some have changed since" };
-    Ok((Answer { modified, ..Answer::ok(text) }, flagged.modseq.filter(|_| !overtaken)))
 }
 
 /// What is told of a message that was changed.
@@ -341,17 +371,32 @@ pub(super) async fn expunge(
     let Ok(stretches) = set.map(|set| open.view.resolve(set)).transpose() else {
         return Ok(no_such_message());
     };
-    let uids = stretches.map(|stretches| ranges(&stretches));
-    let write = Write::Expunge { by: tools.account, mailbox: open.id, uids };
-    let Written::Expunged(expunged) = job::write(&tools.desk, "expunge", write).await? else {
-        return Err(job::astray("expunge"));
+    let all = || open.view.stretches().collect();
+    let stretches: Vec<_> = stretches.unwrap_or_else(all);
+    let mut progress = Progress::begin(tools, &stretches);
+    let mut uids = match set {
+        Some(_) => ranges(&stretches),
+        // Those that the client does not know of, too.
+        None => vec![UidRange::ALL],
     };
-    let took_out = !expunged.uids.is_empty();
-    if took_out {
-        tools.pins.expunged(open.id, expunged.modseq);
-        tools.notify(open.id);
+    let mut took_out = false;
+    loop {
+        let write =
+            Write::Expunge { by: tools.account, mailbox: open.id, uids: Some(uids.clone()) };
+        let Written::Expunged(expunged) = job::write(&tools.desk, "expunge", write).await? else {
+            return Err(job::astray("expunge"));
+        };
+        if !expunged.uids.is_empty() {
+            took_out = true;
+            tools.pins.expunged(open.id, expunged.modseq);
+            tools.notify(open.id);
+        }
+        uids = rest(&uids, expunged.more);
+        if uids.is_empty() {
+            return Ok(Answer { took_out, ..Answer::ok("done") });
+        }
+        progress.came_to(tools, &uids);
     }
-    Ok(Answer { took_out, ..Answer::ok("done") })
 }
 
 pub(super) async fn by_name(tools: &Tools, name: &MailboxName) -> Result<MailboxInfo, StoreError> {

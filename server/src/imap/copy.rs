@@ -4,10 +4,11 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::command::MessageSet;
 use pillarbox_core::imap::name::MailboxName;
 use pillarbox_core::imap::response::{self, Code, CopyUid};
-use pillarbox_store::{MailboxId, Moved, StoreError, Write, Written};
+use pillarbox_store::{MailboxId, Moved, StoreError, UidRange, Write, Written};
 
 use super::commands::{Answer, by_name, no_such_message};
 use super::open::{Open, Tools, ranges};
+use super::pieces::{Progress, rest};
 use crate::job;
 
 /// Which messages became which (COPYUID, RFC 4315 §3).
@@ -74,24 +75,50 @@ pub(super) async fn relocate(
         Ok(to) => to,
         Err(answer) => return Ok(answer),
     };
-    let uids = ranges(&stretches);
+    let mut progress = Progress::begin(tools, &stretches);
+    let mut uids = ranges(&stretches);
+    let (mut uidvalidity, mut pairs) = (0, Vec::new());
+    // Each piece is one commit: a message is never in both mailboxes or in neither
+    // (RFC 6851 §3.3), wherever it ends.
+    let ended = loop {
+        let moved = match piece(tools, open, uids.clone(), to, now).await {
+            Ok(moved) => moved,
+            Err(error) => break Err(error),
+        };
+        uidvalidity = moved.uidvalidity;
+        pairs.extend(moved.pairs);
+        uids = rest(&uids, moved.more);
+        if uids.is_empty() {
+            break Ok(Answer { took_out: !pairs.is_empty(), ..Answer::ok("moved") });
+        }
+        progress.came_to(tools, &uids);
+    };
+    if let Some(copied) = Copied::new(uidvalidity, &pairs) {
+        // RFC 6851 §4.3: before the client hears that the originals are gone.
+        tools.pen.write(|out| response::ok(copied.code(), "moved", out));
+    }
+    ended
+}
+
+async fn piece(
+    tools: &Tools,
+    open: &Open,
+    uids: Vec<UidRange>,
+    to: MailboxId,
+    now: UnixSeconds,
+) -> Result<Moved, StoreError> {
     let write = Write::Move { by: tools.account, from: open.id, uids, to, now };
     let Written::Moved(moved) = job::write(&tools.desk, "move", write).await? else {
         return Err(job::astray("move"));
     };
-    let Moved { uidvalidity, pairs, modseq } = moved;
-    let copied = Copied::new(uidvalidity, &pairs);
-    let took_out = copied.is_some();
-    if let Some(copied) = copied {
-        // RFC 6851 §4.3: before the client hears that the originals are gone.
-        tools.pen.write(|out| response::ok(copied.code(), "moved", out));
-        tools.pins.expunged(open.id, modseq);
+    if !moved.pairs.is_empty() {
+        tools.pins.expunged(open.id, moved.modseq);
         tools.notify(open.id);
         if to != open.id {
             tools.notify(to);
         }
     }
-    Ok(Answer { took_out, ..Answer::ok("moved") })
+    Ok(moved)
 }
 
 /// Where to; or that it may be created first (RFC 3501 §6.4.7).

@@ -17,6 +17,7 @@ use pillarbox_store::{
 use super::commands::{Answer, PAGE, no_such_message};
 use super::modseqs;
 use super::open::{GATHERED_MAX, Open, Tools, ranges};
+use super::search::email_id;
 use crate::job;
 
 pub(super) mod binary;
@@ -134,6 +135,9 @@ async fn one(
                 Field::Uid => fetch.uid(facts.uid, out),
                 Field::InternalDate => fetch.internal_date(facts.internaldate, out),
                 Field::Size => fetch.size(facts.size, out),
+                Field::SaveDate => fetch.save_date(facts.saved, out),
+                Field::EmailId => fetch.email_id(email_id(facts), out),
+                Field::ThreadId => fetch.no_thread_id(out),
                 Field::ModSeq => fetch.modseq(facts.modseq, out),
             }),
             FetchItem::Envelope => {

@@ -6,7 +6,8 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::grammar::{ListOptions, ListReturn, ListSelect};
 use pillarbox_core::imap::listing::{Levels, Listed, listed};
 use pillarbox_core::imap::name::{ListPattern, MailboxName};
-use pillarbox_core::imap::response;
+use pillarbox_core::imap::object;
+use pillarbox_core::imap::response::{self, Code};
 use pillarbox_store::{Found, MailboxId, MailboxInfo, Read, Special, StoreError, Write, Written};
 
 use super::commands::{Answer, status};
@@ -163,11 +164,33 @@ async fn known(tools: &Tools) -> Result<HashMap<MailboxName, Option<Special>>, S
 pub(super) async fn create(
     tools: &Tools,
     name: &MailboxName,
+    uses: &[Box<str>],
     now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
-    let write = Write::CreateMailbox { by: tools.account, name: name.as_str().into(), now };
-    job::write(&tools.desk, "create", write).await?;
-    Ok(Answer::ok("created"))
+    let named = |name: &str| {
+        Special::ALL.into_iter().find(|special| special.name().eq_ignore_ascii_case(name))
+    };
+    let special = match uses {
+        [] => None,
+        [one] => match named(one) {
+            Some(special) => Some(special),
+            None => return Ok(Answer::no(Some(Code::UseAttr), "no mailbox can be for that here")),
+        },
+        // RFC 6154 §3: what cannot be had as a whole is not made.
+        [_, ..] => return Ok(Answer::no(Some(Code::UseAttr), "a mailbox is for one thing here")),
+    };
+    let write =
+        Write::CreateMailbox { by: tools.account, name: name.as_str().into(), special, now };
+    match job::write(&tools.desk, "create", write).await? {
+        // RFC 8474 §4.1.
+        Written::Mailbox(id) => Ok(Answer { code: Some(mailbox_id(id)), ..Answer::ok("created") }),
+        _ => Err(job::astray("create")),
+    }
+}
+
+/// What a mailbox is called for good.
+pub(super) const fn mailbox_id(id: MailboxId) -> Code<'static> {
+    Code::MailboxId(object::MailboxId(id.0.unsigned_abs()))
 }
 
 /// DELETE; tells which mailbox it was.

@@ -1,9 +1,9 @@
 //! The mailbox that a session has selected, and keeping its client up to date.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pillarbox_core::EffectId;
 use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::{Desk, Pen};
 use pillarbox_core::imap::Enabled;
@@ -12,6 +12,7 @@ use pillarbox_core::imap::flags::{FlagBits, Keywords};
 use pillarbox_core::imap::response;
 use pillarbox_core::imap::view::{Changes, Expunges, NoSuchMessage, Stretch, View};
 use pillarbox_core::mime::Structure;
+use pillarbox_core::{EffectId, Moment};
 use pillarbox_store::{
     AccountId, Found, Keyword, MailboxId, Read, Replaced, StoreError, UidRange, Write,
 };
@@ -34,6 +35,8 @@ pub(super) struct Tools {
     pub(super) enabled: Enabled,
     /// The command's tag.
     pub(super) tag: Box<str>,
+    /// The moment of the machine's present step.
+    pub(super) clock: Rc<Cell<Moment>>,
     /// The largest message of APPEND.
     pub(super) append_bytes_max: u32,
     pub(super) pins: Arc<Pins>,

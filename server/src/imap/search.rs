@@ -6,6 +6,7 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::command::{SearchKey, UnknownCharset};
 use pillarbox_core::imap::flags::FlagBits;
 use pillarbox_core::imap::grammar::SearchReturn;
+use pillarbox_core::imap::object::EmailId;
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::search::trigrams::Filter;
 use pillarbox_core::imap::search::{Facts, Matching, Search};
@@ -18,6 +19,7 @@ use super::fetch::{PIECE, WHOLE_MAX, bytes, digest, parse};
 use super::modseqs;
 use super::open::{Open, Tools};
 use super::outlines;
+use super::pieces::Progress;
 use crate::job;
 
 /// The texts of one page together, and so what is looked through before others have their turn.
@@ -124,8 +126,10 @@ pub(super) async fn find(
     if uids.is_empty() {
         return Ok(found);
     }
+    let mut progress = Progress::begin(tools, &open.view.stretches().collect::<Vec<_>>());
     let mut after = Some(0);
     while let Some(start) = after {
+        progress.came_past(tools, start);
         let question = Read::Messages {
             by: tools.account,
             mailbox: open.id,
@@ -150,7 +154,7 @@ pub(super) async fn find(
         if search.asks_digests() {
             undecided = by_digest(tools, open, search, &undecided, &mut found).await?;
         }
-        by_text(tools, open, search, &undecided, &mut found).await?;
+        by_text(tools, open, search, &undecided, &mut found, &mut progress).await?;
         after = page.more;
     }
     found.sort_unstable();
@@ -222,6 +226,7 @@ async fn by_text(
     search: &Search,
     undecided: &[u32],
     found: &mut Vec<u32>,
+    progress: &mut Progress,
 ) -> Result<(), StoreError> {
     if !search.reads_texts() {
         return outlines::outlines(tools, open, undecided, true, |message, header| {
@@ -236,6 +241,7 @@ async fn by_text(
     }
     let mut after = (!undecided.is_empty()).then_some(0);
     while let Some(start) = after {
+        progress.came_past(tools, start);
         let question = Read::Messages {
             by: tools.account,
             mailbox: open.id,
@@ -309,6 +315,11 @@ fn share(search: &Search) -> usize {
     search.strings().div_ceil(STRINGS).max(1)
 }
 
+/// What a message is called among all (RFC 8474 §5.1).
+pub(super) const fn email_id(facts: &store::Facts) -> EmailId {
+    EmailId { body: facts.body, prefix: facts.prefix }
+}
+
 /// What is known of a message, if the client knows it.
 fn facts(open: &Open, facts: &store::Facts) -> Option<Facts> {
     Some(Facts {
@@ -316,6 +327,8 @@ fn facts(open: &Open, facts: &store::Facts) -> Option<Facts> {
         uid: facts.uid,
         flags: FlagBits(facts.flags.0),
         received: facts.internaldate,
+        saved: facts.saved,
+        email: email_id(facts),
         size: facts.size,
         modseq: facts.modseq,
     })

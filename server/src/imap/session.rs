@@ -1,19 +1,18 @@
 //! One IMAP session: the conversation's events, and what is answered to each.
 
+use std::cell::Cell;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_core::compression::Compresses;
-use pillarbox_core::connection::Session;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Pen};
-use pillarbox_core::imap::command::{Append, AppendMessage, Command, Verb};
+use pillarbox_core::imap::command::{Command, Verb};
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::view::Expunges;
 use pillarbox_core::imap::{Config, Event, Next, Server};
 use pillarbox_core::sasl::{Bindings, Exchange, Login, Secret};
-use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{
     EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want,
 };
@@ -30,8 +29,10 @@ use crate::rates::What;
 use crate::session::{DISMISSED, Ending, Fate, Question, WAIT_ALONE};
 use crate::smtp::spool::Spool;
 
+mod appending;
 mod auth;
 mod finding;
+mod layers;
 
 /// RFC 3501 §5.4: at least thirty minutes once somebody has logged in.
 const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
@@ -69,7 +70,7 @@ pub struct ImapSession {
     /// Something has changed in the selected mailbox that the client has not been told of.
     changed: bool,
     /// The moment of the present step.
-    present: Moment,
+    present: Rc<Cell<Moment>>,
     wall: UnixSeconds,
     deadline: Moment,
     ending: Ending,
@@ -115,7 +116,7 @@ impl ImapSession {
             mechanism: "",
             tls: false,
             changed: false,
-            present: Moment::START,
+            present: Rc::default(),
             wall: UnixSeconds(0),
             deadline: Moment::START + LOGIN_MAX,
             ending: if full { Ending::Full } else { Ending::No },
@@ -131,7 +132,8 @@ impl ImapSession {
         let rates = &self.context.rates;
         if self.ending == Ending::Full {
             self.imap.close("too many connections, try again later", out);
-        } else if let Err(refused) = rates.take(What::Connection, self.present, self.peer, 1) {
+        } else if let Err(refused) = rates.take(What::Connection, self.present.get(), self.peer, 1)
+        {
             self.context.counters.rate_refusals.count();
             log::warn!(cid = self.id.as_str(), peer:% = self.peer, why:% = refused; "too many connections");
             self.imap.close(&format!("too many connections {refused}"), out);
@@ -288,6 +290,7 @@ impl ImapSession {
             account: self.user.as_ref()?.account,
             enabled: self.imap.enabled(),
             tag: self.imap.tag().unwrap_or_default().into(),
+            clock: Rc::clone(&self.present),
             append_bytes_max: self.imap.append_bytes_max(),
             pins: Arc::clone(&self.context.pins),
             recents: Arc::clone(&self.context.recents),
@@ -304,7 +307,7 @@ impl ImapSession {
             | Command::Close
             | Command::Copy { .. }
             | Command::Move { .. }
-            | Command::Create(_)
+            | Command::Create { .. }
             | Command::Delete(_)
             | Command::Rename { .. }
             | Command::Subscribe { .. } => Fate::ToTheEnd,
@@ -328,54 +331,6 @@ impl ImapSession {
                     Outcome::Told(Some(open), told.err())
                 }
             }
-        }));
-    }
-
-    fn on_append(&mut self, append: Append, out: &mut Outbox) {
-        let Some(tools) = self.tools() else {
-            self.finish(&Answer::bad("log in first"), out);
-            return;
-        };
-        // What the number means is settled now: nothing is told before the command ends.
-        let named = append.replaces.as_ref().zip(self.open.as_ref());
-        let replaces = match named.map(|(set, open)| open.only(set)) {
-            None => None,
-            Some(Ok(Some(replaced))) => Some(replaced),
-            Some(Ok(None)) => return self.finish(&append::gone(), out),
-            Some(Err(_)) => return self.finish(&commands::no_such_message(), out),
-        };
-        self.flow = Some(Question::new(Fate::WithClient, async move {
-            Outcome::AppendBegun(append::begin(&tools, append, replaces).await)
-        }));
-    }
-
-    fn on_append_next(&mut self, message: AppendMessage) {
-        let (Some(tools), Some(filing)) = (self.tools(), self.filing.take()) else { return };
-        let mut random = self.context.random();
-        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            Outcome::AppendBegun(append::next(&tools, random.as_mut(), filing, message).await)
-        }));
-    }
-
-    fn on_append_end(&mut self, now: UnixSeconds) {
-        let (Some(tools), Some(filing)) = (self.tools(), self.filing.take()) else { return };
-        let mut random = self.context.random();
-        let open = self.open.take();
-        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            let ended = append::end(&tools, random.as_mut(), filing, now).await;
-            // RFC 3501 §6.3.11: if the mailbox is the selected one, its client is told.
-            settle(tools, open, true, ended).await
-        }));
-    }
-
-    /// Writes a piece of a large message out; nothing more of it is read meanwhile.
-    fn write_out(&mut self) {
-        let Some(filing) = &mut self.filing else { return };
-        let spool = std::mem::take(&mut filing.spool);
-        let (desk, mut random) = (self.desk.clone(), self.context.random());
-        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            let (spool, result) = spool.write_out(desk, random.as_mut()).await;
-            Outcome::Spooled(spool, result)
         }));
     }
 
@@ -555,7 +510,7 @@ async fn run_naming(
             mailboxes::list(&tools, &patterns, options.as_ref()).await
         }
         Command::Lsub(pattern) => mailboxes::lsub(&tools, &pattern).await,
-        Command::Create(name) => mailboxes::create(&tools, &name, now).await,
+        Command::Create { mailbox, uses } => mailboxes::create(&tools, &mailbox, &uses, now).await,
         Command::Delete(name) => mailboxes::delete(&tools, &name).await.map(|id| {
             if let Some(open) = open.take_if(|open| open.id == id) {
                 open.close(&tools);
@@ -645,7 +600,8 @@ impl Machine for ImapSession {
         input: Input<Completion<Job>>,
         io: &mut Io<'_, Effect<Job>>,
     ) -> Want {
-        (self.present, self.wall) = (now.moment, now.wall);
+        self.present.set(now.moment);
+        self.wall = now.wall;
         match input {
             Input::Start => {
                 self.deadline = now.moment + LOGIN_MAX;
@@ -679,40 +635,5 @@ impl Machine for ImapSession {
         let want = self.advance(now, io);
         self.desk.take_effects(io.effects);
         want
-    }
-}
-
-impl Compresses for ImapSession {
-    fn takes_compression(&mut self) -> bool {
-        let takes = std::mem::take(&mut self.takes_compression);
-        if takes && let Err(misuse) = self.imap.compression_started() {
-            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
-        }
-        takes
-    }
-
-    fn compression_failed(&mut self) {
-        log::info!(cid = self.id.as_str(), peer:% = self.peer; "what came is not compressed data");
-    }
-}
-
-impl Session for ImapSession {
-    fn takes_tls(&mut self) -> bool {
-        std::mem::take(&mut self.takes_tls)
-    }
-
-    fn secured(&mut self, agreed: Agreed) {
-        self.context.counters.tls_handshakes.count();
-        self.tls = true;
-        log::debug!(cid = self.id.as_str(), version = agreed.version; "tls");
-        self.bindings = agreed.bindings;
-        if let Err(misuse) = self.imap.tls_started() {
-            log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
-        }
-    }
-
-    fn tls_failed(&mut self, error: &TlsError) {
-        self.context.counters.tls_failures.count();
-        log::info!(cid = self.id.as_str(), peer:% = self.peer, why:% = error; "tls failed");
     }
 }

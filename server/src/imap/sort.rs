@@ -5,11 +5,11 @@ use pillarbox_core::imap::command::{SearchKey, UnknownCharset};
 use pillarbox_core::imap::grammar::{Criterion, SearchReturn};
 use pillarbox_core::imap::response;
 use pillarbox_core::imap::sort::Sorter;
-use pillarbox_store::StoreError;
+use pillarbox_store::{Facts, StoreError};
 
 use super::commands::Answer;
 use super::open::{Open, Tools};
-use super::outlines::outlines;
+use super::outlines;
 use super::search::{self, Telling};
 use crate::job;
 
@@ -30,10 +30,14 @@ pub(super) async fn sort(
     let found = search::find(tools, open, &search).await?;
     let mut sorter = Sorter::new(criteria);
     let headers = sorter.reads_headers();
-    outlines(tools, open, &found, headers, |facts, header| {
+    let take = |facts: &Facts, header: &[u8]| {
         sorter.push(facts.uid, facts.internaldate, facts.size, header);
-    })
-    .await?;
+    };
+    if headers {
+        outlines::in_short(tools, open, &found, take).await?;
+    } else {
+        outlines::outlines(tools, open, &found, false, take).await?;
+    }
     let sorted = job::sort(&tools.desk, sorter).await?;
     let telling = Telling { uid, returns, asks_modseq };
     search::conclude(tools, open, telling, sorted, response::sort).await

@@ -8,7 +8,7 @@ use pillarbox_store::StoreError;
 
 use super::commands::Answer;
 use super::open::{GATHERED_MAX, Open, Tools};
-use super::outlines::outlines;
+use super::outlines;
 use super::search;
 use crate::job;
 
@@ -26,7 +26,7 @@ pub(super) async fn thread(
     };
     let found = search::find(tools, open, &search).await?;
     let mut threader = Box::new(Threader::new(algorithm));
-    outlines(tools, open, &found, true, |facts, header| {
+    outlines::in_short(tools, open, &found, |facts, header| {
         let number = if uid { Some(facts.uid) } else { open.view.sequence_of(facts.uid) };
         if let Some(number) = number {
             threader.push(number, facts.internaldate, header);

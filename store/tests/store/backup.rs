@@ -190,8 +190,18 @@ fn what_was_given_after_the_copy_is_never_given_again() {
     let five = gone.changed.iter().find(|state| state.uid == 5).unwrap();
     assert!(five.flags.contains(Flags::SEEN));
     assert!(copy.deliver("another").uid > last);
-    let made = copy.done(Write::CreateMailbox { by: copy.ann, name: "New".into(), now: NOW });
-    let old = fixture.done(Write::CreateMailbox { by: fixture.ann, name: "New".into(), now: NOW });
+    let made = copy.done(Write::CreateMailbox {
+        by: copy.ann,
+        name: "New".into(),
+        special: None,
+        now: NOW,
+    });
+    let old = fixture.done(Write::CreateMailbox {
+        by: fixture.ann,
+        name: "New".into(),
+        special: None,
+        now: NOW,
+    });
     assert_ne!(made, old);
 
     // Once: the next start is like any other.

@@ -115,7 +115,7 @@ fn a_wal_cut_anywhere_leaves_mailboxes_and_moves_whole() {
     let (by, from, sent) = (fixture.ann, fixture.inbox(), fixture.mailbox(fixture.ann, "Sent"));
     let uids = vec![UidRange { first: 1, last: 2 }];
     let steps = [
-        Write::CreateMailbox { by, name: "a/b/c".into(), now: NOW },
+        Write::CreateMailbox { by, name: "a/b/c".into(), special: None, now: NOW },
         Write::Move { by, from, uids, to: sent, now: NOW },
         Write::RenameMailbox { by, from: "a".into(), to: "z/a".into(), now: NOW },
         Write::RenameMailbox { by, from: "INBOX".into(), to: "old".into(), now: NOW },

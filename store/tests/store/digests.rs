@@ -2,10 +2,10 @@
 
 use pillarbox_core::mime::Digest;
 use pillarbox_store::{
-    Change, Flags, Found, MailboxId, Message, NewMessage, Place, Read, Store, UidRange, What, Write,
+    Change, Flags, Found, MailboxId, Message, Place, Read, Store, UidRange, What, Write,
 };
 
-use crate::fixture::{Fixture, NOW, deliver, inline, options, recipient};
+use crate::fixture::{Fixture, NOW, deliver, message, options, recipient};
 
 const LETTER: &str = "Subject: here\r\nX-Odd: 1\r\n\r\nHello.\r\n";
 
@@ -98,12 +98,7 @@ fn an_old_store_gets_its_digests() {
     fixture.done(Write::Append {
         by,
         mailbox,
-        messages: vec![NewMessage {
-            flags: Flags::NONE,
-            keywords: vec![],
-            internaldate: NOW,
-            body: inline(LETTER),
-        }],
+        messages: vec![message(LETTER)],
         replaces: None,
         now: NOW,
     });

@@ -35,6 +35,8 @@ mod names;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
+mod pieces;
+#[cfg(test)]
 mod removal;
 #[cfg(test)]
 mod verify;

@@ -13,7 +13,12 @@ use crate::fixture::{Fixture, NOW, deliver, inline, options, recipient};
 
 impl Fixture {
     fn create(&mut self, name: &str) -> Result<Written, StoreError> {
-        self.write(Write::CreateMailbox { by: self.ann, name: name.into(), now: NOW })
+        self.write(Write::CreateMailbox {
+            by: self.ann,
+            name: name.into(),
+            special: None,
+            now: NOW,
+        })
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<Written, StoreError> {
@@ -231,7 +236,7 @@ fn a_rename_that_fails_leaves_no_trace_and_no_file_goes() {
     fixture.done(deliver(vec![recipient(fixture.ann, a)], file));
     let by = fixture.ann;
     let answers = fixture.writer.commit(vec![
-        Write::CreateMailbox { by, name: "b/c".into(), now: NOW },
+        Write::CreateMailbox { by, name: "b/c".into(), special: None, now: NOW },
         Write::RenameMailbox { by, from: "b".into(), to: "a".into(), now: NOW },
         Write::DeleteMailbox { by, name: "b/c/d".into() },
         Write::DeleteMailbox { by: fixture.bob, name: "a".into() },

@@ -60,6 +60,12 @@ pub enum Field {
     InternalDate,
     /// `RFC822.SIZE`.
     Size,
+    /// `SAVEDATE` (RFC 8514 §4.2): when it came into the mailbox.
+    SaveDate,
+    /// `EMAILID` (RFC 8474 §5.1): the same for copies.
+    EmailId,
+    /// `THREADID` (RFC 8474 §5.2).
+    ThreadId,
     /// `MODSEQ` (RFC 7162 §3.1.4.2).
     ModSeq,
 }
@@ -341,6 +347,9 @@ fn take_word(input: &[u8]) -> (&[u8], Option<Word>) {
         b"UID" => Word::Field(Field::Uid),
         b"INTERNALDATE" => Word::Field(Field::InternalDate),
         b"RFC822.SIZE" => Word::Field(Field::Size),
+        b"SAVEDATE" => Word::Field(Field::SaveDate),
+        b"EMAILID" => Word::Field(Field::EmailId),
+        b"THREADID" => Word::Field(Field::ThreadId),
         b"MODSEQ" => Word::Field(Field::ModSeq),
         b"BODY" => Word::Body(Which::Body),
         b"BODY.PEEK" => Word::Body(Which::Peek),

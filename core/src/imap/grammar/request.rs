@@ -52,8 +52,13 @@ pub enum Request<'a> {
     },
     /// `LSUB reference pattern`.
     Lsub(Text<'a>, Text<'a>),
-    /// `CREATE mailbox`.
-    Create(Text<'a>),
+    /// `CREATE mailbox [(USE (…))]`.
+    Create {
+        /// Its name.
+        mailbox: Text<'a>,
+        /// What it is to be for (RFC 6154 §3), each without its backslash.
+        uses: Vec<&'a str>,
+    },
     /// `DELETE mailbox`.
     Delete(Text<'a>),
     /// `RENAME mailbox mailbox`.
@@ -166,7 +171,7 @@ pub enum Request<'a> {
 }
 
 /// What STATUS can be asked for (RFC 3501 §6.3.10, RFC 7162 §3.1.7, RFC 7889 §3, RFC 8438 §3,
-/// RFC 9051 §6.3.11).
+/// RFC 8474 §4.3, RFC 9051 §6.3.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the RFC")]
 pub enum StatusItem {
@@ -179,6 +184,7 @@ pub enum StatusItem {
     Size,
     HighestModSeq,
     Deleted,
+    MailboxId,
 }
 
 /// What STORE does with the flags that it names (RFC 3501 §6.4.6).
@@ -286,7 +292,7 @@ fn read_arguments(verb: Verb, input: &[u8]) -> Read<'_, Request<'_>> {
         Verb::List => list(input),
         Verb::Lsub => pair(input, list_mailbox, Request::Lsub),
         Verb::Rename => pair(input, astring, Request::Rename),
-        Verb::Create => mailbox(input, Request::Create),
+        Verb::Create => create(input),
         Verb::Delete => mailbox(input, Request::Delete),
         Verb::Subscribe => mailbox(input, |name| Request::Subscribe(name, true)),
         Verb::Unsubscribe => mailbox(input, |name| Request::Subscribe(name, false)),
@@ -337,6 +343,34 @@ fn mailbox<'a>(
     make: impl FnOnce(Text<'a>) -> Request<'a>,
 ) -> Read<'a, Request<'a>> {
     spaced(input, astring).map(|(rest, name)| (rest, make(name)))
+}
+
+/// `create` (RFC 4466 §2.2), of whose parameters there is `USE` (RFC 6154 §6).
+fn create(input: &[u8]) -> Read<'_, Request<'_>> {
+    let (rest, mailbox) = spaced(input, astring)?;
+    let Ok((rest, ())) = space(rest) else {
+        return Ok((rest, Request::Create { mailbox, uses: Vec::new() }));
+    };
+    let (rest, ()) = byte(rest, b'(', "an opening parenthesis")?;
+    let (rest, ()) = word(rest, "USE")?;
+    let (rest, ()) = space(rest)?;
+    let (mut rest, ()) = byte(rest, b'(', "an opening parenthesis")?;
+    let mut uses = Vec::new();
+    while rest.first() != Some(&b')') {
+        if uses.len() == USES_MAX {
+            return Err(Miss::error(rest, "at most 16 uses"));
+        }
+        if !uses.is_empty() {
+            (rest, ()) = space(rest)?;
+        }
+        let (after, ()) = byte(rest, b'\\', "a use with its backslash")?;
+        let (after, name) = atom(after)?;
+        uses.push(name);
+        rest = after;
+    }
+    let (rest, ()) = byte(rest, b')', "a closing parenthesis")?;
+    let (rest, ()) = byte(rest, b')', "a closing parenthesis")?;
+    Ok((rest, Request::Create { mailbox, uses }))
 }
 
 fn pair<'a>(
@@ -529,9 +563,11 @@ fn flag(input: &[u8]) -> Read<'_, FlagRef<'_>> {
 const ID_FIELDS_MAX: usize = 30;
 const ID_FIELD_BYTES_MAX: usize = 30;
 const ID_VALUE_BYTES_MAX: usize = 1024;
+/// There are fewer to be had.
+const USES_MAX: usize = 16;
 /// No command's name comes near it.
 const WORD_BYTES_MAX: usize = 32;
-const STATUS_ITEMS: [(&str, StatusItem); 9] = [
+const STATUS_ITEMS: [(&str, StatusItem); 10] = [
     ("MESSAGES", StatusItem::Messages),
     ("RECENT", StatusItem::Recent),
     ("UIDNEXT", StatusItem::UidNext),
@@ -541,4 +577,5 @@ const STATUS_ITEMS: [(&str, StatusItem); 9] = [
     ("SIZE", StatusItem::Size),
     ("HIGHESTMODSEQ", StatusItem::HighestModSeq),
     ("DELETED", StatusItem::Deleted),
+    ("MAILBOXID", StatusItem::MailboxId),
 ];

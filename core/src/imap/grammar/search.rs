@@ -3,6 +3,7 @@
 use super::primitive::{Day, Text, astring, atom, byte, date, number, nz_number, space, string};
 use super::sequence::{Numbers, sequence_set};
 use super::{Miss, Read};
+use crate::imap::object::is_id;
 
 /// How deep keys may be nested.
 pub const DEPTH_MAX: usize = 32;
@@ -31,6 +32,16 @@ pub enum Key<'a> {
     On(Day),
     /// `SINCE`: received on this day or later.
     Since(Day),
+    /// `SAVEDBEFORE` (RFC 8514 §4.3).
+    SavedBefore(Day),
+    /// `SAVEDON`.
+    SavedOn(Day),
+    /// `SAVEDSINCE`.
+    SavedSince(Day),
+    /// `EMAILID` (RFC 8474 §6).
+    EmailId(&'a str),
+    /// `THREADID`.
+    ThreadId(&'a str),
     /// `OLDER`: received this many seconds ago or earlier (RFC 5032 §1).
     Older(u32),
     /// `YOUNGER`: received at most this many seconds ago.
@@ -179,7 +190,7 @@ fn key<'a>(input: &'a [u8], depth: usize, budget: &mut usize) -> Read<'a, Key<'a
     }
     let miss = || Miss::error(input, "a search key");
     let (rest, name) = atom(input).map_err(|_| miss())?;
-    let mut buffer = [0_u8; 12];
+    let mut buffer = [0_u8; 20];
     let upper = buffer.get_mut(..name.len()).ok_or_else(miss)?;
     upper.copy_from_slice(name.as_bytes());
     upper.make_ascii_uppercase();
@@ -205,6 +216,13 @@ fn key<'a>(input: &'a [u8], depth: usize, budget: &mut usize) -> Read<'a, Key<'a
         Argument::Number(make) => number(rest).map(|(rest, size)| (rest, make(size))),
         Argument::ModSeq => modseq(rest).map(|(rest, modseq)| (rest, Key::ModSeq(modseq))),
         Argument::Interval(make) => nz_number(rest).map(|(rest, seconds)| (rest, make(seconds))),
+        Argument::Object(object) => {
+            let (after, id) = atom(rest)?;
+            if !is_id(id) {
+                return Err(Miss::error(rest, "an object identifier"));
+            }
+            Ok((after, if object == Object::Email { Key::EmailId(id) } else { Key::ThreadId(id) }))
+        }
         Argument::Body => astring(rest).map(|(rest, text)| (rest, Key::Body(text))),
         Argument::Text => astring(rest).map(|(rest, text)| (rest, Key::Text(text))),
         Argument::Field(name) => {
@@ -222,7 +240,8 @@ fn key<'a>(input: &'a [u8], depth: usize, budget: &mut usize) -> Read<'a, Key<'a
 fn plain(upper: &[u8]) -> Option<Key<'static>> {
     use crate::imap::flags::{ANSWERED, DELETED, DRAFT, FLAGGED, SEEN};
     Some(match upper {
-        b"ALL" => Key::All,
+        // RFC 8514 §4.3: every mailbox knows when messages came.
+        b"ALL" | b"SAVEDATESUPPORTED" => Key::All,
         b"ANSWERED" => Key::System(ANSWERED, true),
         b"DELETED" => Key::System(DELETED, true),
         b"DRAFT" => Key::System(DRAFT, true),
@@ -250,12 +269,20 @@ enum Argument {
     /// Seconds, at least one (RFC 5032).
     Interval(fn(u32) -> Key<'static>),
     ModSeq,
+    /// An object's name (RFC 8474 §6).
+    Object(Object),
     Body,
     Text,
     /// The text of the field with this name.
     Field(&'static str),
     /// The name of a field, and its text.
     Header,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Object {
+    Email,
+    Thread,
 }
 
 fn argument(upper: &[u8]) -> Option<Argument> {
@@ -271,6 +298,11 @@ fn argument(upper: &[u8]) -> Option<Argument> {
         b"SENTBEFORE" => Argument::Date(Key::SentBefore),
         b"SENTON" => Argument::Date(Key::SentOn),
         b"SENTSINCE" => Argument::Date(Key::SentSince),
+        b"SAVEDBEFORE" => Argument::Date(Key::SavedBefore),
+        b"SAVEDON" => Argument::Date(Key::SavedOn),
+        b"SAVEDSINCE" => Argument::Date(Key::SavedSince),
+        b"EMAILID" => Argument::Object(Object::Email),
+        b"THREADID" => Argument::Object(Object::Thread),
         b"OLDER" => Argument::Interval(Key::Older),
         b"YOUNGER" => Argument::Interval(Key::Younger),
         b"LARGER" => Argument::Number(Key::Larger),

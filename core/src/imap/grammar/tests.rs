@@ -118,6 +118,9 @@ fn fetch_items() {
         ("flags", Item::Field(Field::Flags)),
         ("INTERNALDATE", Item::Field(Field::InternalDate)),
         ("RFC822.SIZE", Item::Field(Field::Size)),
+        ("SaveDate", Item::Field(Field::SaveDate)),
+        ("EMAILID", Item::Field(Field::EmailId)),
+        ("THREADID", Item::Field(Field::ThreadId)),
         ("RFC822", body(Which::Rfc822, SectionText::Whole, None)),
         ("RFC822.HEADER", body(Which::Header, SectionText::Header, None)),
         ("rfc822.text", body(Which::Text, SectionText::Text, None)),
@@ -173,6 +176,8 @@ fn part_numbers_have_a_limit() {
 
 #[test]
 fn commands_beyond_the_first_ones() {
+    let create =
+        |name, uses: &[&'static str]| Request::Create { mailbox: text(name), uses: uses.to_vec() };
     for (line, request) in [
         ("a AUTHENTICATE plain", Request::Authenticate("plain", None)),
         ("a AUTHENTICATE PLAIN AGEAYg==", Request::Authenticate("PLAIN", Some("AGEAYg=="))),
@@ -183,7 +188,9 @@ fn commands_beyond_the_first_ones() {
         ("a NAMESPACE", Request::Plain(Verb::Namespace)),
         ("FXXZ CHECK", Request::Plain(Verb::Check)),
         ("a UNSELECT", Request::Plain(Verb::Unselect)),
-        ("A003 CREATE owatagusiam/", Request::Create(text("owatagusiam/"))),
+        ("A003 CREATE owatagusiam/", create("owatagusiam/", &[])),
+        ("t2 CREATE MySpecial (USE (\\Drafts \\Sent))", create("MySpecial", &["Drafts", "Sent"])),
+        ("a create x (use ())", create("x", &[])),
         ("A683 DELETE {3}\r\na b", Request::Delete(text("a b"))),
         ("A683 RENAME \"a\" b", Request::Rename(text("a"), text("b"))),
         ("A002 SUBSCRIBE #news", Request::Subscribe(text("#news"), true)),
@@ -331,6 +338,12 @@ fn search_keys() {
         ("SENTON 1-Feb-1994", Key::SentOn(Day(8_797))),
         ("SENTSINCE 1-Feb-1994", Key::SentSince(Day(8_797))),
         ("OLDER 1", Key::Older(1)),
+        ("SAVEDBEFORE 1-Feb-1994", Key::SavedBefore(Day(8_797))),
+        ("savedon 1-Feb-1994", Key::SavedOn(Day(8_797))),
+        ("SAVEDSINCE 1-Feb-1994", Key::SavedSince(Day(8_797))),
+        ("SAVEDATESUPPORTED", Key::All),
+        ("EMAILID M12-3", Key::EmailId("M12-3")),
+        ("ThreadId T_1", Key::ThreadId("T_1")),
         ("younger 4294967295", Key::Younger(u32::MAX)),
         ("MODSEQ 620162338", Key::ModSeq(620_162_338)),
         // RFC 7162 §3.1.5
@@ -456,6 +469,11 @@ fn mistakes_have_a_place_and_a_name() {
         (b"a UID", 5, "a space"),
         (b"a NOOP ", 6, "the end of the command"),
         (b"a  NOOP", 2, "a command"),
+        (b"a SEARCH EMAILID M1.2", 17, "an object identifier"),
+        (b"a SEARCH THREADID \"T1\"", 18, "an atom"),
+        (b"a CREATE x (USE (Sent))", 17, "a use with its backslash"),
+        (b"a CREATE x (USE (\\Sent)", 23, "a closing parenthesis"),
+        (b"a CREATE x (SIZE 1)", 12, "USE"),
         (b"a SEARCH OLDER 0", 15, "a number from 1 to 4294967295"),
         (b"a SEARCH $,1", 10, "the end of the command"),
         (b"a LIST (RECURSIVEMATCH) \"\" *", 7, "what RECURSIVEMATCH goes with"),

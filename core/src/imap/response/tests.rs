@@ -20,6 +20,17 @@ fn item(which: Which, text: SectionText<Box<str>>, origin: Option<u64>) -> BodyI
 }
 
 #[test]
+fn progress_is_told_with_a_tag_that_can_be_told() {
+    let said = |tag, done, goal| {
+        let mut out = Vec::new();
+        in_progress(tag, done, goal, &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(said("a7", 175, Some(1_000)), "* OK [INPROGRESS (\"a7\" 175 1000)] still at it\r\n");
+    assert_eq!(said("a]7", 0, None), "* OK [INPROGRESS (NIL 0 NIL)] still at it\r\n");
+}
+
+#[test]
 fn lines_of_select() {
     // RFC 3501 §6.3.1
     let keywords = Keywords::new(["$Junk", "Work"]);

@@ -3,6 +3,7 @@ use crate::imap::command::Command;
 use crate::imap::flags::{ANSWERED, SEEN};
 use crate::imap::grammar;
 use crate::imap::name::Spelling;
+use crate::imap::object::EmailId;
 
 /// The search of these keys.
 fn search(keys: &str) -> Search {
@@ -35,6 +36,8 @@ fn found(keys: &str) -> Vec<u32> {
             uid: 2,
             flags: FlagBits(SEEN),
             received: noon(day),
+            saved: noon(day + 9 + 1),
+            email: EmailId { body: 1, prefix: Some(5) },
             size: 10,
             modseq: 7,
         },
@@ -43,6 +46,8 @@ fn found(keys: &str) -> Vec<u32> {
             uid: 3,
             flags: FlagBits(0),
             received: noon(day + 1),
+            saved: noon(day + 9 + 2),
+            email: EmailId { body: 2, prefix: Some(5) },
             size: 20,
             modseq: 9,
         },
@@ -51,6 +56,8 @@ fn found(keys: &str) -> Vec<u32> {
             uid: 10,
             flags: FlagBits(32),
             received: noon(day + 2),
+            saved: noon(day + 9 + 3),
+            email: EmailId { body: 3, prefix: Some(5) },
             size: 30,
             modseq: 8,
         },
@@ -59,6 +66,8 @@ fn found(keys: &str) -> Vec<u32> {
             uid: 11,
             flags: FlagBits(SEEN | ANSWERED),
             received: noon(day + 3),
+            saved: noon(day + 9 + 4),
+            email: EmailId { body: 4, prefix: Some(5) },
             size: 40,
             modseq: 6,
         },
@@ -111,6 +120,15 @@ fn keys_find_what_the_rfc_says() {
         ("OR ANSWERED KEYWORD $Junk", &[3, 4]),
         ("NOT (SEEN LARGER 15)", &[1, 2, 3]),
         ("CHARSET utf-8 1,3", &[1, 3]),
+        ("SAVEDBEFORE 16-Oct-2024", &[1, 2]),
+        ("SAVEDON 16-Oct-2024", &[3]),
+        ("SAVEDSINCE 16-Oct-2024", &[3, 4]),
+        ("SAVEDATESUPPORTED", &[1, 2, 3, 4]),
+        ("EMAILID M2-5", &[2]),
+        ("OR EMAILID M2-5 EMAILID M4-5", &[2, 4]),
+        ("EMAILID m2-5", &[]),
+        ("NOT EMAILID M2", &[1, 2, 3, 4]),
+        ("THREADID T1", &[]),
         ("MODSEQ 8", &[2, 3]),
         ("NOT MODSEQ \"/flags/\\\\seen\" priv 8", &[1, 4]),
     ] {
@@ -123,6 +141,8 @@ const FACTS: Facts = Facts {
     uid: 2,
     flags: FlagBits(SEEN),
     received: noon(20_000),
+    saved: noon(20_000),
+    email: EmailId { body: 1, prefix: None },
     size: 10,
     modseq: 7,
 };

@@ -33,9 +33,13 @@ pub(super) const SERVED: &[&str] = &[
     "LIST-STATUS",
     "SPECIAL-USE",
     "BINARY",
+    "INPROGRESS",
     "PREVIEW",
     "MULTIAPPEND",
     "REPLACE",
+    "CREATE-SPECIAL-USE",
+    "SAVEDATE",
+    "OBJECTID",
 ];
 
 const COMPRESS: &str = "COMPRESS=DEFLATE";

@@ -56,7 +56,7 @@ impl ImapSession {
 
     pub(super) fn ask(&mut self, claim: Claim) {
         let (desk, context) = (self.desk.clone(), Arc::clone(&self.context));
-        let settled = claim.settle(desk, context, self.present, self.peer);
+        let settled = claim.settle(desk, context, self.present.get(), self.peer);
         self.flow = Some(Question::new(Fate::WithClient, async move {
             let (verdict, who) = settled.await;
             Outcome::Login(verdict, who)
@@ -78,7 +78,7 @@ impl ImapSession {
             mechanism: self.mechanism,
             tls: self.tls,
         };
-        let now = Now { moment: self.present, wall: self.wall };
+        let now = Now { moment: self.present.get(), wall: self.wall };
         login::conclude(&self.desk, &self.context, now, (&way, who), &result);
         let cid = self.id.as_str();
         let answer = match result {

@@ -4,6 +4,7 @@ use super::*;
 use crate::UnixSeconds;
 use crate::imap::command::SearchKey;
 use crate::imap::flags::{FlagBits, Keywords};
+use crate::imap::object::EmailId;
 use crate::imap::search::{Facts, Search};
 use crate::imap::view::View;
 
@@ -19,6 +20,8 @@ fn finds(search: &Search, message: &[u8]) -> bool {
         received: UnixSeconds(0),
         size: message.len() as u64,
         modseq: 1,
+        email: EmailId { body: 1, prefix: None },
+        saved: UnixSeconds(0),
     };
     search.matching(facts).whole(message)
 }
