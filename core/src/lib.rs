@@ -16,6 +16,8 @@
 
 pub mod alpn;
 pub mod connection;
+pub mod dkim;
+pub mod dns;
 pub mod effect;
 pub mod flow;
 pub mod imap;
