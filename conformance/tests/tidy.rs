@@ -88,7 +88,9 @@ fn arrows_inside_core_point_down() {
                 "log::",
                 "SystemRandom::new",
             ];
-            for name in world.iter().filter(|name| line.contains(**name)) {
+            // What `ring` wants to sign with RSA cannot be made up, not even in a test.
+            let test = path.ends_with("/tests.rs") && line.contains("SystemRandom::new");
+            for name in world.iter().filter(|name| line.contains(**name) && !test) {
                 faults.push(format!("{path}: names {name}"));
             }
         }

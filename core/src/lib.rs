@@ -18,6 +18,8 @@ pub mod alpn;
 pub mod archive;
 pub mod compression;
 pub mod connection;
+pub mod dkim;
+pub mod dns;
 pub mod effect;
 pub mod flow;
 pub mod imap;
