@@ -105,6 +105,9 @@ impl Unit {
         if self.verb == "AUTHENTICATE" && upper.split(' ').count() > 3 && !has("SASL-IR") {
             return Some("SASL-IR".into());
         }
+        if upper.contains("PARTIAL ") && !has("PARTIAL") {
+            return Some("PARTIAL".into());
+        }
         let literal = upper.ends_with("+}") && !has("LITERAL+") && !has("LITERAL-");
         literal.then(|| "LITERAL+".into())
     }
