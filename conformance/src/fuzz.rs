@@ -22,6 +22,7 @@ pub mod digest;
 pub mod hello;
 pub mod http;
 pub mod imap;
+pub mod order;
 pub mod reencode;
 pub mod sasl;
 pub mod smtp;
@@ -31,7 +32,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -41,6 +42,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("reencode", reencode::target),
     ("digest", digest::target),
     ("http", http::target),
+    ("order", order::target),
     ("archive", archive::target),
     ("deflate", deflate::target),
 ];

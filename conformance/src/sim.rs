@@ -3,7 +3,7 @@
 //! The machines, the flows and the store are those that are shipped. The world around them is not:
 //! `world` moves bytes in pieces, delays and reorders answers, gathers writes into commits, cuts
 //! connections, and lets the server die at any step; `disk` loses what a power loss would have
-//! lost. Meanwhile `sender`s send letters and `reader`s read, file, flag and expunge them, and
+//! lost. Meanwhile `sender`s send letters and `reader`s read, file, flag, copy, move and expunge them, and
 //! the `ledger` holds what they were promised. Then the faults end, the clients finish, the
 //! server dies once more, and `check` looks into the store.
 //!
@@ -134,8 +134,10 @@ fn clients(ledger: &mut Ledger, prng: &mut Prng) -> Vec<Client> {
         }
         clients.push(Client::Sender(sender));
     }
-    for _ in 0..prng.between(0, 3) {
-        clients.push(Client::Reader(Box::new(ImapReader::new(prng.below(ACCOUNTS.len())))));
+    for index in 0..prng.between(0, 5) {
+        // Mostly several of one account.
+        let account = if prng.once_in(4) { 1 } else { 0 };
+        clients.push(Client::Reader(Box::new(ImapReader::new(account, index))));
     }
     clients
 }

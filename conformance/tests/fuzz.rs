@@ -130,6 +130,11 @@ fn archive() {
 }
 
 #[test]
+fn order() {
+    bounded("order", 2_000, 200);
+}
+
+#[test]
 fn digest() {
     bounded("digest", 4_000, 400);
 }
@@ -174,6 +179,7 @@ under_bolero! {
     bolero_reencode: fuzz::reencode::target;
     bolero_digest: fuzz::digest::target;
     bolero_http: fuzz::http::target;
+    bolero_order: fuzz::order::target;
     bolero_archive: fuzz::archive::target;
     bolero_deflate: fuzz::deflate::target;
 }

@@ -4,6 +4,7 @@
 mod aliases;
 mod explain;
 mod keys;
+mod mail;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -17,6 +18,7 @@ use pillarbox_store::{
 };
 
 use crate::address::{Address, account_name, domain_name};
+use crate::control::payload::Cargo;
 use crate::control::wire::{self, Answer, Request, SecretText};
 use crate::job::{self, Job};
 use crate::secrets;
@@ -30,6 +32,8 @@ pub(crate) struct Asker {
     pub(crate) stopping: Rc<Cell<bool>>,
     /// Takes the logins that the store does not have yet.
     pub(crate) logins: Box<dyn Fn() -> Vec<Attempt>>,
+    /// What came behind the request.
+    pub(crate) cargo: Cargo,
     /// When it was asked.
     pub(crate) now: UnixSeconds,
 }
@@ -70,6 +74,9 @@ pub(crate) async fn carry_out(
         Request::RemoveAddress { address } => remove_address(&desk, &address).await,
         Request::RemoveDomain { name, with_addresses } => {
             remove_domain(&desk, &name, with_addresses).await
+        }
+        Request::Mail(request) => {
+            mail::carry_out(&desk, request, asker.cargo, asker.now).await.map(Answer::Mail)
         }
     }
 }

@@ -6,6 +6,7 @@ mod alias;
 mod backup;
 mod domain;
 mod key;
+mod mail;
 mod password;
 mod place;
 mod progress;
@@ -70,6 +71,9 @@ enum Command {
     /// Add, list and remove the domains whose mail this server takes.
     #[command(subcommand)]
     Domain(domain::DomainCommand),
+    /// Bring an account's mail from maildir or mbox files, or write it to such.
+    #[command(subcommand)]
+    Mail(mail::MailCommand),
     /// Write domains and accounts to a TOML file, with what is kept of passwords.
     Export(transfer::ExportArgs),
     /// Read domains and accounts from a TOML file.
@@ -169,6 +173,7 @@ fn carry_out(command: Command) -> Result<(), Trouble> {
         Command::Address(command) => address::run(command)?,
         Command::Alias(command) => alias::run(command)?,
         Command::Domain(command) => domain::run(command)?,
+        Command::Mail(command) => mail::run(command)?,
         Command::Export(args) => transfer::export(&args)?,
         Command::Import(args) => transfer::import(&args)?,
         Command::Backup(args) => backup::run(&args)?,

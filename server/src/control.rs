@@ -5,12 +5,13 @@
 //! runs, the command opens the store (`reach`) and does the same.
 
 pub mod clerk;
+pub(crate) mod payload;
 pub(crate) mod reach;
 pub mod wire;
 
 use std::fmt;
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -20,7 +21,9 @@ use std::thread;
 use std::time::Duration;
 
 use clerk::{Asked, Inlet};
+use payload::{Cargo, Frames, Sink, Taking};
 use pillarbox_store::Store;
+use wire::mail::MailRequest;
 use wire::{Answer, Reply, Request};
 
 /// What answers requests.
@@ -118,7 +121,8 @@ fn serve(stream: &UnixStream, office: &Office) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut line = String::new();
-    BufReader::new(stream.take(REQUEST_MAX)).read_line(&mut line)?;
+    let mut reader = BufReader::new(stream);
+    (&mut reader).take(REQUEST_MAX).read_line(&mut line)?;
     if line.is_empty() {
         // Only to see whether somebody is there.
         return Ok(());
@@ -138,8 +142,14 @@ fn serve(stream: &UnixStream, office: &Office) -> io::Result<()> {
         Ok(request) => request,
         Err(error) => return say(stream, &Reply::Error(error)),
     };
+    let cargo = match receive_cargo(&request, &office.store, stream, &mut reader) {
+        Ok(cargo) => cargo,
+        Err(error) => {
+            return say(stream, &Reply::Error(format!("the messages cannot be kept: {error}")));
+        }
+    };
     let (replies, heard) = mpsc::channel();
-    office.inlet.lay(Asked { request, replies });
+    office.inlet.lay(Asked { request, cargo, replies });
     for reply in heard {
         say(stream, &reply)?;
         if !matches!(reply, Reply::Progress { .. }) {
@@ -149,14 +159,31 @@ fn serve(stream: &UnixStream, office: &Office) -> io::Result<()> {
     say(stream, &Reply::Error("the server is stopping: try again once it has".into()))
 }
 
+/// What comes behind a request.
+fn receive_cargo(
+    request: &Request,
+    store: &Store,
+    stream: &UnixStream,
+    from: &mut dyn Read,
+) -> io::Result<Cargo> {
+    let Request::Mail(MailRequest::Import { messages, .. }) = request else {
+        return Ok(Ok(Vec::new()));
+    };
+    // It may be read from a slow disk.
+    stream.set_read_timeout(Some(LONGEST_STEP))?;
+    let mut taking = Taking::new(store.bodies());
+    taking.receive(messages.len(), from)?;
+    Ok(taking.finish())
+}
+
 /// Until the command goes away, however it does.
 fn hold_bodies(mut stream: &UnixStream, store: &Store) -> io::Result<()> {
     let _held = store.hold_bodies();
     say(stream, &Reply::Ok(Answer::Done))?;
-    log::info!("a backup begins");
+    log::info!("a backup or export begins");
     stream.set_read_timeout(None)?;
     while stream.read(&mut [0; 64])? > 0 {}
-    log::info!("a backup has ended");
+    log::info!("a backup or export has ended");
     Ok(())
 }
 
@@ -179,15 +206,41 @@ pub(crate) fn connect(dir: &Path) -> io::Result<UnixStream> {
 /// # Errors
 /// One line for the user.
 pub(crate) fn exchange(
-    mut stream: &UnixStream,
+    stream: &UnixStream,
     request: Request,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Answer, String> {
+    exchange_with(stream, request, &mut |_| Ok(Ok(())), progress)
+}
+
+/// Writes what goes behind a request. The outer error is the sink's, the inner one's own: a line for
+/// the user.
+pub(crate) type Fill<'a> = dyn FnMut(&mut dyn Sink) -> io::Result<Result<(), String>> + 'a;
+
+/// One request with what comes behind it.
+///
+/// # Errors
+/// One line for the user.
+pub(crate) fn exchange_with(
+    stream: &UnixStream,
+    request: Request,
+    fill: &mut Fill<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Answer, String> {
     let lost = |error: io::Error| format!("the server did not answer: {error}");
     let mut line = wire::request_line(request)?;
     line.push('\n');
+    let mut own = Ok(());
+    let mut send = || {
+        let mut out = BufWriter::new(stream);
+        out.write_all(line.as_bytes())?;
+        let mut frames = Frames(out);
+        own = fill(&mut frames)?;
+        frames.0.flush()
+    };
     // A server that refuses early may close before it has read everything: its answer counts.
-    let sent = stream.write_all(line.as_bytes());
+    let sent = send();
+    own?;
     let mut answers = BufReader::new(stream);
     loop {
         line.clear();

@@ -31,6 +31,7 @@ mod error;
 mod expunge;
 mod flags;
 mod hold;
+mod import;
 mod index;
 mod mailbox;
 mod messages;
@@ -70,7 +71,7 @@ pub use types::{
     AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, MESSAGES_MAX, Moved,
-    NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
+    Additions, Appended, Change, Cleared, Delivered, Expunged, Flagged, Incoming, MESSAGES_MAX,
+    Moved, NewAccount, NewAddress, NewBody, NewMessage, Place, Recipient, Replaced, Write, Written,
 };
 pub use writer::Writer;

@@ -65,6 +65,7 @@ pub(crate) fn account(conn: &Connection, account: AccountId) -> Result<(), Store
         "DELETE FROM secret WHERE account = ?1",
         "DELETE FROM account_key WHERE account = ?1",
         "DELETE FROM login_attempt WHERE account = ?1",
+        "DELETE FROM imported WHERE account = ?1",
         "DELETE FROM address WHERE account = ?1",
         "DELETE FROM subscription WHERE account = ?1",
         "UPDATE domain SET catch_all = NULL WHERE catch_all = ?1",

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use pillarbox_core::effect::{Fault, FaultKind, Handle};
 use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, DEFAULT_NAME};
+use rusqlite::{Connection, DEFAULT_NAME, OpenFlags};
 
 use crate::hold::{BodiesHold, Held};
 use crate::index::INDEX;
@@ -89,8 +89,8 @@ pub(crate) struct Shared {
     dir: PathBuf,
     pub(crate) bodies: PathBuf,
     pub(crate) options: Options,
-    /// Held, not used.
-    _lock: File,
+    /// Held, not used; `None` where another process holds it.
+    _lock: Option<File>,
     /// Why nothing more is written.
     broken: OnceLock<Fault>,
     /// Whether files of bodies must stay.
@@ -122,11 +122,39 @@ impl Store {
             dir: dir.to_owned(),
             bodies,
             options: options.clone(),
-            _lock: lock,
+            _lock: Some(lock),
             broken: OnceLock::new(),
             held: Held::default(),
         };
         Ok(Self { shared: Arc::new(shared), keeper: Mutex::new(conn) })
+    }
+
+    /// A connection that reads the store of another process, which has it open and holds the files of
+    /// bodies ([`hold_bodies`](Self::hold_bodies)).
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Older`] and [`OpenError::Newer`] where it is of another version than this program;
+    /// the world's failures.
+    pub fn look(dir: &Path, options: &Options) -> Result<Reader, OpenError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(dir.join(DATABASE), flags)?;
+        conn.busy_timeout(BUSY)?;
+        conn.pragma_update(None, "query_only", true)?;
+        conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        let (found, known) = (schema::version(&conn)?, schema::known());
+        if found < known {
+            return Err(OpenError::Older { found, known });
+        }
+        let shared = Shared {
+            dir: dir.to_owned(),
+            bodies: dir.join(BODIES),
+            options: options.clone(),
+            _lock: None,
+            broken: OnceLock::new(),
+            held: Held::default(),
+        };
+        Ok(Reader { conn, shared: Arc::new(shared), index: Index::default() })
     }
 
     /// A connection that writes.

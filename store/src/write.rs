@@ -186,6 +186,41 @@ pub enum Write {
         /// The present (SAVEDATE, RFC 8514).
         now: UnixSeconds,
     },
+    /// Count that an import has met messages, by the keys that their files give them.
+    /// Answer: [`Written::Wanted`].
+    Meet {
+        /// Whose.
+        by: AccountId,
+        /// The import: a number that no other has.
+        run: i64,
+        /// Each key is that of one message, however often it is met. Otherwise as many messages are
+        /// wanted as times it is met.
+        once: bool,
+        /// Of the messages.
+        keys: Vec<[u8; 16]>,
+    },
+    /// Put messages from files into a mailbox, all or none. Answer: [`Written::Imported`].
+    Import {
+        /// Whose.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+        /// The import, as in [`Meet`](Self::Meet).
+        run: i64,
+        /// They were met before, and are wanted. Otherwise they are met now, and those that have come
+        /// already are passed over.
+        met: bool,
+        /// In their order.
+        messages: Vec<Incoming>,
+        /// The present (SAVEDATE, RFC 8514).
+        now: UnixSeconds,
+    },
+    /// Forget what an account has imported, so that it can be imported again.
+    /// Answer: [`Written::Forgotten`].
+    Forget {
+        /// Whose.
+        by: AccountId,
+    },
     /// IMAP's COPY (RFC 9051 §6.4.7): the copies share the bodies and keep flags, keywords and
     /// INTERNALDATE. Answer: [`Written::Copied`].
     Copy {
@@ -353,6 +388,21 @@ pub struct NewAddress {
     pub account: String,
 }
 
+/// A message that comes from a file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// The same whenever this message comes from this file for this mailbox.
+    pub key: [u8; 16],
+    /// System flags; other bits are ignored.
+    pub flags: Flags,
+    /// Keywords by name. Those that the mailbox cannot have are left out.
+    pub keywords: Vec<String>,
+    /// When it was received.
+    pub internaldate: UnixSeconds,
+    /// The message.
+    pub body: NewBody,
+}
+
 /// A message that a client brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMessage {
@@ -455,6 +505,12 @@ pub enum Written {
     DeliveredEach(Vec<Result<Option<Delivered>, StoreError>>),
     /// Where the messages went.
     Appended(Appended),
+    /// Which of them are still to come.
+    Wanted(Vec<bool>),
+    /// The UID of each that came; `None`: it had come before.
+    Imported(Vec<Option<u32>>),
+    /// How many were remembered.
+    Forgotten(u64),
     /// The copies' UIDVALIDITY, and pairs of UIDs: the original's and the copy's
     /// (COPYUID, RFC 4315 §3).
     Copied(u32, Vec<(u32, u32)>),
@@ -596,6 +652,11 @@ impl fmt::Debug for Write {
             Self::Append { mailbox, messages, .. } => {
                 write!(f, "Append({} messages to {})", messages.len(), mailbox.0)
             }
+            Self::Meet { by, keys, .. } => write!(f, "Meet({} of {})", keys.len(), by.0),
+            Self::Import { mailbox, messages, .. } => {
+                write!(f, "Import({} messages to {})", messages.len(), mailbox.0)
+            }
+            Self::Forget { by } => write!(f, "Forget({})", by.0),
             Self::Copy { from, to, .. } => write!(f, "Copy({} to {})", from.0, to.0),
             Self::Move { from, to, .. } => write!(f, "Move({} to {})", from.0, to.0),
             Self::CreateMailbox { by, name, .. } => write!(f, "CreateMailbox({name} of {})", by.0),
@@ -620,6 +681,13 @@ impl fmt::Debug for Write {
 impl fmt::Debug for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Recipient({} into {:?})", self.account.0, self.into)
+    }
+}
+
+impl fmt::Debug for Incoming {
+    /// Tells sizes, never contents.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Incoming({:?})", self.body)
     }
 }
 

@@ -9,6 +9,7 @@ use rusqlite::{Connection, DEFAULT_NAME};
 
 use crate::append::{self, Appending};
 use crate::flags::{self, Flagging};
+use crate::import::{self, Importing};
 use crate::names::Names;
 use crate::store::Shared;
 use crate::{
@@ -153,10 +154,6 @@ impl Writer {
                 deliver::deliver_each(conn, &self.shared, recipients, body, *received)
                     .map(Written::DeliveredEach)
             }
-            Write::Append { by, mailbox, messages, replaces, now } => {
-                let what = Appending { messages, replaces: *replaces, now: *now };
-                append::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
-            }
             Write::Copy { by, from, uids, to, now } => {
                 deliver::copy(conn, &self.shared, *by, *from, uids, *to, *now)
                     .map(|(uidvalidity, pairs)| Written::Copied(uidvalidity, pairs))
@@ -180,6 +177,10 @@ impl Writer {
             Write::Purge { mailbox, up_to_modseq } => {
                 self.purge(*mailbox, *up_to_modseq, gone).map(Written::Purged)
             }
+            Write::Append { .. }
+            | Write::Meet { .. }
+            | Write::Import { .. }
+            | Write::Forget { .. } => self.carry_out_bringing(job),
             Write::Claim { by, mailbox, up_to } => {
                 mailbox::claim(conn, *by, *mailbox, *up_to).map(|()| Written::Done)
             }
@@ -271,6 +272,26 @@ impl Writer {
                 removal::clear(conn, *messages_max, gone).map(Written::Cleared)
             }
             _ => Err(StoreError::Misuse("that is not about accounts")),
+        }
+    }
+
+    /// What a client or a file brings.
+    fn carry_out_bringing(&self, job: &Write) -> Result<Written, StoreError> {
+        let conn = &self.conn;
+        match job {
+            Write::Append { by, mailbox, messages, replaces, now } => {
+                let what = Appending { messages, replaces: *replaces, now: *now };
+                append::append(conn, &self.shared, *by, *mailbox, &what).map(Written::Appended)
+            }
+            Write::Meet { by, run, once, keys } => {
+                import::meet(conn, *by, *run, *once, keys).map(Written::Wanted)
+            }
+            Write::Import { by, mailbox, run, met, messages, now } => {
+                let what = Importing { run: *run, met: *met, messages, now: *now };
+                import::import(conn, &self.shared, *by, *mailbox, &what).map(Written::Imported)
+            }
+            Write::Forget { by } => import::forget(conn, *by).map(Written::Forgotten),
+            _ => Err(StoreError::Misuse("no job that brings a message")),
         }
     }
 

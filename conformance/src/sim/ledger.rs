@@ -7,6 +7,12 @@ use super::prng::Prng;
 /// The accounts of the simulation, each with the address `NAME@localhost`.
 pub(super) const ACCOUNTS: [&str; 2] = ["user", "friend"];
 
+/// The mailboxes that readers open, in each account; letters come into the first.
+pub(super) const MAILBOXES: [&str; 2] = ["INBOX", "Archive"];
+
+/// A mailbox: by place in [`ACCOUNTS`] and in [`MAILBOXES`].
+pub(super) type Place = (usize, usize);
+
 /// What a letter is sent for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -35,6 +41,8 @@ pub(super) struct Letter {
     pub(super) doubts: usize,
     /// A reader has begun to delete it: it may be there or not.
     pub(super) deleting: bool,
+    /// How many copies readers have made, by account: for certain, and perhaps.
+    pub(super) copies: BTreeMap<usize, (usize, usize)>,
 }
 
 /// All letters, and everything that was found to be wrong.
@@ -42,10 +50,12 @@ pub(super) struct Letter {
 pub(super) struct Ledger {
     /// By number.
     pub(super) letters: Vec<Letter>,
-    /// Which letter has which UID, by account: never to change.
-    pub(super) uids: BTreeMap<(usize, u32), usize>,
-    /// UIDVALIDITY of each account's INBOX as first seen.
-    pub(super) uidvalidity: BTreeMap<usize, u32>,
+    /// Which letter has which UID: never to change.
+    pub(super) uids: BTreeMap<(Place, u32), usize>,
+    /// UIDVALIDITY of each mailbox as first seen.
+    pub(super) uidvalidity: BTreeMap<Place, u32>,
+    /// Whether a message has the keyword that only one reader sets, by reader; where that is certain.
+    pub(super) own: BTreeMap<(Place, u32, usize), bool>,
     /// What broke the promise.
     pub(super) violations: Vec<String>,
 }
@@ -97,6 +107,7 @@ impl Ledger {
             refused: false,
             doubts: 0,
             deleting: false,
+            copies: BTreeMap::new(),
         });
         number
     }
@@ -125,16 +136,16 @@ impl Ledger {
     }
 
     /// Remembers which letter has a UID, and that it is the same as before.
-    pub(super) fn saw(&mut self, account: usize, uid: u32, number: usize) {
-        let before = *self.uids.entry((account, uid)).or_insert(number);
+    pub(super) fn saw(&mut self, place: Place, uid: u32, number: usize) {
+        let before = *self.uids.entry((place, uid)).or_insert(number);
         if before != number {
             self.violation(format!("UID {uid} was letter {before} and is letter {number}"));
         }
     }
 
     /// Remembers a UIDVALIDITY, and that it is the same as before.
-    pub(super) fn saw_uidvalidity(&mut self, account: usize, value: u32) {
-        let before = *self.uidvalidity.entry(account).or_insert(value);
+    pub(super) fn saw_uidvalidity(&mut self, place: Place, value: u32) {
+        let before = *self.uidvalidity.entry(place).or_insert(value);
         if before != value {
             self.violation(format!("UIDVALIDITY was {before} and is {value}"));
         }
@@ -145,6 +156,11 @@ impl Ledger {
     pub(super) fn is_settled(&self, number: usize) -> bool {
         self.letters.get(number).is_none_or(|letter| letter.acknowledged || letter.refused)
     }
+}
+
+/// The keyword that only one reader sets.
+pub(super) fn keyword(reader: usize) -> String {
+    format!("$r{reader}")
 }
 
 /// A plain letter stands behind the lines of the server; an appended one is all there is.

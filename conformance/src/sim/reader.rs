@@ -1,13 +1,17 @@
-//! An IMAP client that keeps its own view of INBOX from what the server tells it.
+//! An IMAP client that keeps its own view of a mailbox from what the server tells it.
 
-use super::ledger::{ACCOUNTS, Kind, Ledger};
+use super::ledger::{ACCOUNTS, Kind, Ledger, MAILBOXES, Place, keyword};
 use super::prng::Prng;
 
-/// A client with INBOX open.
+/// A client with a mailbox open.
 #[derive(Debug)]
 pub(super) struct ImapReader {
     /// Whose mail, by place in [`ACCOUNTS`].
     pub(super) account: usize,
+    /// Which mailbox it has open, by place in [`MAILBOXES`].
+    mailbox: usize,
+    /// Which reader it is.
+    index: usize,
     /// The messages as the client numbers them.
     pub(super) view: Vec<Seen>,
     doing: Doing,
@@ -16,10 +20,10 @@ pub(super) struct ImapReader {
     /// How many bytes of `gathered` are whole lines and literals already looked at.
     literals: Vec<Vec<u8>>,
     text: Vec<u8>,
-    /// The UID whose body was asked for, and the letter that is being filed or deleted.
+    /// The letter that is being filed or copied.
     letter: Option<usize>,
-    /// A UID whose message this client filed itself.
-    own: Vec<u32>,
+    /// The message whose keyword is being set, or taken away.
+    storing: Option<(u32, bool)>,
 }
 
 /// What is known of one message.
@@ -46,6 +50,7 @@ enum Doing {
     Asking,
     Filing,
     Deleting,
+    Copying,
     IdleAsked,
     Idle,
     IdleEnds,
@@ -54,9 +59,11 @@ enum Doing {
 impl ImapReader {
     /// A client that is not connected.
     #[must_use]
-    pub(super) const fn new(account: usize) -> Self {
+    pub(super) const fn new(account: usize, index: usize) -> Self {
         Self {
             account,
+            mailbox: 0,
+            index,
             view: Vec::new(),
             doing: Doing::Away,
             tag: 0,
@@ -64,14 +71,14 @@ impl ImapReader {
             literals: Vec::new(),
             text: Vec::new(),
             letter: None,
-            own: Vec::new(),
+            storing: None,
         }
     }
 
     /// A connection begins.
     pub(super) fn connected(&mut self) {
-        *self =
-            Self { tag: self.tag, own: std::mem::take(&mut self.own), ..Self::new(self.account) };
+        let (tag, mailbox) = (self.tag, self.mailbox);
+        *self = Self { tag, mailbox, ..Self::new(self.account, self.index) };
         self.doing = Doing::Greeting;
     }
 
@@ -82,7 +89,22 @@ impl ImapReader {
         {
             letter.doubts += 1;
         }
+        if self.doing == Doing::Copying
+            && let Some(letter) = self.letter.take().and_then(|n| ledger.letters.get_mut(n))
+        {
+            letter.copies.entry(self.account).or_default().1 += 1;
+        }
         self.doing = Doing::Away;
+    }
+
+    /// The mailbox that it has open.
+    pub(super) const fn place(&self) -> Place {
+        (self.account, self.mailbox)
+    }
+
+    /// The other one's number.
+    const fn other(&self) -> usize {
+        1 - self.mailbox
     }
 
     /// Whether nothing is under way that the server has to answer.
@@ -119,8 +141,11 @@ impl ImapReader {
         let number = prng.below(self.view.len()) + 1;
         let uid = self.view.get(number - 1).and_then(|seen| seen.uid);
         let flag = ["\\Seen", "\\Flagged", "\\Answered"].get(prng.below(3)).unwrap_or(&"\\Seen");
-        let sign = ["+", "-", ""].get(prng.below(3)).unwrap_or(&"+");
-        match (prng.below(10), uid) {
+        // All flags are replaced where nobody counts on its own.
+        let signs = if uid.is_some_and(is_counted_on) { 2 } else { 3 };
+        let sign = ["+", "-", ""].get(prng.below(signs)).unwrap_or(&"+");
+        let name = mailbox_name(self.mailbox);
+        match (prng.below(16), uid) {
             (0, _) => self.command(Doing::IdleAsked, "IDLE", out),
             (1, _) => self.command(Doing::Command, "EXPUNGE", out),
             (2, _) => {
@@ -129,7 +154,7 @@ impl ImapReader {
                     filed.to = vec![self.account];
                     let size = filed.text.len();
                     let plus = if prng.once_in(2) { "+" } else { "" };
-                    let text = format!("APPEND INBOX (\\Draft) {{{size}{plus}}}");
+                    let text = format!("APPEND {name} (\\Draft) {{{size}{plus}}}");
                     self.letter = Some(letter);
                     self.command(Doing::Asking, &text, out);
                     if plus == "+" {
@@ -147,9 +172,40 @@ impl ImapReader {
                 self.command(Doing::Command, &format!("UID STORE {uid} {sign}FLAGS ({flag})"), out);
             }
             (7, Some(_)) => self.delete(ledger, prng, out),
+            (9, _) => self.open(self.other(), out),
+            (10 | 11, Some(uid)) => {
+                let to = mailbox_name(self.other());
+                self.command(Doing::Command, &format!("UID MOVE {uid} {to}"), out);
+            }
+            (12, Some(uid)) => self.copy(uid, ledger, out),
+            (13 | 14, Some(uid)) if is_counted_on(uid) => {
+                self.store_own(uid, prng.once_in(2), ledger, out);
+            }
             (8, Some(_)) => self.command(Doing::Numbers, "FETCH 1:* (UID FLAGS)", out),
             _ => self.noop(out),
         }
+    }
+
+    fn open(&mut self, mailbox: usize, out: &mut Vec<u8>) {
+        self.mailbox = mailbox;
+        self.view.clear();
+        self.command(Doing::Select, &format!("SELECT {}", mailbox_name(mailbox)), out);
+    }
+
+    /// Copies a message, if it is known which letter it is.
+    fn copy(&mut self, uid: u32, ledger: &Ledger, out: &mut Vec<u8>) {
+        let Some(number) = ledger.uids.get(&(self.place(), uid)) else { return self.noop(out) };
+        self.letter = Some(*number);
+        let to = mailbox_name(self.other());
+        self.command(Doing::Copying, &format!("UID COPY {uid} {to}"), out);
+    }
+
+    /// Sets the keyword that only this client sets, or takes it away.
+    fn store_own(&mut self, uid: u32, has: bool, ledger: &mut Ledger, out: &mut Vec<u8>) {
+        ledger.own.remove(&(self.place(), uid, self.index));
+        self.storing = Some((uid, has));
+        let (sign, keyword) = (if has { "+" } else { "-" }, keyword(self.index));
+        self.command(Doing::Command, &format!("UID STORE {uid} {sign}FLAGS ({keyword})"), out);
     }
 
     /// Marks a message that some client filed; letters from outside stay.
@@ -159,7 +215,7 @@ impl ImapReader {
             .iter()
             .filter_map(|seen| {
                 let uid = seen.uid?;
-                let number = *ledger.uids.get(&(self.account, uid))?;
+                let number = *ledger.uids.get(&(self.place(), uid))?;
                 (ledger.letters.get(number)?.kind == Kind::Appended).then_some((uid, number))
             })
             .collect();
@@ -225,12 +281,28 @@ impl ImapReader {
             return self.untagged(data, literals, ledger, out);
         }
         let ok = text.starts_with(&format!("t{} OK", self.tag));
+        if let (Some((uid, has)), true) = (self.storing.take(), ok) {
+            ledger.own.insert((self.place(), uid, self.index), has);
+        }
+        let copied = text.split_once("[COPYUID ").map(|(_, pair)| pair);
+        if let Some(pair) = copied {
+            self.copied(pair, ledger);
+        }
         match (self.doing, ok) {
-            (Doing::Login, true) => self.command(Doing::Select, "SELECT INBOX", out),
+            (Doing::Login, true) => self.open(self.mailbox, out),
             (Doing::Select, true) => self.command(Doing::Numbers, "FETCH 1:* (UID FLAGS)", out),
             (Doing::Filing, true) => {
                 if let Some(letter) = self.letter.take().and_then(|n| ledger.letters.get_mut(n)) {
                     letter.acknowledged = true;
+                }
+                self.doing = Doing::Quiet;
+            }
+            (Doing::Copying, _) => {
+                // A message that is gone is passed over.
+                if let Some(letter) = self.letter.take().and_then(|n| ledger.letters.get_mut(n))
+                    && copied.is_some()
+                {
+                    letter.copies.entry(self.account).or_default().0 += 1;
                 }
                 self.doing = Doing::Quiet;
             }
@@ -259,7 +331,9 @@ impl ImapReader {
             ("OK", _) => {
                 if let Some(value) = rest.strip_prefix("[UIDVALIDITY ") {
                     let value = value.split(']').next().and_then(|value| value.parse().ok());
-                    ledger.saw_uidvalidity(self.account, value.unwrap_or(0));
+                    ledger.saw_uidvalidity(self.place(), value.unwrap_or(0));
+                } else if let Some(pair) = rest.strip_prefix("[COPYUID ") {
+                    self.copied(pair, ledger);
                 }
             }
             ("BYE", _) => return false,
@@ -270,6 +344,17 @@ impl ImapReader {
             }
         }
         true
+    }
+
+    /// RFC 4315 §3: which message became which in the other mailbox.
+    fn copied(&self, pair: &str, ledger: &mut Ledger) {
+        let mut numbers = pair.split([' ', ']']).skip(1).map(|number| number.parse().ok());
+        let (Some(Some(from)), Some(Some(to))) = (numbers.next(), numbers.next()) else {
+            return ledger.violation(format!("COPYUID {pair:?}"));
+        };
+        if let Some(letter) = ledger.uids.get(&(self.place(), from)).copied() {
+            ledger.saw((self.account, self.other()), to, letter);
+        }
     }
 
     fn about_message(
@@ -290,7 +375,7 @@ impl ImapReader {
             }
         } else if what == "EXPUNGE" {
             // RFC 3501 §7.4.1.
-            if matches!(self.doing, Doing::Quiet | Doing::Numbers) {
+            if matches!(self.doing, Doing::Quiet | Doing::Numbers | Doing::Select) {
                 ledger.violation(format!("EXPUNGE while {:?}", self.doing));
             }
             self.view.remove(number - 1);
@@ -300,6 +385,7 @@ impl ImapReader {
     }
 
     fn fetched(&mut self, number: usize, items: &str, literals: &[Vec<u8>], ledger: &mut Ledger) {
+        let place = self.place();
         let Some(seen) = self.view.get_mut(number - 1) else { return };
         let uid = items.split_once("UID ").and_then(|(_, rest)| {
             rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()
@@ -316,15 +402,28 @@ impl ImapReader {
             let flags = flags.split_whitespace().filter(|flag| *flag != "\\Recent");
             let mut flags: Vec<&str> = flags.collect();
             flags.sort_unstable();
+            let own = seen.uid.and_then(|uid| ledger.own.get(&(place, uid, self.index)));
+            if own.is_some_and(|own| *own != flags.contains(&keyword(self.index).as_str())) {
+                ledger.violation(format!("{} of {:?} is told as {flags:?}", self.index, seen.uid));
+            }
             seen.flags = Some(flags.join(" "));
         }
         let uid = seen.uid;
         for literal in literals {
             if let (Some(letter), Some(uid)) = (ledger.recognise(self.account, literal), uid) {
-                ledger.saw(self.account, uid, letter);
+                ledger.saw(place, uid, letter);
             }
         }
     }
+}
+
+/// Whether readers set keywords of their own on a message, and must find them again.
+const fn is_counted_on(uid: u32) -> bool {
+    uid % 2 == 1
+}
+
+fn mailbox_name(mailbox: usize) -> &'static str {
+    MAILBOXES.get(mailbox).copied().unwrap_or_default()
 }
 
 /// The length of the literal that a line announces.

@@ -61,6 +61,11 @@ impl Client<'_> {
         }
     }
 
+    /// Every other client wants to know each MODSEQ (RFC 7162 §3.1), where there are any.
+    pub(super) fn counts_changes(&self) -> bool {
+        self.index.is_multiple_of(2) && self.announces("CONDSTORE")
+    }
+
     /// A mailbox; mostly the one that all share.
     pub(super) fn some_mailbox(&mut self) -> String {
         let all = &self.plan.mailboxes;
@@ -107,9 +112,11 @@ impl Client<'_> {
     pub(super) fn open(&mut self, mailbox: &str, read_only: bool) -> Result<(), Stop> {
         let stays = self.plan.stays(mailbox);
         let (sure, floor) = (self.record.sure(mailbox), self.record.floor(mailbox));
+        let highest = self.record.highest(mailbox);
         self.left = self.view.replace(View::opening(mailbox, read_only)).map(|view| view.mailbox);
         let verb = if read_only { "EXAMINE" } else { "SELECT" };
-        let answer = self.ask(&format!("{verb} {}", quoted(mailbox)))?;
+        let with = if self.counts_changes() { " (CONDSTORE)" } else { "" };
+        let answer = self.ask(&format!("{verb} {}{with}", quoted(mailbox)))?;
         if !answer.is_ok() {
             self.view = None;
             let what = format!("{verb} {mailbox}: {}", answer.kind);
@@ -125,11 +132,14 @@ impl Client<'_> {
         if view.next < floor {
             return Err(Stop::Wrong(format!("UIDNEXT {} after {floor}", view.next)));
         }
+        if let Some(is) = view.highest {
+            self.record.reached(mailbox, highest, is).map_err(Stop::Wrong)?;
+        }
         self.learn()?;
         let Some(view) = &self.view else { return Ok(()) };
         // What has been removed meanwhile may be missing.
         let missing =
-            |uid: &&u32| view.place_of(**uid).is_none() && !self.record.is_doomed(mailbox, **uid);
+            |uid: &&u32| view.place_of(**uid).is_none() && !self.record.may_go(mailbox, **uid);
         match sure.iter().find(missing) {
             Some(uid) => Err(Stop::Wrong(format!("UID {uid} of {mailbox} is lost"))),
             None => Ok(()),
@@ -140,7 +150,9 @@ impl Client<'_> {
     pub(super) fn learn(&mut self) -> Result<(), Stop> {
         let Some(view) = &self.view else { return Ok(()) };
         let Some((from, to)) = view.unknown() else { return Ok(()) };
-        let what = format!("FETCH {from}:{to} (UID FLAGS BODY.PEEK[HEADER.FIELDS ({FIELD})])");
+        let modseq = if self.counts_changes() { " MODSEQ" } else { "" };
+        let what =
+            format!("FETCH {from}:{to} (UID FLAGS{modseq} BODY.PEEK[HEADER.FIELDS ({FIELD})])");
         let answer = self.ask(&what)?;
         if self.view.as_ref().and_then(View::unknown).is_some_and(|(first, _)| first == from) {
             // Those that are gone need not be told about any more (RFC 2180 §4.1).
@@ -205,7 +217,7 @@ impl Client<'_> {
             return Err(Stop::Wrong(format!("{command}: {answer:?}")));
         };
         self.record.opened(&mailbox, validity, next).map_err(Stop::Wrong)?;
-        let still = sure.iter().filter(|uid| !self.record.is_doomed(&mailbox, **uid)).count();
+        let still = sure.iter().filter(|uid| !self.record.may_go(&mailbox, **uid)).count();
         if next < floor || usize::try_from(messages).is_ok_and(|messages| messages < still) {
             let what = format!("{command}: {messages} of {still}, UIDNEXT {next} of {floor}");
             return Err(Stop::Wrong(what));

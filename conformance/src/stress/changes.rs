@@ -131,8 +131,7 @@ impl Client<'_> {
         let answer = self.ask(&command)?;
         let told: BTreeSet<u32> = fetched_with(&answer, "FLAGS");
         let mailbox = self.lasting();
-        let may_lack =
-            |uid: u32| mailbox.as_ref().is_none_or(|name| self.record.is_doomed(name, uid));
+        let may_lack = |uid: u32| mailbox.as_ref().is_none_or(|name| self.record.may_go(name, uid));
         if !answer.is_ok() {
             let excused = picked.uids.iter().any(|uid| may_lack(*uid));
             return if excused { Ok(()) } else { self.must(&answer, &command) };
@@ -207,8 +206,7 @@ impl Client<'_> {
             }
             let from = from.as_ref();
             let excused = !self.plan.stays(&to)
-                || from
-                    .is_none_or(|name| picked.uids.iter().any(|u| self.record.is_doomed(name, *u)));
+                || from.is_none_or(|name| picked.uids.iter().any(|u| self.record.may_go(name, *u)));
             return if excused { Ok(()) } else { self.must(&answer, &command) };
         }
         let pairs = pairs(&answer).map_err(Stop::Wrong)?;
@@ -269,7 +267,7 @@ impl Client<'_> {
         }
         let copied = |uid: u32| pairs.iter().any(|(_, source, _)| *source == uid);
         let lost = picked.uids.iter().find(|uid| {
-            !copied(**uid) && from.is_some_and(|from| !self.record.is_doomed(from, **uid))
+            !copied(**uid) && from.is_some_and(|from| !self.record.may_go(from, **uid))
         });
         lost.map_or(Ok(()), |uid| Err(Stop::Wrong(format!("UID {uid} was passed over"))))
     }

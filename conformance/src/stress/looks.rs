@@ -35,8 +35,7 @@ impl Client<'_> {
         let command = format!("{}FETCH {} {what}", picked.prefix(), picked.set);
         let answer = self.ask(&command)?;
         let mailbox = self.lasting();
-        let may_lack =
-            |uid: u32| mailbox.as_ref().is_none_or(|name| self.record.is_doomed(name, uid));
+        let may_lack = |uid: u32| mailbox.as_ref().is_none_or(|name| self.record.may_go(name, uid));
         if !picked.uids.iter().any(|uid| may_lack(*uid)) {
             self.must(&answer, &command)?;
         }
@@ -123,7 +122,7 @@ impl Client<'_> {
         let Some(mailbox) = self.lasting() else { return Ok(()) };
         for (at, seen) in before.seen.iter().enumerate() {
             let Some(one) = seen.uid else { continue };
-            if self.record.is_doomed(&mailbox, one) {
+            if self.record.may_go(&mailbox, one) {
                 continue;
             }
             let wanted = match kind {

@@ -18,6 +18,8 @@ struct Known {
     validities: BTreeMap<String, u32>,
     /// The next UID of each, as far as it was told.
     floors: BTreeMap<String, u32>,
+    /// The HIGHESTMODSEQ of each, as far as it was told.
+    highest: BTreeMap<String, u64>,
     /// Letters of which there may be copies that nobody was told of.
     doubts: BTreeMap<u64, usize>,
     violations: Vec<String>,
@@ -100,6 +102,22 @@ impl Record {
         Ok(())
     }
 
+    /// The HIGHESTMODSEQ, as far as it was told to anybody.
+    pub(super) fn highest(&self, mailbox: &str) -> u64 {
+        self.lock().highest.get(mailbox).copied().unwrap_or_default()
+    }
+
+    /// A HIGHESTMODSEQ, where it was at least so much before (RFC 7162 §3.1.2.1: it only grows).
+    pub(super) fn reached(&self, mailbox: &str, before: u64, is: u64) -> Result<(), String> {
+        let mut known = self.lock();
+        let highest = known.highest.entry(mailbox.to_owned()).or_default();
+        *highest = is.max(*highest);
+        if is < before {
+            return Err(format!("HIGHESTMODSEQ {is} of {mailbox} after {before}"));
+        }
+        Ok(())
+    }
+
     /// The next UID, as far as it was told to anybody.
     pub(super) fn floor(&self, mailbox: &str) -> u32 {
         self.lock().floors.get(mailbox).copied().unwrap_or_default()
@@ -169,9 +187,11 @@ impl Record {
         self.lock().messages.get(&(mailbox.to_owned(), uid)).is_some_and(|known| known.marked)
     }
 
-    /// Whether it may be removed.
-    pub(super) fn is_doomed(&self, mailbox: &str, uid: u32) -> bool {
-        self.lock().messages.get(&(mailbox.to_owned(), uid)).is_some_and(|known| known.doomed)
+    /// Whether it may be gone any time: nobody can tell where its maker has not been answered yet.
+    pub(super) fn may_go(&self, mailbox: &str, uid: u32) -> bool {
+        let known = self.lock();
+        let message = known.messages.get(&(mailbox.to_owned(), uid));
+        message.is_none_or(|one| one.doomed || !one.claimed)
     }
 
     /// Messages that must be there.

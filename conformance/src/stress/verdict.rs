@@ -2,33 +2,43 @@
 
 use std::collections::BTreeMap;
 
+use crate::address::imap::response::Value;
 use crate::address::keeper::quoted;
 
 use super::client::{Client, Stop};
 use super::record::Record;
 use super::view::{Flags, View, item};
 
-/// A mailbox as it is: flags and letter, by UID.
-pub(super) type Truth = BTreeMap<u32, (Flags, u64)>;
+/// A mailbox as it is, by UID.
+pub(super) type Truth = BTreeMap<u32, Message>;
+
+/// What is known of a message by looking at it.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    flags: Flags,
+    letter: u64,
+    modseq: Option<u64>,
+}
 
 /// Looks at a mailbox that stays, with fresh eyes, and at what is known of it.
 pub(super) fn truth(judge: &mut Client<'_>, mailbox: &str) -> Result<Truth, Stop> {
     judge.open(mailbox, true)?;
     let (mut truth, count) = (Truth::new(), judge.view.as_ref().map_or(0, |view| view.seen.len()));
     if count > 0 {
-        let answer = judge.ask("FETCH 1:* (UID FLAGS BODY.PEEK[])")?;
+        let modseq = if judge.announces("CONDSTORE") { " MODSEQ" } else { "" };
+        let answer = judge.ask(&format!("FETCH 1:* (UID FLAGS{modseq} BODY.PEEK[])"))?;
         for (uid, items) in &answer.fetched {
             let text = item(items, "BODY[]").map(|text| match text {
-                crate::address::imap::response::Value::Text(text) => text.clone(),
+                Value::Text(text) => text.clone(),
                 other => other.text().into_bytes(),
             });
             let letter = text.and_then(|text| judge.mint.number_in(&text));
             if let Some((uid, letter)) = uid.zip(letter) {
-                let flags = judge
-                    .view
-                    .as_ref()
-                    .and_then(|view| view.seen.get(view.place_of(uid)?)?.flags.clone());
-                truth.insert(uid, (flags.unwrap_or_default(), letter));
+                let view = judge.view.as_ref();
+                let seen = view.and_then(|view| view.seen.get(view.place_of(uid)?)).cloned();
+                let seen = seen.unwrap_or_default();
+                let (flags, modseq) = (seen.flags.unwrap_or_default(), seen.modseq);
+                truth.insert(uid, Message { flags, letter, modseq });
             }
         }
     }
@@ -47,7 +57,7 @@ fn accounts(record: &Record, mailbox: &str, truth: &Truth) -> Result<(), String>
             return Err(format!("UID {uid} of {mailbox} is lost"));
         }
     }
-    for (uid, (_, letter)) in truth {
+    for (uid, Message { letter, .. }) in truth {
         if record.is_gone(mailbox, *uid) {
             return Err(format!("UID {uid} of {mailbox} was gone, and is there"));
         }
@@ -60,7 +70,7 @@ fn accounts(record: &Record, mailbox: &str, truth: &Truth) -> Result<(), String>
 
 /// No client's change of its own keyword is lost.
 fn keywords(judge: &Client<'_>, mailbox: &str, truth: &Truth) -> Result<(), String> {
-    for (uid, (flags, _)) in truth {
+    for (uid, Message { flags, .. }) in truth {
         for client in 0..judge.plan.clients {
             let keyword = super::client::keyword(client);
             let has = flags.contains(&keyword);
@@ -82,17 +92,23 @@ pub(super) fn agrees(client: &mut Client<'_>, truth: &Truth) -> Result<(), Stop>
             return Err(Stop::Wrong("some messages cannot be looked at".into()));
         }
     }
+    let counts_changes = client.counts_changes();
     let Some(view) = &client.view else { return Ok(()) };
     let (sees, is) = (view.seen.len(), truth.len());
     if sees != is {
         return Err(Stop::Wrong(format!("it sees {sees} messages, there are {is}")));
     }
-    for (seen, (uid, (flags, _))) in view.seen.iter().zip(truth) {
+    for (seen, (uid, Message { flags, modseq, .. })) in view.seen.iter().zip(truth) {
         if seen.uid != Some(*uid) {
             return Err(Stop::Wrong(format!("it sees UID {:?}, it is {uid}", seen.uid)));
         }
         if seen.flags.as_ref() != Some(flags) {
             let what = format!("it sees {:?} of UID {uid}, there are {flags:?}", seen.flags);
+            return Err(Stop::Wrong(what));
+        }
+        // RFC 7162 §3.1: told with each change, one's own in silence too.
+        if counts_changes && seen.modseq != *modseq {
+            let what = format!("it knows MODSEQ {:?} of UID {uid}, it is {modseq:?}", seen.modseq);
             return Err(Stop::Wrong(what));
         }
     }

@@ -16,6 +16,8 @@ pub(super) struct View {
     pub(super) validity: u32,
     /// The next UID, as it was when the mailbox was opened.
     pub(super) next: u32,
+    /// Its HIGHESTMODSEQ, as it was then, if it has one.
+    pub(super) highest: Option<u64>,
     /// It was opened by EXAMINE.
     pub(super) read_only: bool,
     /// The messages, by number.
@@ -35,6 +37,8 @@ pub(super) struct Seen {
     pub(super) uid: Option<u32>,
     /// Its flags, once told.
     pub(super) flags: Option<Flags>,
+    /// Its MODSEQ, once told.
+    pub(super) modseq: Option<u64>,
 }
 
 /// What is under way while the server tells something.
@@ -66,6 +70,7 @@ impl View {
             mailbox: mailbox.to_owned(),
             validity: 0,
             next: 0,
+            highest: None,
             read_only,
             seen: Vec::new(),
             first: 0,
@@ -97,8 +102,11 @@ impl View {
     pub(super) fn take(&mut self, told: &Response, during: During) -> Result<News, String> {
         match told {
             Response::Status { code: Some((code, values)), .. } if self.opening => {
-                let number = values.first().and_then(|value| value.text().parse().ok());
-                match (code.as_str(), number) {
+                let number = values.first().map(Value::text);
+                if code == "HIGHESTMODSEQ" {
+                    self.highest = number.as_ref().and_then(|number| number.parse().ok());
+                }
+                match (code.as_str(), number.and_then(|number| number.parse().ok())) {
                     ("UIDVALIDITY", Some(number)) => self.validity = number,
                     ("UIDNEXT", Some(number)) => self.next = number,
                     _ => {}
@@ -149,6 +157,11 @@ impl View {
             let uid = uid.text().parse().map_err(|_| format!("UID {}", uid.text()))?;
             self.learn_uid(at, uid)?;
         }
+        if let Some(modseq) = item(items, "MODSEQ") {
+            let told = modseq.list().first().and_then(|value| value.text().parse().ok());
+            let modseq = told.ok_or_else(|| format!("MODSEQ {}", modseq.text()))?;
+            self.learn_modseq(at, modseq)?;
+        }
         if let Some(flags) = item(items, "FLAGS") {
             let flags: Vec<String> = flags.list().iter().map(Value::text).collect();
             let unheard = |flag: &&String| {
@@ -189,6 +202,16 @@ impl View {
         }
         if let Some(seen) = self.seen.get_mut(at) {
             seen.uid = Some(uid);
+        }
+        Ok(())
+    }
+
+    /// RFC 7162 §3.1.1: it only grows.
+    fn learn_modseq(&mut self, at: usize, modseq: u64) -> Result<(), String> {
+        let Some(seen) = self.seen.get_mut(at) else { return Ok(()) };
+        let before = seen.modseq.replace(modseq).unwrap_or(0);
+        if modseq < before {
+            return Err(format!("message {} has MODSEQ {modseq} after {before}", at + 1));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::command::{BinaryItem, BodyItem};
 use super::enabled::Enabled;
 use super::flags::{FlagBits, Keywords, SYSTEM};
 use super::grammar::{
-    Fields, Origin, Partial, SearchReturn, SectionText, StatusItem, Which, atom_char, write_number,
+    Fields, Origin, Partial, SectionText, StatusItem, Which, atom_char, write_number,
 };
 use super::name::{MailboxName, Spelling};
 use super::object::{EmailId, MailboxId};
@@ -19,9 +19,11 @@ mod code;
 #[cfg(test)]
 mod digest;
 mod envelope;
+mod found;
 mod structure;
 
 pub use code::{Code, CopyUid};
+pub use found::{extended_search, search, sort};
 
 /// Where responses go.
 pub trait Sink {
@@ -233,87 +235,6 @@ pub fn status(
         }
     }
     out.put(b")\r\n");
-}
-
-/// `* SEARCH …`: what was found, perhaps nothing; and the highest MODSEQ among it, if that was to be
-/// told (RFC 7162 §3.1.6).
-pub fn search(found: impl IntoIterator<Item = u32>, modseq: Option<u64>, out: &mut impl Sink) {
-    numbers(b"* SEARCH", found, modseq, out);
-}
-
-/// `* SORT …`: what was found, in its order (RFC 5256 §4); and the highest MODSEQ among it, if that
-/// was to be told (RFC 7162 §3.1.6).
-pub fn sort(found: impl IntoIterator<Item = u32>, modseq: Option<u64>, out: &mut impl Sink) {
-    numbers(b"* SORT", found, modseq, out);
-}
-
-fn numbers(
-    name: &[u8],
-    found: impl IntoIterator<Item = u32>,
-    modseq: Option<u64>,
-    out: &mut impl Sink,
-) {
-    out.put(name);
-    for number in found {
-        out.put(b" ");
-        decimal(number.into(), out);
-    }
-    if let Some(modseq) = modseq {
-        out.put(b" (MODSEQ ");
-        decimal(modseq, out);
-        out.put(b")");
-    }
-    out.put(b"\r\n");
-}
-
-/// `* ESEARCH (TAG "…") …`: of what was found, what the search or sort of this tag was to tell
-/// (RFC 4731 §3.1, §4), and the highest MODSEQ among that, if a MODSEQ was asked for (§3.2). What a
-/// search finds ascends; what a sort does has its own order, and MIN and MAX are its first and last
-/// (RFC 5267 §3.1).
-///
-/// ```
-/// use pillarbox_core::imap::grammar::SearchReturn::{All, Count, Min};
-/// use pillarbox_core::imap::response::extended_search;
-/// let mut out = Vec::new();
-/// extended_search("a", true, &[Count, All, Min], &[2, 10, 11], None, &mut out);
-/// assert_eq!(out, b"* ESEARCH (TAG \"a\") UID MIN 2 ALL 2,10:11 COUNT 3\r\n");
-/// ```
-pub fn extended_search(
-    tag: &str,
-    uid: bool,
-    wanted: &[SearchReturn],
-    found: &[u32],
-    modseq: Option<u64>,
-    out: &mut impl Sink,
-) {
-    out.put(b"* ESEARCH (TAG ");
-    string(tag.as_bytes(), out);
-    out.put(if uid { b") UID" } else { b")" });
-    // Where nothing was found there is no lowest, no highest and no set of them.
-    if let (Some(first), Some(last)) = (found.first(), found.last()) {
-        if wanted.contains(&SearchReturn::Min) {
-            out.put(b" MIN ");
-            decimal((*first).into(), out);
-        }
-        if wanted.contains(&SearchReturn::Max) {
-            out.put(b" MAX ");
-            decimal((*last).into(), out);
-        }
-        if wanted.contains(&SearchReturn::All) {
-            out.put(b" ALL");
-            let runs = found.chunk_by(|before, next| before.checked_add(1) == Some(*next));
-            number_set(runs.filter_map(|run| Some((*run.first()?, *run.last()?))), out);
-        }
-    }
-    if wanted.contains(&SearchReturn::Count) {
-        out.put(b" COUNT ");
-        decimal(u64::try_from(found.len()).unwrap_or(u64::MAX), out);
-    }
-    if let Some(modseq) = modseq {
-        out.put(b" MODSEQ ");
-        decimal(modseq, out);
-    }
-    out.put(b"\r\n");
 }
 
 /// One `* n FETCH (…)`, written item by item. It can be kept while the content of a literal is

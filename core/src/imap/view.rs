@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use super::command::MessageSet;
 use super::enabled::Enabled;
 use super::flags::{FlagBits, Keywords};
-use super::grammar::{Numbers, SetRange};
+use super::grammar::{Numbers, PartialRange, SetRange};
 use super::response::{self, Fetch, Sink};
 
 /// The messages of an open mailbox as the client knows them.
@@ -56,6 +56,29 @@ pub struct Stretch {
     pub uid: u32,
     /// How many.
     pub count: u32,
+}
+
+/// Those of these messages that are in a range of them (RFC 9394 §3.3).
+#[must_use]
+pub fn part_of(stretches: &[Stretch], range: PartialRange) -> Vec<Stretch> {
+    let index = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let wanted = range.of(stretches.iter().map(|stretch| index(stretch.count)).sum());
+    let mut part = Vec::new();
+    let mut before = 0;
+    for stretch in stretches {
+        let places = before..before + index(stretch.count);
+        before = places.end;
+        let (begin, end) = (wanted.start.max(places.start), wanted.end.min(places.end));
+        // Both differences are below the count.
+        if let (Ok(skip), Ok(count)) =
+            (u32::try_from(begin - places.start), u32::try_from(end.saturating_sub(begin)))
+            && count > 0
+        {
+            let (sequence, uid) = (stretch.sequence + skip, stretch.uid + skip);
+            part.push(Stretch { sequence, uid, count });
+        }
+    }
+    part
 }
 
 /// Whether the client may be told now that messages are gone.

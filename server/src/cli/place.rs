@@ -141,6 +141,6 @@ pub(super) fn account(hand: &mut Hand, login: &str) -> Result<AccountRow, String
 }
 
 /// A server of another version that answers another question.
-fn astray() -> String {
+pub(super) fn astray() -> String {
     "the server gave another answer than was asked for: restart it".into()
 }

@@ -32,7 +32,9 @@ passwords on it unnoticed: keep it as safe as the mail itself.
 
 Examples:
   pillarbox export accounts.toml
-  pillarbox export --config /etc/pillarbox.toml | gpg -e -r admin > accounts.toml.gpg";
+  pillarbox export --config /etc/pillarbox.toml | gpg -e -r admin > accounts.toml.gpg
+
+Mail: pillarbox mail export. Everything: pillarbox backup.";
 
 #[derive(Debug, Args)]
 #[command(after_help = IMPORT_HELP)]
@@ -67,7 +69,9 @@ A file written by hand:
 
 Examples:
   pillarbox import accounts.toml
-  pillarbox export --dir old | pillarbox import - --dir new";
+  pillarbox export --dir old | pillarbox import - --dir new
+
+Mail: pillarbox mail import.";
 
 pub(super) fn export(args: &ExportArgs) -> Result<(), Trouble> {
     let mut hand = args.place.reach()?;

@@ -11,6 +11,7 @@ use pillarbox_core::effect::{BoxMachine, Completion, Effect};
 use pillarbox_core::flow::{Desk, Flow};
 use pillarbox_core::{Input, Io, Machine, Now, Stream, Want};
 
+use super::payload::Cargo;
 use super::wire::{Reply, Request};
 use crate::accounts::{self, Asker};
 use crate::job::{Answer, Job};
@@ -40,6 +41,8 @@ impl Default for Queue {
 pub struct Asked {
     /// What is wanted.
     pub request: Request,
+    /// What came behind it.
+    pub(crate) cargo: Cargo,
     /// For lines of progress and the end. That nobody hears them any more stops nothing.
     pub replies: Sender<Reply>,
 }
@@ -128,7 +131,7 @@ impl Clerk {
     }
 
     fn begin(&mut self, asked: Asked, now: Now) {
-        let Asked { request, replies } = asked;
+        let Asked { request, cargo, replies } = asked;
         let (desk, stopping) = (self.desk.clone(), Rc::clone(&self.stopping));
         let attempts = Arc::clone(&self.attempts);
         self.under_way.push(Flow::new(async move {
@@ -137,7 +140,7 @@ impl Clerk {
                 let _nobody_hears = progress.send(Reply::Progress { messages_left });
             };
             let logins = Box::new(move || attempts.take());
-            let asker = Asker { tell: Box::new(tell), stopping, logins, now: now.wall };
+            let asker = Asker { tell: Box::new(tell), stopping, logins, cargo, now: now.wall };
             let reply = match accounts::carry_out(desk, request, asker).await {
                 Ok(answer) => Reply::Ok(answer),
                 Err(error) => Reply::Error(error),

@@ -3,18 +3,20 @@
 use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pillarbox_core::effect::{Completion, Effect, Hands as _, Job as _, Lane};
+use pillarbox_core::effect::{Completion, Effect, FileWork, Hands as _, Job as _, Lane};
 use pillarbox_core::flow::{Desk, Flow};
-use pillarbox_store::{OpenError, Options, Store};
+use pillarbox_store::{OpenError, Options, Reader, Store, body_path};
 
+use super::payload::{Cargo, Taking};
 use super::wire::{Answer, Request};
-use super::{connect, exchange};
+use super::{Fill, connect, exchange, exchange_with};
 use crate::accounts::{self, Asker};
 use crate::job::{Job, Worker};
 use crate::serve;
@@ -71,7 +73,47 @@ impl Hand {
                     connect(dir).map_err(|error| format!("the server has gone: {error}"))?;
                 exchange(&stream, request, progress)
             }
-            Self::Own(own) => own.ask(request, progress),
+            Self::Own(own) => own.ask(request, Ok(Vec::new()), progress),
+        }
+    }
+
+    /// Somebody who reads the store; while the stream lives, files of bodies stay.
+    ///
+    /// # Errors
+    /// One line for the user.
+    pub(crate) fn reader(&self) -> Result<(Reader, Option<UnixStream>), String> {
+        match self {
+            Self::Server(dir) => {
+                let stream =
+                    connect(dir).map_err(|error| format!("the server has gone: {error}"))?;
+                exchange(&stream, Request::HoldBodies, &mut |_| {})?;
+                let reader = Store::look(dir, &Options::default());
+                reader.map(|reader| (reader, Some(stream))).map_err(|error| error.to_string())
+            }
+            Self::Own(own) => {
+                let reader = own.store.reader().map_err(|error| error.to_string())?;
+                Ok((reader, None))
+            }
+        }
+    }
+
+    /// Carries out a request with messages behind it.
+    ///
+    /// # Errors
+    /// One line for the user.
+    pub(crate) fn send(&mut self, request: Request, fill: &mut Fill<'_>) -> Result<Answer, String> {
+        match self {
+            Self::Server(dir) => {
+                let stream =
+                    connect(dir).map_err(|error| format!("the server has gone: {error}"))?;
+                exchange_with(&stream, request, fill, &mut |_| {})
+            }
+            Self::Own(own) => {
+                let mut taking = Taking::new(own.store.bodies());
+                fill(&mut taking)
+                    .map_err(|error| format!("the messages cannot be kept: {error}"))??;
+                own.ask(request, taking.finish(), &mut |_| {})
+            }
         }
     }
 }
@@ -99,6 +141,8 @@ pub(crate) struct Own {
     reader: Worker,
     /// Told when the WAL should be written back.
     checkpoints: Receiver<()>,
+    /// What a crash has left was cleared.
+    cleared: bool,
 }
 
 impl Own {
@@ -107,11 +151,23 @@ impl Own {
         let reader = store.reader().map_err(|error| error.to_string())?;
         let (tell, checkpoints) = mpsc::sync_channel(1);
         let writer = Worker::Writer(writer, Some(tell));
-        Ok(Self { store, writer, reader: Worker::Reader(Box::new(reader)), checkpoints })
+        Ok(Self {
+            store,
+            writer,
+            reader: Worker::Reader(Box::new(reader)),
+            checkpoints,
+            cleared: false,
+        })
     }
 
-    fn ask(&mut self, request: Request, progress: &mut dyn FnMut(u64)) -> Result<Answer, String> {
-        if request.changes() {
+    fn ask(
+        &mut self,
+        request: Request,
+        cargo: Cargo,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Answer, String> {
+        if request.changes() && !self.cleared {
+            self.cleared = true;
             // What a crash has left, as a server does at its start.
             let desk = Desk::default();
             let flow = {
@@ -129,6 +185,7 @@ impl Own {
             tell: Box::new(tell),
             stopping: Rc::default(),
             logins: Box::new(Vec::new),
+            cargo,
             now: serve::now(),
         };
         let flow = Flow::new(accounts::carry_out(desk.clone(), request, asker));
@@ -163,6 +220,10 @@ impl Own {
         desk.take_effects(&mut effects);
         let mut any = false;
         for (id, effect) in effects {
+            if let Effect::File(handle, FileWork::Remove) = &effect {
+                // What cannot be removed is swept at the next start.
+                let _swept = fs::remove_file(body_path(self.store.bodies(), *handle));
+            }
             // Nobody watches: notices are for the sessions of a server.
             if let Effect::Job(job) = effect {
                 any = true;

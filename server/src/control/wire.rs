@@ -9,8 +9,11 @@
 //! `pillarbox` is the version of all this. Whatever else changes, a server answers another version
 //! with an `error` that says so, and a command shows it.
 
+pub mod mail;
+
 use std::fmt;
 
+use mail::{MailAnswer, MailRequest};
 use pillarbox_store as store;
 use serde::{Deserialize, Serialize};
 
@@ -158,6 +161,8 @@ pub enum Request {
         /// Its addresses too.
         with_addresses: bool,
     },
+    /// About mail from files. Answer: [`Answer::Mail`].
+    Mail(MailRequest),
 }
 
 impl Request {
@@ -185,7 +190,8 @@ impl Request {
             | Self::RemoveKey { .. }
             | Self::RemoveAccount { .. }
             | Self::RemoveAddress { .. }
-            | Self::RemoveDomain { .. } => true,
+            | Self::RemoveDomain { .. }
+            | Self::Mail(_) => true,
         }
     }
 }
@@ -393,6 +399,8 @@ pub enum Answer {
         /// There are more.
         more: bool,
     },
+    /// About mail from files.
+    Mail(MailAnswer),
     /// Domains by name.
     Domains {
         /// A page of them.

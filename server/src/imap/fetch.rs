@@ -9,6 +9,7 @@ use pillarbox_core::imap::flags::FlagBits;
 use pillarbox_core::imap::grammar::{FetchModifiers, Field, Fields, SectionText};
 use pillarbox_core::imap::response::{Code, Fetch};
 use pillarbox_core::imap::section::{self, Layout, Needs};
+use pillarbox_core::imap::view::part_of;
 use pillarbox_core::mime::{self, Digest, Parser, Structure, keeps};
 use pillarbox_store::{
     Change, Facts, Flags, Found, Message, Read, StoreError, UidRange, What, Write, Written,
@@ -39,8 +40,12 @@ pub(super) async fn fetch(
     items: &[FetchItem],
     modifiers: &FetchModifiers,
 ) -> Result<(Answer, Option<u64>), StoreError> {
-    let Ok(stretches) = open.view.resolve(set) else { return Ok((no_such_message(), None)) };
+    let Ok(mut stretches) = open.view.resolve(set) else { return Ok((no_such_message(), None)) };
+    if let Some(partial) = modifiers.partial {
+        stretches = part_of(&stretches, partial);
+    }
     let mut uids = ranges(&stretches);
+    // RFC 9394 §3.4: of the page, not a page of these.
     if let Some(since) = modifiers.changed_since {
         let vanished = modifiers.vanished.then_some(set);
         uids = modseqs::changed_since(tools, open, since, vanished, &uids).await?;

@@ -2,7 +2,7 @@
 
 use pillarbox_core::imap::Enabled;
 use pillarbox_core::imap::command::MessageSet;
-use pillarbox_core::imap::grammar::{Resync, SearchReturn};
+use pillarbox_core::imap::grammar::Resync;
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::resync;
 use pillarbox_store::{Changes, Found, Read, StoreError, UidRange, What};
@@ -112,29 +112,14 @@ async fn tell_vanished(
     }
 }
 
-/// The highest MODSEQ of what a search tells of the messages that it has found (RFC 7162 §3.1.5,
-/// RFC 4731 §3.2); `None` if there are none.
+/// The highest MODSEQ of what a search tells, messages whose UIDs ascend (RFC 7162 §3.1.5, RFC 4731
+/// §3.2); `None` if there are none.
 pub(super) async fn highest(
     tools: &Tools,
     open: &mut Open,
-    returns: Option<&[SearchReturn]>,
-    found: &[u32],
+    told: &[u32],
 ) -> Result<Option<u64>, StoreError> {
-    let wants = |option| returns.is_some_and(|wanted| wanted.contains(&option));
-    let (min, max) = (wants(SearchReturn::Min), wants(SearchReturn::Max));
-    let only_ends = (min || max) && !wants(SearchReturn::All) && !wants(SearchReturn::Count);
-    let uids = match (found.first(), found.last()) {
-        (Some(first), Some(last)) if only_ends => {
-            let ends = [(min, *first), (max, *last)].into_iter().filter(|(told, _)| *told);
-            ends.map(|(_, uid)| UidRange::one(uid)).collect()
-        }
-        _ => {
-            // A sort has an order of its own.
-            let mut all = found.to_vec();
-            all.sort_unstable();
-            runs(&all)
-        }
-    };
+    let uids = runs(told);
     let mut highest = None;
     let mut after = (!uids.is_empty()).then_some(0);
     while let Some(start) = after {

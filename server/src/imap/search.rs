@@ -36,35 +36,75 @@ pub(super) async fn search(
     key: Result<SearchKey, UnknownCharset>,
     now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
-    let asks_modseq = key.as_ref().is_ok_and(SearchKey::asks_modseq);
-    let Ok(search) = begin(open, returns, key, now) else { return Ok(unknown_charset()) };
-    let found = find(tools, open, &search).await?;
-    let telling = Telling { uid, returns, asks_modseq };
-    conclude(tools, open, telling, found, response::search).await
+    let Ok(hunt) = Hunt::begin(open, uid, returns, key, now) else { return Ok(unknown_charset()) };
+    let found = hunt.find(tools, open).await?;
+    hunt.conclude(tools, open, found, response::search).await
 }
 
-/// How the outcome of a search is to be told.
-#[derive(Clone, Copy)]
-pub(super) struct Telling<'r> {
-    pub(super) uid: bool,
-    pub(super) returns: Option<&'r [SearchReturn]>,
-    /// A MODSEQ was asked for.
-    pub(super) asks_modseq: bool,
+/// A search, and what is to be told of it.
+pub(super) struct Hunt<'r> {
+    search: Search,
+    uid: bool,
+    returns: Option<&'r [SearchReturn]>,
+    asks_modseq: bool,
 }
 
-/// The search of a key.
-pub(super) fn begin(
-    open: &mut Open,
-    returns: Option<&[SearchReturn]>,
-    key: Result<SearchKey, UnknownCharset>,
-    now: UnixSeconds,
-) -> Result<Search, UnknownCharset> {
-    let search = key.map(|key| Search::new(&key, &open.view, &open.keywords, now));
-    if saves(returns) {
-        // RFC 5182 §2.1: what fails leaves nothing.
-        open.view.save(&[]);
+impl<'r> Hunt<'r> {
+    /// Begins with a key.
+    pub(super) fn begin(
+        open: &mut Open,
+        uid: bool,
+        returns: Option<&'r [SearchReturn]>,
+        key: Result<SearchKey, UnknownCharset>,
+        now: UnixSeconds,
+    ) -> Result<Self, UnknownCharset> {
+        let hunt = key.map(|key| {
+            // The key may have `$` in it, as it was.
+            let search = Search::new(&key, &open.view, &open.keywords, now);
+            Self { search, uid, returns, asks_modseq: key.asks_modseq() }
+        });
+        if saves(returns) {
+            // RFC 5182 §2.1: what fails leaves nothing.
+            open.view.save(&[]);
+        }
+        hunt
     }
-    search
+
+    /// The UIDs of the messages that are found, ascending.
+    pub(super) async fn find(&self, tools: &Tools, open: &Open) -> Result<Vec<u32>, StoreError> {
+        find(tools, open, &self.search).await
+    }
+
+    /// Keeps what was found if that is wanted, and tells it: in the order that it has here, and in
+    /// the plain form of the command if no other was asked for.
+    pub(super) async fn conclude(
+        &self,
+        tools: &Tools,
+        open: &mut Open,
+        mut found: Vec<u32>,
+        plain: impl FnOnce(Vec<u32>, Option<u64>, &mut Vec<u8>),
+    ) -> Result<Answer, StoreError> {
+        if let Some(wanted) = self.returns.filter(|_| saves(self.returns)) {
+            open.view.save(&kept(wanted, &found));
+        }
+        let modseq = if self.asks_modseq {
+            let told = kept(self.returns.unwrap_or(&[SearchReturn::All]), &found);
+            modseqs::highest(tools, open, &told).await?
+        } else {
+            None
+        };
+        if !self.uid {
+            found = found.into_iter().filter_map(|uid| open.view.sequence_of(uid)).collect();
+        }
+        let (tag, uid) = (&tools.tag, self.uid);
+        tools.pen.write(|out| match self.returns {
+            // RFC 5182 §2.1: where nothing else is wanted, nothing is told.
+            Some([SearchReturn::Save]) => {}
+            Some(wanted) => response::extended_search(tag, uid, wanted, &found, modseq, out),
+            None => plain(found, modseq, out),
+        });
+        Ok(Answer::ok("done"))
+    }
 }
 
 pub(super) fn unknown_charset() -> Answer {
@@ -75,52 +115,32 @@ fn saves(returns: Option<&[SearchReturn]>) -> bool {
     returns.is_some_and(|wanted| wanted.contains(&SearchReturn::Save))
 }
 
-/// Keeps what was found if that is wanted, and tells it: in its order, and in the plain form of the
-/// command if no other was asked for.
-pub(super) async fn conclude(
-    tools: &Tools,
-    open: &mut Open,
-    telling: Telling<'_>,
-    mut found: Vec<u32>,
-    plain: impl FnOnce(Vec<u32>, Option<u64>, &mut Vec<u8>),
-) -> Result<Answer, StoreError> {
-    let Telling { uid, returns, asks_modseq } = telling;
-    if let Some(wanted) = returns.filter(|wanted| saves(Some(wanted))) {
-        let mut kept = kept(wanted, &found);
-        kept.sort_unstable();
-        open.view.save(&kept);
-    }
-    let modseq =
-        if asks_modseq { modseqs::highest(tools, open, returns, &found).await? } else { None };
-    if !uid {
-        found = found.into_iter().filter_map(|uid| open.view.sequence_of(uid)).collect();
-    }
-    tools.pen.write(|out| match returns {
-        // RFC 5182 §2.1: where nothing else is wanted, nothing is told.
-        Some([SearchReturn::Save]) => {}
-        Some(wanted) => response::extended_search(&tools.tag, uid, wanted, &found, modseq, out),
-        None => plain(found, modseq, out),
-    });
-    Ok(Answer::ok("done"))
-}
-
-/// What of the found is kept for `$`: all, unless only the ends of it were wanted (RFC 5182 §2.4).
+/// What of the found is told and kept for `$`, ascending: all, unless only the ends of it, or a
+/// range, were wanted (RFC 5182 §2.4, RFC 9394 §3.2).
 fn kept(wanted: &[SearchReturn], found: &[u32]) -> Vec<u32> {
-    let wants = |option| wanted.contains(&option);
-    let (min, max) = (wants(SearchReturn::Min), wants(SearchReturn::Max));
-    if wants(SearchReturn::All) || wants(SearchReturn::Count) || !(min || max) {
-        return found.to_vec();
+    let mut kept = Vec::new();
+    for option in wanted {
+        match option {
+            SearchReturn::All | SearchReturn::Count => {
+                kept = found.to_vec();
+                break;
+            }
+            SearchReturn::Min => kept.extend(found.first()),
+            SearchReturn::Max => kept.extend(found.last()),
+            SearchReturn::Partial(range) => {
+                kept.extend_from_slice(found.get(range.of(found.len())).unwrap_or_default());
+            }
+            SearchReturn::Save if wanted.len() == 1 => kept.extend_from_slice(found),
+            SearchReturn::Save => {}
+        }
     }
-    let ends = [found.first().filter(|_| min), found.last().filter(|_| max)];
-    ends.into_iter().flatten().copied().collect()
+    kept.sort_unstable();
+    kept.dedup();
+    kept
 }
 
 /// The UIDs of the messages that a search finds, ascending.
-pub(super) async fn find(
-    tools: &Tools,
-    open: &Open,
-    search: &Search,
-) -> Result<Vec<u32>, StoreError> {
+async fn find(tools: &Tools, open: &Open, search: &Search) -> Result<Vec<u32>, StoreError> {
     let mut found = Vec::new();
     let uids = candidates(tools, open, search).await?;
     if uids.is_empty() {
@@ -229,7 +249,7 @@ async fn by_text(
     progress: &mut Progress,
 ) -> Result<(), StoreError> {
     if !search.reads_texts() {
-        return outlines::outlines(tools, open, undecided, true, |message, header| {
+        return outlines::headers(tools, open, undecided, &mut |message, header| {
             let Some(facts) = facts(open, message) else { return };
             let mut matching = search.matching(facts);
             matching.header(header);

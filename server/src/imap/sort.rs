@@ -5,12 +5,12 @@ use pillarbox_core::imap::command::{SearchKey, UnknownCharset};
 use pillarbox_core::imap::grammar::{Criterion, SearchReturn};
 use pillarbox_core::imap::response;
 use pillarbox_core::imap::sort::Sorter;
-use pillarbox_store::{Facts, StoreError};
+use pillarbox_store::StoreError;
 
 use super::commands::Answer;
 use super::open::{Open, Tools};
-use super::outlines;
-use super::search::{self, Telling};
+use super::outlines::outlines;
+use super::search::{Hunt, unknown_charset};
 use crate::job;
 
 /// Tells which messages satisfy the key, in the order of the criteria.
@@ -23,22 +23,14 @@ pub(super) async fn sort(
     key: Result<SearchKey, UnknownCharset>,
     now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
-    let asks_modseq = key.as_ref().is_ok_and(SearchKey::asks_modseq);
-    let Ok(search) = search::begin(open, returns, key, now) else {
-        return Ok(search::unknown_charset());
-    };
-    let found = search::find(tools, open, &search).await?;
+    let Ok(hunt) = Hunt::begin(open, uid, returns, key, now) else { return Ok(unknown_charset()) };
+    let found = hunt.find(tools, open).await?;
     let mut sorter = Sorter::new(criteria);
     let headers = sorter.reads_headers();
-    let take = |facts: &Facts, header: &[u8]| {
+    outlines(tools, open, &found, headers, |facts, header| {
         sorter.push(facts.uid, facts.internaldate, facts.size, header);
-    };
-    if headers {
-        outlines::in_short(tools, open, &found, take).await?;
-    } else {
-        outlines::outlines(tools, open, &found, false, take).await?;
-    }
+    })
+    .await?;
     let sorted = job::sort(&tools.desk, sorter).await?;
-    let telling = Telling { uid, returns, asks_modseq };
-    search::conclude(tools, open, telling, sorted, response::sort).await
+    hunt.conclude(tools, open, sorted, response::sort).await
 }

@@ -8,8 +8,8 @@ use pillarbox_store::StoreError;
 
 use super::commands::Answer;
 use super::open::{GATHERED_MAX, Open, Tools};
-use super::outlines;
-use super::search;
+use super::outlines::outlines;
+use super::search::{Hunt, unknown_charset};
 use crate::job;
 
 /// Tells which messages satisfy the key, and which answers which.
@@ -21,12 +21,10 @@ pub(super) async fn thread(
     key: Result<SearchKey, UnknownCharset>,
     now: UnixSeconds,
 ) -> Result<Answer, StoreError> {
-    let Ok(search) = search::begin(open, None, key, now) else {
-        return Ok(search::unknown_charset());
-    };
-    let found = search::find(tools, open, &search).await?;
+    let Ok(hunt) = Hunt::begin(open, uid, None, key, now) else { return Ok(unknown_charset()) };
+    let found = hunt.find(tools, open).await?;
     let mut threader = Box::new(Threader::new(algorithm));
-    outlines::in_short(tools, open, &found, |facts, header| {
+    outlines(tools, open, &found, true, |facts, header| {
         let number = if uid { Some(facts.uid) } else { open.view.sequence_of(facts.uid) };
         if let Some(number) = number {
             threader.push(number, facts.internaldate, header);

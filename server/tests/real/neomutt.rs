@@ -117,3 +117,41 @@ fn neomutt_reads_and_sends_where_it_does_not_hear_of_bindings() {
     ])));
     server.stop();
 }
+
+/// What somebody does with new mail: one is read, one flagged, one filed, one deleted.
+#[test]
+fn neomutt_reads_flags_files_and_deletes() {
+    let place = Place::new("smol");
+    let server = place.localserve();
+    configure(&place);
+    let mut imap = Imap::login(place.imap(), "user");
+    for word in ["read", "flagged", "filed", "deleted"] {
+        imap.append("INBOX", &letter(word, 0));
+    }
+    let url = format!("imaps://localhost:{}/", place.imaps());
+    let keys = "push '<first-entry><display-message><exit><next-entry><flag-message><next-entry>\
+                <save-message><kill-line>=Archive<enter><next-entry><delete-message>\
+                <sync-mailbox><exit>'";
+    let settings = [
+        &format!("set folder = {url} sort = mailbox-order resolve = no delete = yes move = no"),
+        "set confirmappend = no confirmcreate = no mark_old = no pager = builtin",
+        keys,
+    ];
+    let mut command = Command::new("python3");
+    command.arg(script("terminal.py")).args(["", "neomutt"]);
+    let output = neomutt(&mut command, &place, &settings, &["-f", &format!("{url}INBOX")]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}");
+    let told = |imap: &mut Imap, mailbox: &str| {
+        imap.command(&format!("EXAMINE {mailbox}"));
+        let told = imap.command("FETCH 1:* (FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])");
+        String::from_utf8(told.concat()).unwrap()
+    };
+    let inbox = told(&mut imap, "INBOX");
+    assert!(inbox.contains("* 1 FETCH (FLAGS (\\Seen)"), "{inbox}{said}");
+    assert!(inbox.contains("* 2 FETCH (FLAGS (\\Flagged)") && !inbox.contains("* 3 "), "{inbox}");
+    assert!(!inbox.contains("deleted") && !inbox.contains("filed"), "{inbox}");
+    assert!(told(&mut imap, "Archive").contains("Subject: filed"));
+    server.stop();
+    place.verify();
+}

@@ -163,10 +163,15 @@ impl Imap {
         self.talk.send(bytes).unwrap();
     }
 
-    /// The tagged answer that comes next, without its tag.
+    /// The tagged answer that comes next, without its tag; news of an open mailbox are passed over.
     pub(crate) fn answer(&mut self) -> String {
-        let line = self.talk.line().unwrap();
-        line.trim_end().strip_prefix("a ").unwrap_or_else(|| panic!("{line}")).to_owned()
+        loop {
+            let line = self.talk.line().unwrap();
+            if let Some(answer) = line.trim_end().strip_prefix("a ") {
+                return answer.to_owned();
+            }
+            assert!(line.starts_with("* "), "{line}");
+        }
     }
 
     /// All messages of INBOX, whole.

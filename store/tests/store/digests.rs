@@ -107,7 +107,7 @@ fn an_old_store_gets_its_digests() {
     drop((store, writer, reader));
     let conn = rusqlite::Connection::open(dir.path().join("pillarbox.db")).unwrap();
     conn.execute_batch(
-        "DROP TABLE digest; ALTER TABLE mailbox DROP COLUMN forgotten; PRAGMA user_version = 9;",
+        "DROP TABLE digest; DROP TABLE imported; ALTER TABLE mailbox DROP COLUMN forgotten; PRAGMA user_version = 9;",
     )
     .unwrap();
     drop(conn);

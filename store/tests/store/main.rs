@@ -21,6 +21,8 @@ mod faults;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod index;
 #[cfg(test)]
 mod international;

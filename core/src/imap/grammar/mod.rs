@@ -12,6 +12,7 @@ mod append;
 mod fetch;
 mod list;
 mod modifier;
+mod paging;
 mod primitive;
 mod request;
 mod search;
@@ -30,6 +31,7 @@ pub use fetch::{
 };
 pub use list::{ListOptions, ListReturn, ListSelect, PATTERNS_MAX};
 pub use modifier::{FetchModifiers, Resync, Sample, SelectParams};
+pub use paging::PartialRange;
 pub use primitive::{Day, Text};
 pub use request::{FlagRef, Head, Request, StatusItem, StoreMode, arguments, command, head, tag};
 pub use search::{DEPTH_MAX, KEYS_MAX, Key, SearchReturn};

@@ -1,5 +1,6 @@
 //! What stands in parentheses with SELECT, FETCH and STORE (RFC 4466 §2): parameters and modifiers.
 
+use super::paging::{PartialRange, partial_range};
 use super::primitive::{atom, byte, number, nz_number, space};
 use super::sequence::{Numbers, SetRange, sequence_set};
 use super::{Miss, Read};
@@ -44,6 +45,9 @@ pub struct FetchModifiers {
     pub changed_since: Option<u64>,
     /// `VANISHED`: of those that are gone since then, too (RFC 7162 §3.2.6).
     pub vanished: bool,
+    /// `PARTIAL`: only these of the messages, before anything else is asked of them (RFC 9394
+    /// §3.3); with UID FETCH only.
+    pub partial: Option<PartialRange>,
 }
 
 /// `[SP "(" select-param *(SP select-param) ")"]`.
@@ -76,6 +80,12 @@ pub(super) fn fetch_modifiers(input: &[u8], uid: bool) -> Read<'_, FetchModifier
         // RFC 7162 §3.2.6: not with FETCH by number.
         "VANISHED" if uid => {
             modifiers.vanished = true;
+            Ok((rest, ()))
+        }
+        "PARTIAL" if uid && modifiers.partial.is_none() => {
+            let (rest, ()) = space(rest)?;
+            let (rest, partial) = partial_range(rest)?;
+            modifiers.partial = Some(partial);
             Ok((rest, ()))
         }
         _ => Err(Miss::error(at, "a modifier of FETCH, once")),

@@ -1,5 +1,6 @@
 //! `search-key` (RFC 3501 §6.4.4, §9), with its depth and number bounded.
 
+use super::paging::{PartialRange, partial_range};
 use super::primitive::{Day, Text, astring, atom, byte, date, number, nz_number, space, string};
 use super::sequence::{Numbers, sequence_set};
 use super::{Miss, Read};
@@ -83,6 +84,8 @@ pub enum SearchReturn {
     All,
     /// How many there are.
     Count,
+    /// Those of this range, in place of all (RFC 9394 §3.1).
+    Partial(PartialRange),
     /// Nothing: what is found is to be kept for `$` (RFC 5182 §2.1).
     Save,
 }
@@ -142,12 +145,18 @@ fn returns(input: &[u8]) -> Read<'_, Vec<SearchReturn>> {
     }
     let mut wanted = Vec::with_capacity(RETURNS.len());
     loop {
-        let miss = || Miss::error(rest, "a result option");
-        let (after, name) = atom(rest).map_err(|_| miss())?;
-        let known = RETURNS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        let (_, option) = known.ok_or_else(miss)?;
-        if !wanted.contains(option) {
-            wanted.push(*option);
+        let (after, option) = return_option(rest)?;
+        // RFC 9394 §3.1: all are told, or a range of them, but not both, nor two ranges.
+        let ranges = |option: &_| matches!(option, SearchReturn::Partial(_));
+        let excludes = |other: &SearchReturn| {
+            let all = [option, *other].contains(&SearchReturn::All);
+            ranges(&option) && ranges(other) || all && (ranges(&option) || ranges(other))
+        };
+        if wanted.iter().any(excludes) {
+            return Err(Miss::error(rest, "only one of PARTIAL and ALL"));
+        }
+        if !wanted.contains(&option) {
+            wanted.push(option);
         }
         match after.split_first() {
             Some((b')', after)) => return Ok((after, wanted)),
@@ -155,6 +164,18 @@ fn returns(input: &[u8]) -> Read<'_, Vec<SearchReturn>> {
             _ => return Err(Miss::error(after, "a space or closing parenthesis")),
         }
     }
+}
+
+/// One of `search-return-opts`.
+fn return_option(input: &[u8]) -> Read<'_, SearchReturn> {
+    let miss = || Miss::error(input, "a result option");
+    let (rest, name) = atom(input).map_err(|_| miss())?;
+    if name.eq_ignore_ascii_case("PARTIAL") {
+        let (rest, ()) = space(rest)?;
+        return partial_range(rest).map(|(rest, range)| (rest, SearchReturn::Partial(range)));
+    }
+    let known = RETURNS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    known.map(|(_, option)| (rest, *option)).ok_or_else(miss)
 }
 
 /// One key or several, up to the end or a closing parenthesis.

@@ -371,13 +371,15 @@ fn search_keys() {
 
 #[test]
 fn what_an_extended_search_is_to_tell() {
-    use SearchReturn::{All, Count, Max, Min, Save};
+    use SearchReturn::{All, Count, Max, Min, Partial, Save};
     for (options, expected) in [
         ("", &[All][..]),
         ("MIN", &[Min]),
         ("count Max", &[Count, Max]),
         ("save MIN", &[Save, Min]),
         ("ALL MIN ALL COUNT", &[All, Min, Count]),
+        ("partial 500:400", &[Partial(PartialRange { from_end: false, ends: (500, 400) })]),
+        ("MIN PARTIAL -1:-100", &[Min, Partial(PartialRange { from_end: true, ends: (1, 100) })]),
     ] {
         let (line, key) = (format!("a UID SEARCH return ({options}) ALL"), Key::All);
         let returns = Some(expected.to_vec());

@@ -27,6 +27,7 @@ pub(super) const SERVED: &[&str] = &[
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
     "THREAD=REFS",
+    "PARTIAL",
     "WITHIN",
     "STATUS=SIZE",
     "LIST-EXTENDED",

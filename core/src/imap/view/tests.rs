@@ -263,6 +263,24 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
+    #[test]
+    fn a_part_of_the_messages_is_what_a_list_would_give(
+        uids in proptest::collection::btree_set(1_u32..60, 0..30),
+        from_end in any::<bool>(),
+        ends in (1_u32..40, 1_u32..40),
+    ) {
+        let range = PartialRange { from_end, ends };
+        let uids: Vec<u32> = uids.into_iter().collect();
+        let view = View::new(uids.iter().copied(), 1);
+        let all: Vec<Stretch> = view.stretches().collect();
+        let part = part_of(&all, range);
+        let told = part.iter().flat_map(|s| s.uid..s.uid + s.count);
+        prop_assert!(told.eq(uids[range.of(uids.len())].iter().copied()));
+        for stretch in &part {
+            prop_assert_eq!(view.sequence_of(stretch.uid), Some(stretch.sequence));
+        }
+    }
+
     /// Whatever happens in whatever order: who applies the responses has the same list.
     #[test]
     fn a_client_that_listens_knows_the_mailbox(steps in steps(), gaps in any::<bool>()) {

@@ -105,7 +105,7 @@ impl Trial {
 
     fn ask(&mut self, request: Request) -> Receiver<Reply> {
         let (replies, heard) = channel();
-        self.inlet.lay(Asked { request, replies });
+        self.inlet.lay(Asked { request, cargo: Ok(vec![]), replies });
         heard
     }
 }

@@ -9,21 +9,31 @@ fn parameters_and_modifiers() {
         Request::Fetch { modifiers, .. } => modifiers,
         other => panic!("{other:?}"),
     };
-    let store = |line: &str| match read(line) {
-        Request::Store { unchanged_since, .. } => unchanged_since,
-        other => panic!("{other:?}"),
-    };
     let params = SelectParams { condstore: true, ..SelectParams::default() };
     assert_eq!(
         read("A142 SELECT INBOX (condstore)"),
         Request::Select { mailbox: text("INBOX"), read_only: false, params }
     );
     // RFC 7162 §3.1.4.1, §3.1.3
-    let since = |modseq| FetchModifiers { changed_since: Some(modseq), vanished: false };
+    let since =
+        |modseq| FetchModifiers { changed_since: Some(modseq), ..FetchModifiers::default() };
     assert_eq!(fetch("s100 UID FETCH 1:* (FLAGS) (CHANGEDSINCE 12345)"), since(12_345));
     assert_eq!(fetch("a FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775807)"), since(u64::MAX >> 1));
     assert_eq!(fetch("a FETCH 1 ALL (CHANGEDSINCE 0)"), since(0));
     assert_eq!(fetch("a FETCH 1 ALL"), FetchModifiers::default());
+    // RFC 9394 §3.4: in either order.
+    let both = FetchModifiers {
+        changed_since: Some(98_305),
+        vanished: false,
+        partial: Some(PartialRange { from_end: true, ends: (1, 30) }),
+    };
+    for modifiers in ["PARTIAL -1:-30 CHANGEDSINCE 98305", "changedsince 98305 partial -1:-30"] {
+        assert_eq!(fetch(&format!("101 UID FETCH 25900:26600 (UID FLAGS) ({modifiers})")), both);
+    }
+    let store = |line: &str| match read(line) {
+        Request::Store { unchanged_since, .. } => unchanged_since,
+        other => panic!("{other:?}"),
+    };
     assert_eq!(store("a STORE * (UNCHANGEDSINCE 0) +FLAGS.SILENT (\\Deleted $x)"), Some(0));
     assert_eq!(store("a UID STORE 6,4 (unchangedsince 7) FLAGS \\Seen"), Some(7));
     assert_eq!(store("a STORE 1 FLAGS ()"), None);
@@ -33,6 +43,10 @@ fn parameters_and_modifiers() {
         panic!()
     };
     assert!(flags.is_empty());
+}
+
+#[test]
+fn parameters_and_modifiers_that_are_none() {
     for line in [
         "a SELECT INBOX ()",
         "a SELECT INBOX (CONDSTORE",
@@ -42,6 +56,18 @@ fn parameters_and_modifiers() {
         "a FETCH 1 FLAGS (CHANGEDSINCE 9223372036854775808)",
         "a FETCH 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)",
         "a FETCH 1 FLAGS (UNCHANGEDSINCE 1)",
+        "a FETCH 1 FLAGS (PARTIAL 1:2)",
+        "a UID FETCH 1 FLAGS (PARTIAL 1:-2)",
+        "a UID FETCH 1 FLAGS (PARTIAL -1:2)",
+        "a UID FETCH 1 FLAGS (PARTIAL 0:2)",
+        "a UID FETCH 1 FLAGS (PARTIAL 1)",
+        "a UID FETCH 1 FLAGS (PARTIAL 1:*)",
+        "a UID FETCH 1 FLAGS (PARTIAL 1:2x)",
+        "a UID FETCH 1 FLAGS (PARTIAL 1:2 PARTIAL 1:2)",
+        "a SEARCH RETURN (PARTIAL) ALL",
+        "a SEARCH RETURN (PARTIAL 1:2 ALL) ALL",
+        "a SEARCH RETURN (ALL PARTIAL 1:2) ALL",
+        "a SEARCH RETURN (PARTIAL 1:2 PARTIAL 1:2) ALL",
         "a STORE 1 (UNCHANGEDSINCE 1 UNCHANGEDSINCE 1) FLAGS ()",
         "a STORE 1 (CHANGEDSINCE 1) FLAGS ()",
         "a STORE 1 (UNCHANGEDSINCE *) FLAGS ()",
@@ -91,7 +117,8 @@ fn what_a_client_knows_that_comes_back() {
     assert_eq!(read(&format!("67890007 90060115194045000 {sample}")), expected);
     let line = "s100 UID FETCH 300:500 (FLAGS) (CHANGEDSINCE 12345 VANISHED)";
     let Request::Fetch { uid: true, modifiers, .. } = super::read(line) else { panic!() };
-    assert_eq!(modifiers, FetchModifiers { changed_since: Some(12_345), vanished: true });
+    let expected = FetchModifiers { changed_since: Some(12_345), vanished: true, partial: None };
+    assert_eq!(modifiers, expected);
 }
 
 #[test]
