@@ -132,7 +132,7 @@ impl Search {
         self.root.filter(&self.questions)
     }
 
-    /// Whether anything is looked for that a [`Digest`](crate::mime::Digest) may tell.
+    /// Whether anything is looked for that a [`Digest`] may tell.
     #[must_use]
     pub fn asks_digests(&self) -> bool {
         self.questions.iter().any(Question::is_of_digest)

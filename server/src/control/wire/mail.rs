@@ -19,7 +19,7 @@ pub enum MailRequest {
         keys: Vec<[u8; 16]>,
     },
     /// Put messages into a mailbox, which is made if it is not there. Behind the request they come
-    /// themselves, see [`payload`](crate::control::payload). Answer: [`MailAnswer::Imported`].
+    /// themselves, see `control::payload`. Answer: [`MailAnswer::Imported`].
     Import {
         /// Whose.
         login: String,
