@@ -328,6 +328,8 @@ pub struct AppendMessage {
     pub size: u64,
     /// Whether NUL may be among them (RFC 3516 §4.4).
     pub binary: bool,
+    /// Whether the client says that there is UTF-8 in its header (RFC 6855 §4).
+    pub utf8: bool,
 }
 
 impl Append {
@@ -349,8 +351,8 @@ impl Append {
 
 impl From<grammar::AppendMessage<'_>> for AppendMessage {
     fn from(read: grammar::AppendMessage<'_>) -> Self {
-        let grammar::AppendMessage { flags, date, size, binary } = read;
-        Self { flags: own_flags(flags), date, size, binary }
+        let grammar::AppendMessage { flags, date, size, binary, utf8 } = read;
+        Self { flags: own_flags(flags), date, size, binary, utf8 }
     }
 }
 

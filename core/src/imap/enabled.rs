@@ -17,6 +17,9 @@ impl Enabled {
     /// The rules of RFC 9051 where they are others than those of RFC 3501 (appendix E).
     pub const IMAP4REV2: Self = Self(1 << 2);
 
+    /// UTF-8 in quoted strings and in the headers of messages (RFC 6855, RFC 9755).
+    pub const UTF8_ACCEPT: Self = Self(1 << 3);
+
     /// The extension of this name, in any case; none where it is no extension that is switched on:
     /// such words are passed over (RFC 5161 §3.1).
     #[must_use]
@@ -40,7 +43,14 @@ impl Enabled {
     /// How names of mailboxes are written.
     #[must_use]
     pub const fn spelling(self) -> Spelling {
-        if self.has(Self::IMAP4REV2) { Spelling::Utf8 } else { Spelling::Utf7 }
+        if self.takes_utf8() { Spelling::Utf8 } else { Spelling::Utf7 }
+    }
+
+    /// Whether the client knows UTF-8 where RFC 3501 has none: in quoted strings, and in the headers
+    /// of messages.
+    #[must_use]
+    pub const fn takes_utf8(self) -> bool {
+        self.has(Self::IMAP4REV2) || self.has(Self::UTF8_ACCEPT)
     }
 
     /// Their names.
@@ -49,10 +59,11 @@ impl Enabled {
     }
 }
 
-const NAMES: [(&str, Enabled); 3] = [
+const NAMES: [(&str, Enabled); 4] = [
     ("CONDSTORE", Enabled::CONDSTORE),
     ("QRESYNC", Enabled::QRESYNC),
     ("IMAP4rev2", Enabled::IMAP4REV2),
+    ("UTF8=ACCEPT", Enabled::UTF8_ACCEPT),
 ];
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub(super) enum Mistake {
     Mechanism,
     /// What needs QRESYNC, where it is not switched on.
     NoQresync,
+    /// A charset, where all is UTF-8 (RFC 6855 §3).
+    Charset,
     /// Well formed, and yet impossible.
     Refused(Refusal),
     /// A command above its limit.
@@ -76,6 +78,7 @@ impl Mistake {
             Self::NoLogin => Done::no("LOGIN is not offered here"),
             Self::Mechanism => Done::no("this mechanism is not offered"),
             Self::NoQresync => Done::bad("ENABLE QRESYNC first"),
+            Self::Charset => Done::bad("no CHARSET after ENABLE UTF8=ACCEPT"),
             Self::Refused(Refusal::Name(name)) => Done::no(name.text()).with(match name {
                 NameError::TooLong | NameError::TooDeep => Code::Limit,
                 _ => Code::Cannot,

@@ -110,6 +110,16 @@ struct Pending {
     verb: Verb,
     /// Of an APPEND under way: how long its lines are so far, without the messages between them.
     bytes: usize,
+    /// A parenthesis must close behind the message that is coming.
+    closes: bool,
+}
+
+impl Pending {
+    /// What stands behind a message, without the parenthesis that closes there; `None` if that is
+    /// missing.
+    fn closed<'l>(&self, line: &'l [u8]) -> Option<&'l [u8]> {
+        if self.closes { line.strip_prefix(b")") } else { Some(line) }
+    }
 }
 
 impl Server {

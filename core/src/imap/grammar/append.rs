@@ -1,9 +1,9 @@
 //! APPEND and REPLACE (RFC 3501 §6.3.11, RFC 3502, RFC 8508): all but the messages.
 
-use super::primitive::{announced, astring, byte, date_time, end, space};
+use super::primitive::{announced, astring, byte, date_time, end, space, word};
 use super::request::{FlagRef, Request, arguments, at, flag_list};
 use super::sequence::{Numbers, number};
-use super::{At, Read};
+use super::{At, Miss, Read};
 use crate::UnixSeconds;
 use crate::imap::command::Verb;
 
@@ -18,6 +18,9 @@ pub struct AppendMessage<'a> {
     pub size: u64,
     /// Whether NUL may be among them: `~{size}` (RFC 3516 §4.4).
     pub binary: bool,
+    /// Whether it is sent as `UTF8 (~{size} …)` (RFC 6855 §4), which RFC 9755 does
+    /// without: a parenthesis closes behind it.
+    pub utf8: bool,
 }
 
 /// Reads an APPEND or REPLACE up to and with the announcement of its first message, if `rest` ends
@@ -85,13 +88,18 @@ fn message(input: &[u8]) -> Read<'_, AppendMessage<'_>> {
         }
         _ => (rest, None),
     };
-    // `literal8` (RFC 4466 §6), which may be non-synchronizing as others may.
-    let (rest, binary) = match byte(rest, b'~', "a literal") {
+    let (rest, utf8) = match word(rest, "UTF8 (") {
         Ok((rest, ())) => (rest, true),
         Err(_) => (rest, false),
     };
+    // `literal8` (RFC 4466 §6), which may be non-synchronizing as others may.
+    let (rest, binary) = match byte(rest, b'~', "a literal") {
+        Ok((rest, ())) => (rest, true),
+        Err(_) if utf8 => return Err(Miss::error(rest, "a literal8")),
+        Err(_) => (rest, false),
+    };
     let (rest, (size, _)) = announced(rest)?;
-    Ok((rest, AppendMessage { flags, date, size, binary }))
+    Ok((rest, AppendMessage { flags, date, size, binary, utf8 }))
 }
 
 #[cfg(test)]
@@ -102,7 +110,7 @@ mod tests {
     use crate::imap::grammar::{SetRange, Text, command};
 
     const fn plain(size: u64) -> AppendMessage<'static> {
-        AppendMessage { flags: Vec::new(), date: None, size, binary: false }
+        AppendMessage { flags: Vec::new(), date: None, size, binary: false, utf8: false }
     }
 
     fn text(text: &str) -> Text<'_> {
@@ -140,6 +148,10 @@ mod tests {
                 append("x", AppendMessage { date, ..plain(9_999_999_999) }),
             ),
             ("a APPEND x ~{3+}\r\n", append("x", AppendMessage { binary: true, ..plain(3) })),
+            (
+                "a APPEND x utf8 (~{3}\r\n",
+                append("x", AppendMessage { binary: true, utf8: true, ..plain(3) }),
+            ),
             (
                 "A003 REPLACE 4 Drafts (\\Seen \\Draft) {312}\r\n",
                 replace(false, Some(4), AppendMessage { flags: draft, ..plain(312) }),

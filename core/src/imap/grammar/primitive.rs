@@ -176,6 +176,15 @@ fn text<'a>(input: &'a [u8], class: u8, expected: &'static str) -> Read<'a, Text
 
 /// `quoted` (RFC 3501 §9), with UTF-8 in it as RFC 9051 §9 has it.
 fn quoted(input: &[u8]) -> Read<'_, Text<'_>> {
+    let (rest, text) = any_quoted(input)?;
+    // RFC 6855 §3: what is not UTF-8 is refused.
+    match std::str::from_utf8(&text) {
+        Ok(_) => Ok((rest, text)),
+        Err(_) => Err(Miss::error(input, "UTF-8 in a quoted string")),
+    }
+}
+
+fn any_quoted(input: &[u8]) -> Read<'_, Text<'_>> {
     let unclosed = || Miss::error(input, "a quoted string that ends");
     let (start, ()) = byte(input, b'"', "a quoted string")?;
     let (mut rest, plain) = take_while(plain_in_quotes).parse(start)?;

@@ -8,6 +8,7 @@ use crate::imap::response;
 pub(super) const SERVED: &[&str] = &[
     "IMAP4rev1",
     "IMAP4rev2",
+    "UTF8=ACCEPT",
     "LITERAL+",
     "ID",
     "ENABLE",

@@ -25,7 +25,7 @@ impl Server {
                 Some(Event::IdleDone)
             }
             Phase::Idling(_) => self.abandon(&Mistake::NotDone, out),
-            Phase::Tail(_) if line.is_empty() => {
+            Phase::Tail(ref pending) if pending.closed(line) == Some(b"") => {
                 self.become_next(Phase::Pending);
                 Some(Event::AppendEnd)
             }
@@ -54,6 +54,11 @@ impl Server {
             let request = grammar::arguments(verb, rest, line.len()).map_err(Mistake::Syntax)?;
             if let grammar::Request::Enable(words) = request {
                 asked = words;
+            }
+            if let grammar::Request::Search { charset: Some(_), .. } = request
+                && self.enabled.has(Enabled::UTF8_ACCEPT)
+            {
+                return Err(Mistake::Charset);
             }
             match Command::from_request(request, self.enabled.spelling())
                 .map_err(Mistake::Refused)?
@@ -108,7 +113,7 @@ impl Server {
                     self.enabled = self.enabled.with(Enabled::CONDSTORE);
                 }
                 let tag = tag.unwrap_or_default().into();
-                self.phase = Phase::Pending(Pending { tag, verb, bytes: 0 });
+                self.phase = Phase::Pending(Pending { tag, verb, bytes: 0, closes: false });
                 Some(Event::Command(command))
             }
             // An APPEND becomes an event at its literal; one without has failed as syntax.
@@ -152,7 +157,8 @@ impl Server {
             Ok((verb, Some(append))) => {
                 self.bad = 0;
                 let tag = tag.unwrap_or_default().into();
-                let pending = Pending { tag, verb, bytes: so_far.len() };
+                let closes = append.message.utf8;
+                let pending = Pending { tag, verb, bytes: so_far.len(), closes };
                 self.phase = Phase::Offered(pending, literal);
                 Some(Event::AppendBegin(append))
             }
@@ -175,17 +181,21 @@ impl Server {
     fn next_message<'b>(&mut self, literal: Literal, out: &mut Outbox) -> Option<Event<'b>> {
         let line = self.framer.take();
         let bytes = self.under_way().map_or(0, |pending| pending.bytes.saturating_add(line.len()));
-        let message = match grammar::append_next(&line) {
+        // What is not closed is read as nothing, which no message begins with.
+        let closed = self.under_way().and_then(|pending| pending.closed(&line));
+        let message = match grammar::append_next(closed.unwrap_or_default()) {
             // RFC 8508 §4.7: there is one message in a REPLACE.
             _ if self.pending() != Some(Verb::Append) => Err(Mistake::AfterMessage),
             Err(_) => Err(Mistake::AfterMessage),
             // What is said of the messages of one command is kept until its end.
             Ok(_) if bytes > self.config.command_bytes_max => Err(Mistake::TooManyMessages),
-            Ok(message) => self.size_allowed(message.size).map(|()| message.into()),
+            Ok(message) => self.size_allowed(message.size).map(|()| (message.utf8, message.into())),
         };
         match message {
-            Ok(message) => {
-                self.become_next(|pending| Phase::Offered(Pending { bytes, ..pending }, literal));
+            Ok((closes, message)) => {
+                self.become_next(|pending| {
+                    Phase::Offered(Pending { bytes, closes, ..pending }, literal)
+                });
                 Some(Event::AppendNext(message))
             }
             Err(mistake) => {

@@ -124,10 +124,10 @@ fn transcript(config: Config, lines: &str) {
 }
 
 /// What is offered at any time; `IMAP4rev1 ...` in a transcript.
-/// `IMAP4rev1 ...` in a transcript.
 fn offered() -> String {
     format!("{} APPENDLIMIT=1000", capability::SERVED.join(" "))
 }
+
 const GREETING: &str = "S: * OK [CAPABILITY IMAP4rev1 ... STARTTLS SASL-IR AUTH=PLAIN] hello\n";
 const LOGIN: &str = "C: l LOGIN u secret\nS: l OK [CAPABILITY IMAP4rev1 ...] done\n";
 

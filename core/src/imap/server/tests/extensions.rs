@@ -34,6 +34,40 @@ fn what_the_machine_answers_alone_after_login() {
     );
 }
 
+/// RFC 6855 §3, §4.
+#[test]
+fn utf_8_is_switched_on() {
+    logged_in(
+        "C: a APPEND x UTF8 (~{2}
+        S: + go on
+        C| hi)\\r\\n
+        S: a OK done
+        C: b APPEND x UTF8 (~{2+}
+        C| hi) () UTF8 (~{1+}\\r\\nx) {1+}\\r\\ny\\r\\n
+        S: b OK done
+        C: c APPEND x UTF8 (~{2+}
+        C| hi\\r\\n
+        S: c BAD expected the end of the command after the message (id7)
+        C: d APPEND x UTF8 (~{2+}
+        C| hi {1+}\\r\\ny)\\r\\n
+        S: d BAD expected the end of the command after the message (id7)
+        C: e APPEND x UTF8 ({2+}
+        C| hi)\\r\\n
+        S: e BAD expected a literal8 at byte 17 (id7)
+        C: f SEARCH CHARSET UTF-8 ALL
+        S: f BAD select a mailbox first (id7)
+        C: g ENABLE UTF8=ACCEPT
+        S: * ENABLED UTF8=ACCEPT
+        S: g OK ENABLE completed
+        C: h SELECT \"B\u{fc}cher\"
+        S: h OK [READ-WRITE] done
+        C: i SEARCH CHARSET UTF-8 ALL
+        S: i BAD no CHARSET after ENABLE UTF8=ACCEPT (id7)
+        C: j SEARCH SUBJECT \"B\u{fc}cher\"
+        S: j OK done",
+    );
+}
+
 /// RFC 7162 §3.2.3.
 #[test]
 fn qresync_is_switched_on_before_it_is_used() {
