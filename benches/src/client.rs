@@ -1,6 +1,7 @@
 //! The smallest SMTP and IMAP clients that can put a load on a server: blocking, and trusting it
 //! to speak well.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -11,6 +12,8 @@ use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use pillarbox_conformance::zip::Zip;
 
 use crate::servers::PASSWORD;
 
@@ -57,6 +60,31 @@ impl Trust {
 enum Stream {
     Clear(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    /// Compressed, around one of the others.
+    Packed(Box<Packed>),
+}
+
+/// What COMPRESS needs.
+#[derive(Debug)]
+struct Packed {
+    stream: Stream,
+    zip: Zip,
+    /// Unpacked, and not yet read.
+    come: VecDeque<u8>,
+}
+
+impl Packed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.come.is_empty() {
+            let mut space = [0; BUFFER];
+            let count = self.stream.read(&mut space)?;
+            if count == 0 {
+                return Ok(0);
+            }
+            self.come.extend(self.zip.unpack(space.get(..count).unwrap_or_default()));
+        }
+        self.come.read(buffer)
+    }
 }
 
 impl Stream {
@@ -74,6 +102,7 @@ impl Read for Stream {
         match self {
             Self::Clear(tcp) => tcp.read(buffer),
             Self::Tls(tls) => tls.read(buffer),
+            Self::Packed(packed) => packed.read(buffer),
         }
     }
 }
@@ -83,6 +112,10 @@ impl Write for Stream {
         match self {
             Self::Clear(tcp) => tcp.write(bytes),
             Self::Tls(tls) => tls.write(bytes),
+            Self::Packed(packed) => {
+                let sent = packed.zip.pack(bytes);
+                packed.stream.write_all(&sent).map(|()| bytes.len())
+            }
         }
     }
 
@@ -90,6 +123,7 @@ impl Write for Stream {
         match self {
             Self::Clear(tcp) => tcp.flush(),
             Self::Tls(tls) => tls.flush(),
+            Self::Packed(packed) => packed.stream.flush(),
         }
     }
 }
@@ -273,6 +307,17 @@ impl Imap {
         self.lines.send(text)?;
         self.lines.send(b"\r\n")?;
         self.answer().map(drop)
+    }
+
+    /// From here on everything is compressed (RFC 4978).
+    ///
+    /// # Errors
+    /// Of the stream, or a refusal.
+    pub fn compress(mut self) -> io::Result<Self> {
+        self.command("COMPRESS DEFLATE")?;
+        let stream = self.lines.stream.into_inner();
+        let packed = Packed { stream, zip: Zip::new(), come: VecDeque::new() };
+        Ok(Self { lines: Lines::new(Stream::Packed(Box::new(packed))) })
     }
 
     /// Begins to wait for changes.

@@ -6,6 +6,7 @@
 //! targets stand beside what is measured, in [`work::ROWS`].
 
 pub mod client;
+mod large;
 pub mod picture;
 pub mod servers;
 pub mod table;

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::{Imap, Smtp, Trust};
+use crate::large::{self, LARGE};
 use crate::servers::Server;
 
 /// One row.
@@ -56,7 +57,7 @@ pub enum Beside {
 /// The measuring of one server.
 #[derive(Debug)]
 pub struct Run<'a> {
-    server: &'a Server,
+    pub(crate) server: &'a Server,
     trust: Trust,
     /// By how much everything is done less often.
     shorter: usize,
@@ -73,12 +74,15 @@ impl<'a> Run<'a> {
         Ok(Self { server, trust: Trust::in_ca(&server.ca)?, shorter, idlers: Vec::new() })
     }
 
-    fn times(&self, count: usize) -> usize {
+    pub(crate) fn times(&self, count: usize) -> usize {
         (count / self.shorter).max(1)
     }
 
     /// Charges what `work` makes the server compute, to its last millisecond.
-    fn charge(&self, work: impl FnOnce() -> io::Result<()>) -> io::Result<(Duration, Duration)> {
+    pub(crate) fn charge(
+        &self,
+        work: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<(Duration, Duration)> {
         let before = self.server.tree.cpu_when_idle();
         let begun = Instant::now();
         work()?;
@@ -87,7 +91,7 @@ impl<'a> Run<'a> {
     }
 
     /// Repeats the work on several threads; the cost of one in units of `unit`.
-    fn repeat(
+    pub(crate) fn repeat(
         &self,
         threads: usize,
         count: usize,
@@ -152,26 +156,31 @@ impl<'a> Run<'a> {
     /// Opens the idle clients, unless they are there.
     fn gather(&mut self) -> io::Result<()> {
         if self.idlers.is_empty() {
-            drop(self.reader()?);
-            let (count, run) = (self.times(IDLERS), &*self);
-            self.idlers = thread::scope(|scope| {
-                let opened: Vec<_> =
-                    (0..4).map(|_| scope.spawn(move || run.some_idlers(count / 4))).collect();
-                let opened =
-                    opened.into_iter().map(|thread| thread.join().map_err(|_| panicked())?);
-                opened.collect::<io::Result<Vec<_>>>()
-            })?
-            .into_iter()
-            .flatten()
-            .collect();
+            self.idlers = self.idle(false)?;
         }
         Ok(())
     }
 
-    fn some_idlers(&self, count: usize) -> io::Result<Vec<Imap>> {
+    /// Clients that wait under TLS, and with everything compressed if that is wanted.
+    fn idle(&self, compress: bool) -> io::Result<Vec<Imap>> {
+        drop(self.reader()?);
+        let count = self.times(IDLERS);
+        let opened = thread::scope(|scope| {
+            let some = || scope.spawn(|| self.some_idlers(count / 4, compress));
+            let opened: Vec<_> = (0..4).map(|_| some()).collect();
+            let opened = opened.into_iter().map(|thread| thread.join().map_err(|_| panicked())?);
+            opened.collect::<io::Result<Vec<_>>>()
+        })?;
+        Ok(opened.into_iter().flatten().collect())
+    }
+
+    fn some_idlers(&self, count: usize, compress: bool) -> io::Result<Vec<Imap>> {
         let open = |_| {
             let mut imap = Imap::connect(self.server.imaps, Some(&self.trust))?;
             imap.open(READER)?;
+            if compress {
+                imap = imap.compress()?;
+            }
             imap.idle()?;
             Ok(imap)
         };
@@ -235,6 +244,26 @@ fn one_by_one(run: &mut Run<'_>) -> io::Result<Figure> {
     Ok(Figure { cost: cpu.as_secs_f64() * 1e6 / to_f64(count), beside: Beside::Nothing })
 }
 
+/// A letter of 1 MiB, fetched again and again, in clear or under TLS.
+fn fetch_large(run: &mut Run<'_>, tls: bool) -> io::Result<Figure> {
+    let letter = letter(1 << 20);
+    let (to, trust) = match tls {
+        true => (run.server.imaps, Some(&run.trust)),
+        false => (run.server.imap, None),
+    };
+    let mut imap = Imap::connect(to, trust)?;
+    imap.open("friend")?;
+    imap.append(letter.strip_suffix(b".\r\n").unwrap_or(&letter))?;
+    imap.command("NOOP")?;
+    let count = run.times(200);
+    let (cpu, took) =
+        run.charge(|| (0..count).try_for_each(|_| imap.command("FETCH * BODY.PEEK[]").map(drop)))?;
+    Ok(Figure {
+        cost: cpu.as_secs_f64() * 1e3 / to_f64(count),
+        beside: Beside::Rate(to_f64(count) / took.as_secs_f64()),
+    })
+}
+
 fn visits(run: &mut Run<'_>) -> io::Result<Figure> {
     drop(run.reader()?);
     run.repeat(1, run.times(50), MILLISECOND, |each| {
@@ -250,13 +279,36 @@ fn visits(run: &mut Run<'_>) -> io::Result<Figure> {
 }
 
 fn idle_memory(run: &mut Run<'_>) -> io::Result<Figure> {
+    memory_of(run, |run| {
+        run.gather()?;
+        Ok(run.idlers.len())
+    })
+}
+
+/// Beside those that wait without, so that these do not hide in the room of others.
+fn packed_idle_memory(run: &mut Run<'_>) -> io::Result<Figure> {
+    run.gather()?;
+    let mut idlers = Vec::new();
+    memory_of(run, |run| {
+        idlers = run.idle(true)?;
+        // What a client leaves behind is packed after a while.
+        thread::sleep(RESTED);
+        Ok(idlers.len())
+    })
+}
+
+/// What so many more clients add to the server's memory, for each of them.
+fn memory_of(
+    run: &mut Run<'_>,
+    open: impl FnOnce(&mut Run<'_>) -> io::Result<usize>,
+) -> io::Result<Figure> {
     drop(run.reader()?);
     run.server.tree.settle();
     let before = run.server.tree.memory();
-    run.gather()?;
+    let count = open(run)?;
     run.server.tree.settle();
     let after = run.server.tree.memory();
-    let each = |kib: u64| kib as f64 / to_f64(run.idlers.len());
+    let each = |kib: u64| kib as f64 / to_f64(count);
     Ok(Figure {
         cost: each(after.pss.saturating_sub(before.pss)),
         beside: Beside::Resident(each(after.rss.saturating_sub(before.rss))),
@@ -274,8 +326,8 @@ fn waking(run: &mut Run<'_>) -> io::Result<Figure> {
     Ok(Figure { cost: cpu.as_secs_f64() * 1e3, beside: Beside::Took(took) })
 }
 
-/// Delivery into a mailbox of so many messages.
-fn deliver_behind(run: &mut Run<'_>, stored: usize) -> io::Result<Figure> {
+/// Delivery of so many letters into a mailbox of so many messages.
+pub(crate) fn deliver_behind(run: &Run<'_>, stored: usize, count: usize) -> io::Result<Figure> {
     if run.server.fills_slowly {
         return Err(io::Error::other("not measured"));
     }
@@ -284,7 +336,7 @@ fn deliver_behind(run: &mut Run<'_>, stored: usize) -> io::Result<Figure> {
     let have = imap.count("INBOX")?;
     imap.command("LOGOUT")?;
     run.deliver("friend", 50, run.times(stored).saturating_sub(have), 2 << 10)?;
-    run.deliver("friend", 10, run.times(5_000), 2 << 10)
+    run.deliver("friend", 10, count, 2 << 10)
 }
 
 /// Does the same on so many threads.
@@ -301,7 +353,7 @@ fn panicked() -> io::Error {
 }
 
 /// A letter of so many bytes in lines of 76, with the line that ends it.
-fn letter(bytes: usize) -> Vec<u8> {
+pub(crate) fn letter(bytes: usize) -> Vec<u8> {
     let mut letter = b"From: Sender <sender@client.example>\r\n\
         To: Reader <user@localhost>\r\n\
         Subject: a letter to be measured\r\n\
@@ -318,15 +370,16 @@ fn letter(bytes: usize) -> Vec<u8> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-const fn to_f64(count: usize) -> f64 {
+pub(crate) const fn to_f64(count: usize) -> f64 {
     count as f64
 }
 
 /// All rows, in the order in which they are measured: memory first, while the heap has no holes
 /// that new clients could hide in. The targets are those of smol.
-pub const ROWS: [Row; 23] = [
+pub const ROWS: [Row; 37] = [
     row("rest", "memory of the server at rest", "MiB", 8.0, at_rest),
     row("idle", "memory of an idle TLS IMAP client, of 1,000", "KiB", 24.0, idle_memory),
+    row("idle-packed", "the same with COMPRESS on", "KiB", 16.0, packed_idle_memory),
     row("wake", "one delivery told to 1,000 clients in IDLE", "ms", 20.0, waking),
     row("deliver-1", "receive and deliver 2 KiB, 1 connection", "ms", 0.35, |run| {
         run.deliver("friend", 1, run.times(1_000), 2 << 10)
@@ -362,6 +415,10 @@ pub const ROWS: [Row; 23] = [
         run.per_message("BODY.PEEK[]", 20)
     }),
     row("fetch-one", "FETCH BODY.PEEK[] of 2 KiB, one a command", "µs", 40.0, one_by_one),
+    row("fetch-1m", "FETCH BODY.PEEK[] of 1 MiB", "ms", 0.4, |run| fetch_large(run, false)),
+    row("fetch-1m-tls", "FETCH BODY.PEEK[] of 1 MiB under TLS", "ms", 0.9, |run| {
+        fetch_large(run, true)
+    }),
     row("search-all", "SEARCH ALL in 5,000", "ms", 0.3, |run| {
         run.ask("SEARCH ALL", 2_000, MILLISECOND, 1)
     }),
@@ -371,13 +428,42 @@ pub const ROWS: [Row; 23] = [
     row("search-subject", "SEARCH SUBJECT", "ms", 1.0, |run| {
         run.ask("SEARCH SUBJECT measured", 50, MILLISECOND, 1)
     }),
+    row("search-text", "SEARCH TEXT", "ms", 1.0, |run| {
+        run.ask("SEARCH TEXT nowhere", 10, MILLISECOND, 1)
+    }),
     row("behind-10000", "receive and deliver 2 KiB into 10,000", "ms", 0.25, |run| {
-        deliver_behind(run, 10_000)
+        deliver_behind(run, 10_000, run.times(5_000))
     }),
     row("behind-100000", "receive and deliver 2 KiB into 100,000", "ms", 0.25, |run| {
-        deliver_behind(run, 100_000)
+        deliver_behind(run, LARGE, run.times(5_000))
     }),
     row("visit", "log in, select, fetch 50, store, NOOP, log out", "ms", 0.8, visits),
+    row("large-flags", "FETCH (UID FLAGS), for each of 100,000", "µs", 0.5, |run| {
+        large::per_message(run, "FETCH 1:* (UID FLAGS)", 10)
+    }),
+    row("large-envelope", "FETCH (ENVELOPE BODYSTRUCTURE), for each", "µs", 5.0, |run| {
+        large::per_message(run, "FETCH 1:* (ENVELOPE BODYSTRUCTURE)", 2)
+    }),
+    row("large-body", "FETCH BODY.PEEK[] of 2 KiB, all, for each", "µs", 8.0, |run| {
+        large::per_message(run, "FETCH 1:* BODY.PEEK[]", 2)
+    }),
+    row("large-one", "FETCH BODY.PEEK[] of 2 KiB, one a command", "µs", 40.0, large::one_by_one),
+    row("large-all", "SEARCH ALL, for each of 100,000", "µs", 0.06, |run| {
+        large::per_message(run, "SEARCH ALL", 50)
+    }),
+    row("large-unseen", "SEARCH UNSEEN, for each", "µs", 0.06, |run| {
+        large::per_message(run, "SEARCH UNSEEN", 50)
+    }),
+    row("large-subject", "SEARCH SUBJECT, for each", "µs", 0.2, |run| {
+        large::per_message(run, "SEARCH SUBJECT nowhere", 5)
+    }),
+    row("large-text", "SEARCH TEXT, for each", "µs", 0.2, |run| {
+        large::per_message(run, "SEARCH TEXT nowhere", 1)
+    }),
+    row("large-visit", "the visit, to a mailbox of 100,000", "ms", 0.8, large::visits),
+    row("large-store", "the slowest delivery while STORE changes 100,000", "ms", 50.0, |run| {
+        large::delivery_beside_store(run)
+    }),
 ];
 
 const fn row(
@@ -392,6 +478,8 @@ const fn row(
 
 /// Messages in the mailbox that is read.
 const MAILBOX: usize = 5_000;
+/// After this, what a client left behind is packed.
+const RESTED: Duration = Duration::from_secs(25);
 /// Clients that wait.
 const IDLERS: usize = 1_000;
 /// The login of the one who reads; the others' mail goes to `friend`.

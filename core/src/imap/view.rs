@@ -311,6 +311,8 @@ impl View {
                 fetch.end(out);
             }
         }
+        // A session that was told of very many keeps no room for them.
+        self.flags = VecDeque::new();
         false
     }
 

@@ -540,11 +540,12 @@ fn mistakes_have_a_place_and_a_name() {
 #[test]
 fn each_limit_at_it_and_one_past_it() {
     let many = |count: usize, one: &str, between: &str| vec![one; count].join(between);
-    let cases: [(&str, usize, &str, &str, &str); 6] = [
+    let cases: [(&str, usize, &str, &str, &str); 7] = [
         ("a FETCH ", RANGES_MAX, "1", ",", " UID"),
         ("a FETCH 1 (", ITEMS_MAX, "UID", " ", ")"),
         ("a FETCH 1 BODY[HEADER.FIELDS (", NAMES_MAX, "To", " ", ")]"),
         ("a STORE 1 FLAGS (", crate::imap::flags::NAMED_MAX, "x", " ", ")"),
+        ("a LIST \"\" (", PATTERNS_MAX, "x", " ", ")"),
         ("a SEARCH ", KEYS_MAX, "ALL", " ", ""),
         ("a SEARCH ", DEPTH_MAX - 1, "NOT", " ", " ALL"),
     ];

@@ -412,3 +412,17 @@ fn what_is_gone_is_told_by_uid_to_those_who_want_that() {
     assert_eq!(told.lines().count(), 2);
     assert_eq!(view.count(), 1_000);
 }
+
+#[test]
+fn a_hundred_thousand_changes_leave_nothing_behind_once_they_are_told() {
+    let mut view = View::new(1..=100_000, 1);
+    let flags = (1..=100_000).map(|uid| (uid, FlagBits(1), 2)).collect();
+    view.note(&Changes { flags, modseq: 2, ..Changes::default() });
+    assert_eq!(tell(&mut view, Expunges::Hold).lines().count(), 100_000);
+    assert_eq!(view.flags.capacity(), 0);
+    view.note(&Changes { vanished: vec![(1, 100_000)], modseq: 3, ..Changes::default() });
+    // As one range, however many there are.
+    assert_eq!(view.vanished, [(1, 100_000)]);
+    tell(&mut view, Expunges::Tell);
+    assert_eq!((view.vanished.len(), view.shown.runs.len()), (0, 0));
+}
