@@ -24,6 +24,8 @@ pub(super) struct ImapReader {
     letter: Option<usize>,
     /// The message whose keyword is being set, or taken away.
     storing: Option<(u32, bool)>,
+    /// Whether it was told that this is done.
+    stored: bool,
 }
 
 /// What is known of one message.
@@ -72,6 +74,7 @@ impl ImapReader {
             text: Vec::new(),
             letter: None,
             storing: None,
+            stored: false,
         }
     }
 
@@ -204,6 +207,7 @@ impl ImapReader {
     fn store_own(&mut self, uid: u32, has: bool, ledger: &mut Ledger, out: &mut Vec<u8>) {
         ledger.own.remove(&(self.place(), uid, self.index));
         self.storing = Some((uid, has));
+        self.stored = false;
         let (sign, keyword) = (if has { "+" } else { "-" }, keyword(self.index));
         self.command(Doing::Command, &format!("UID STORE {uid} {sign}FLAGS ({keyword})"), out);
     }
@@ -281,7 +285,8 @@ impl ImapReader {
             return self.untagged(data, literals, ledger, out);
         }
         let ok = text.starts_with(&format!("t{} OK", self.tag));
-        if let (Some((uid, has)), true) = (self.storing.take(), ok) {
+        // One that is gone, of which this client has not heard yet, is passed over.
+        if let (Some((uid, has)), true) = (self.storing.take(), ok && self.stored) {
             ledger.own.insert((self.place(), uid, self.index), has);
         }
         let copied = text.split_once("[COPYUID ").map(|(_, pair)| pair);
@@ -403,7 +408,9 @@ impl ImapReader {
             let mut flags: Vec<&str> = flags.collect();
             flags.sort_unstable();
             let own = seen.uid.and_then(|uid| ledger.own.get(&(place, uid, self.index)));
-            if own.is_some_and(|own| *own != flags.contains(&keyword(self.index).as_str())) {
+            let has = flags.contains(&keyword(self.index).as_str());
+            self.stored |= seen.uid.zip(Some(has)) == self.storing;
+            if own.is_some_and(|own| *own != has) {
                 ledger.violation(format!("{} of {:?} is told as {flags:?}", self.index, seen.uid));
             }
             seen.flags = Some(flags.join(" "));
