@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pillarbox_core::effect::{Fault, FaultKind, Handle};
+use rusqlite::config::DbConfig;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME, OpenFlags};
 
@@ -141,7 +142,7 @@ impl Store {
         let conn = Connection::open_with_flags(dir.join(DATABASE), flags)?;
         conn.busy_timeout(BUSY)?;
         conn.pragma_update(None, "query_only", true)?;
-        conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        keep_statements(&conn)?;
         let (found, known) = (schema::version(&conn)?, schema::known());
         if found < known {
             return Err(OpenError::Older { found, known });
@@ -333,8 +334,14 @@ fn configure(conn: &Connection, options: &Options) -> Result<(), rusqlite::Error
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     // A WAL that had to grow further shrinks to this when it is used again from its beginning.
     conn.pragma_update(None, "journal_size_limit", WAL_KEPT_MAX)?;
+    Ok(keep_statements(conn)?)
+}
+
+/// Each statement is compiled once. Without the guarantee SQLite would look whether the values that
+/// a statement is given allow another plan (those of partial indexes), and so compile it each time.
+pub(crate) fn keep_statements(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    Ok(())
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
 /// How long one writer waits for another, or for a recovery.
