@@ -31,6 +31,7 @@ mod digest;
 mod directory;
 mod error;
 mod expunge;
+mod flag_runs;
 mod flags;
 mod hold;
 mod import;
@@ -67,8 +68,8 @@ pub use import::Incoming;
 pub use index::Indexer;
 pub use quota::{Quota, Storage};
 pub use read::{
-    AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,
-    Message, Messages, Read, Selected, Status, What,
+    AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagRun, FlagState, Found,
+    MailboxInfo, Message, Messages, Read, Selected, Status, What,
 };
 pub use reader::Reader;
 pub use store::{Options, Store, Sync, body_path, make_folder};

@@ -1,6 +1,7 @@
 //! Jobs that only look, and their answers.
 
 use std::fmt;
+use std::sync::Arc;
 
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::search::trigrams::Filter;
@@ -161,6 +162,14 @@ pub enum Read {
         /// What they must have.
         filter: Filter,
     },
+    /// The flags of all messages of a mailbox, expunged ones that are kept too. Answer:
+    /// [`Found::FlagRuns`].
+    FlagRuns {
+        /// Who asks.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+    },
     /// A piece of a message. Answer: [`Found::Bytes`].
     Bytes {
         /// Who asks.
@@ -290,6 +299,8 @@ pub enum Found {
     Messages(Messages),
     /// Messages, expunged ones too, ascending; `None`: any.
     Candidates(Option<Vec<UidRange>>),
+    /// All messages, ascending.
+    FlagRuns(Arc<[FlagRun]>),
     /// A piece of a message.
     Bytes(Vec<u8>),
     /// Whether it is.
@@ -431,6 +442,17 @@ pub struct FlagState {
     pub flags: Flags,
     /// Its modification sequence.
     pub modseq: u64,
+}
+
+/// Messages with UIDs that follow one another, and the same flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlagRun {
+    /// The lowest UID.
+    pub first: u32,
+    /// The highest UID.
+    pub last: u32,
+    /// The flags of each.
+    pub flags: Flags,
 }
 
 /// Messages, as many as fit.

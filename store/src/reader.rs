@@ -82,6 +82,9 @@ impl Reader {
             Read::Candidates { by, mailbox, filter } => {
                 self.index.ask(&snapshot, &self.shared, by, mailbox, &filter).map(Found::Candidates)
             }
+            Read::FlagRuns { by, mailbox } => {
+                self.shared.flag_runs.ask(&snapshot, by, mailbox).map(Found::FlagRuns)
+            }
             Read::Bytes { by, mailbox, uid, offset, count, also_expunged } => {
                 let piece = Piece { uid, offset, count, also_expunged };
                 messages::bytes(&snapshot, bodies, by, mailbox, &piece).map(Found::Bytes)

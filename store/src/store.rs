@@ -19,6 +19,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME, OpenFlags};
 
+use crate::flag_runs::FlagRuns;
 use crate::hold::{BodiesHold, Held};
 use crate::index::INDEX;
 use crate::index::find::Index;
@@ -96,6 +97,7 @@ pub(crate) struct Shared {
     broken: OnceLock<Fault>,
     /// Whether files of bodies must stay.
     pub(crate) held: Held,
+    pub(crate) flag_runs: FlagRuns,
 }
 
 impl Store {
@@ -126,6 +128,7 @@ impl Store {
             _lock: Some(lock),
             broken: OnceLock::new(),
             held: Held::default(),
+            flag_runs: FlagRuns::default(),
         };
         Ok(Self { shared: Arc::new(shared), keeper: Mutex::new(conn) })
     }
@@ -154,6 +157,7 @@ impl Store {
             _lock: None,
             broken: OnceLock::new(),
             held: Held::default(),
+            flag_runs: FlagRuns::default(),
         };
         Ok(Reader { conn, shared: Arc::new(shared), index: Index::default() })
     }
@@ -334,7 +338,7 @@ fn configure(conn: &Connection, options: &Options) -> Result<(), rusqlite::Error
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     // A WAL that had to grow further shrinks to this when it is used again from its beginning.
     conn.pragma_update(None, "journal_size_limit", WAL_KEPT_MAX)?;
-    Ok(keep_statements(conn)?)
+    keep_statements(conn)
 }
 
 /// Each statement is compiled once. Without the guarantee SQLite would look whether the values that
