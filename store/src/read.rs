@@ -7,8 +7,8 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::search::trigrams::Filter;
 
 use crate::{
-    AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, Flags, KeyHolder, Keyword,
-    MailboxId, Quota, Routing, Secret, Special, Storage, UidRange,
+    AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, DmarcSeen, Flags, KeyHolder,
+    Keyword, MailboxId, Quota, Routing, Secret, Special, Storage, UidRange,
 };
 
 /// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
@@ -200,6 +200,16 @@ pub enum Read {
         /// Whose.
         account: AccountId,
     },
+    /// What was found of messages of one day, for reports by DMARC: ascending by domain. Answer:
+    /// [`Found::DmarcSeen`].
+    DmarcSeen {
+        /// Its first second, in UTC.
+        day: UnixSeconds,
+        /// So many are left out.
+        skip: usize,
+        /// At most so many.
+        count_max: usize,
+    },
     /// How much there is, for metrics. Answer: [`Found::Counts`].
     Counts,
     /// One account, for its operator. Answer: [`Found::Accounts`] with this one.
@@ -305,6 +315,8 @@ pub enum Found {
     Bytes(Vec<u8>),
     /// Whether it is.
     Ours(bool),
+    /// What was found.
+    DmarcSeen(Vec<DmarcSeen>),
     /// Totals.
     Counts(Counts),
     /// Accounts.
