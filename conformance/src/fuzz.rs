@@ -19,6 +19,7 @@ pub mod archive;
 pub mod calls;
 pub mod deflate;
 pub mod digest;
+pub mod dns;
 pub mod hello;
 pub mod http;
 pub mod imap;
@@ -32,7 +33,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -45,6 +46,7 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("order", order::target),
     ("archive", archive::target),
     ("deflate", deflate::target),
+    ("dns", dns::target),
 ];
 
 /// Bytes of a fuzzer, read from the front. Once there are none left, all that is read is zero.

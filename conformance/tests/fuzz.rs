@@ -135,6 +135,11 @@ fn order() {
 }
 
 #[test]
+fn dns() {
+    bounded("dns", 4_000, 800);
+}
+
+#[test]
 fn digest() {
     bounded("digest", 4_000, 400);
 }
@@ -178,6 +183,7 @@ under_bolero! {
     bolero_calls: fuzz::calls::target;
     bolero_reencode: fuzz::reencode::target;
     bolero_digest: fuzz::digest::target;
+    bolero_dns: fuzz::dns::target;
     bolero_http: fuzz::http::target;
     bolero_order: fuzz::order::target;
     bolero_archive: fuzz::archive::target;

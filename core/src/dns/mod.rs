@@ -1,7 +1,17 @@
 //! The domain name system (RFC 1034, RFC 1035) as mail sees it.
+//!
+//! A [`Question`] becomes a [`Lookup`] by a [`Resolution`], which asks the servers of [`Settings`]:
+//! these ask all others on our behalf. Answers are remembered in a [`Cache`].
 
 mod answer;
+mod cache;
 mod name;
+mod resolution;
+mod settings;
+mod wire;
 
 pub use answer::{Answer, Data, Failure, Kind, Lookup, Question};
+pub use cache::Cache;
 pub use name::{Name, NameFault};
+pub use resolution::{Exchange, Heard, Outcome, Resolution, Step};
+pub use settings::{PORT, SERVERS_MAX, Server, Settings};

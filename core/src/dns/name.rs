@@ -1,6 +1,6 @@
 //! Names that can be asked for.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crate::international::DomainName;
 
@@ -13,6 +13,9 @@ const NAME_MAX: usize = 253;
 /// root is the empty one.
 ///
 /// Other than a [`DomainName`] it may hold underscores (RFC 8552 §1.1), which names of hosts do not.
+/// A name out of an answer may hold any bytes (RFC 2181 §11): those beyond letters, digits and
+/// `-_/*+=~` stand in it as a backslash and three decimal digits (RFC 1035 §5.1), a dot within a
+/// label too. So what is printed is one word, and two names are the same if their texts are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Box<str>);
 
@@ -40,6 +43,36 @@ impl fmt::Display for NameFault {
 impl std::error::Error for NameFault {}
 
 impl Name {
+    /// The root.
+    #[must_use]
+    pub fn root() -> Self {
+        Self("".into())
+    }
+
+    /// The name with these labels, of any bytes, the one of the host first.
+    ///
+    /// # Errors
+    /// Where a label has no length that labels have, or all together are too long.
+    pub fn from_labels<'a>(labels: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, NameFault> {
+        let (mut text, mut length) = (String::new(), 0);
+        for label in labels {
+            if label.is_empty() || label.len() > LABEL_MAX {
+                return Err(NameFault::Label);
+            }
+            length += label.len() + 1;
+            if length > NAME_MAX + 1 {
+                return Err(NameFault::TooLong);
+            }
+            if !text.is_empty() {
+                text.push('.');
+            }
+            for byte in label {
+                write_byte(&mut text, *byte);
+            }
+        }
+        Ok(Self(text.into()))
+    }
+
     /// Parses the whole of `text`, perhaps with a dot at its end. Labels may be A-labels or
     /// U-labels (RFC 5890 §2.3.2.1).
     ///
@@ -61,20 +94,34 @@ impl Name {
             if label.is_empty() || label.len() > LABEL_MAX {
                 return Err(NameFault::Label);
             }
-            if !label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-            {
+            if !label.bytes().all(is_plain) {
                 return Err(NameFault::Characters);
             }
         }
         Ok(Self(text.to_ascii_lowercase().into()))
     }
 
-    /// The name as it is asked for.
+    /// The name as text: one word of printable ASCII.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it has letters, digits, hyphens and underscores only, so that [`Name::parse`] takes
+    /// it.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.0.bytes().all(|byte| is_plain(byte) || byte == b'.')
+    }
+
+    /// The bytes of its labels, the one of the host first.
+    pub fn label_bytes(&self) -> impl DoubleEndedIterator<Item = Vec<u8>> {
+        self.labels().map(unescaped)
+    }
+
+    /// How long it is in a message, with the lengths of its labels and its end (RFC 1035 §3.1).
+    fn wire_length(&self) -> usize {
+        self.label_bytes().map(|label| label.len() + 1).sum::<usize>() + 1
     }
 
     /// Its labels, the one of the host first.
@@ -106,11 +153,48 @@ impl Name {
     /// # Errors
     /// Where it would be none.
     pub fn below(&self, labels: &str) -> Result<Self, NameFault> {
-        match &*self.0 {
-            "" => Self::parse(labels),
-            name => Self::parse(&format!("{labels}.{name}")),
+        let labels = Self::parse(labels)?;
+        if self.0.is_empty() {
+            return Ok(labels);
+        }
+        if labels.wire_length() + self.wire_length() > NAME_MAX + 3 {
+            return Err(NameFault::TooLong);
+        }
+        Ok(Self(format!("{labels}.{self}").into()))
+    }
+}
+
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+fn write_byte(text: &mut String, byte: u8) {
+    if is_plain(byte) || b"/*+=~".contains(&byte) {
+        text.push(char::from(byte.to_ascii_lowercase()));
+    } else {
+        // Writing to a String cannot fail.
+        let _infallible = write!(text, "\\{byte:03}");
+    }
+}
+
+/// The bytes of a label as [`write_byte`] wrote them.
+fn unescaped(label: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(label.len());
+    let mut rest = label.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match (first, after.split_first_chunk::<3>()) {
+            (b'\\', Some((digits, after))) => {
+                let value = digits
+                    .iter()
+                    .fold(0_u32, |sum, digit| sum * 10 + u32::from(digit.wrapping_sub(b'0')));
+                bytes.push(u8::try_from(value).unwrap_or(b'?'));
+                rest = after;
+            }
+            _ => bytes.push(*first),
         }
     }
+    bytes
 }
 
 /// A label in ASCII.
@@ -159,6 +243,44 @@ mod tests {
         };
         assert!(Name::parse(&long(61)).is_ok());
         assert_eq!(Name::parse(&long(62)), Err(NameFault::TooLong));
+    }
+
+    #[test]
+    fn any_bytes_are_one_printable_word() {
+        // RFC 2317 §4 has slashes.
+        for (labels, text) in [
+            (
+                &[&b"0/25"[..], b"2", b"0", b"192", b"in-addr", b"arpa"][..],
+                "0/25.2.0.192.in-addr.arpa",
+            ),
+            (&[b"*", b"A"], "*.a"),
+            (&[b"a.b", b"c"], "a\\046b.c"),
+            (&[b"\r\nX: \"", b"\\"], "\\013\\010x\\058\\032\\034.\\092"),
+            (&[b"\xff\x00"], "\\255\\000"),
+            (&[], ""),
+        ] {
+            let name = Name::from_labels(labels.iter().copied()).unwrap();
+            assert_eq!(name.as_str(), text);
+            let bytes: Vec<Vec<u8>> =
+                labels.iter().map(|label| label.to_ascii_lowercase()).collect();
+            assert_eq!(name.label_bytes().collect::<Vec<_>>(), bytes);
+            assert_eq!(name.label_count(), labels.len());
+        }
+        let strange = Name::from_labels([&b"a.b"[..], b"c"]).unwrap();
+        assert!(!strange.is_plain() && Name::parse(strange.as_str()).is_err());
+        assert!(strange.is_within(&Name::parse("c").unwrap()));
+        assert!(!strange.is_within(&Name::parse("b.c").unwrap()));
+        assert_eq!(strange.below("_a").unwrap().as_str(), "_a.a\\046b.c");
+        assert_eq!(Name::from_labels([&b""[..]]), Err(NameFault::Label));
+        assert_eq!(Name::from_labels([&[b'a'; 64][..]]), Err(NameFault::Label));
+        let long = |last: usize| {
+            let label = [0; 63];
+            Name::from_labels([&label[..], &label, &label, &label[..last]])
+        };
+        assert_eq!(long(61).unwrap().wire_length(), 255);
+        assert_eq!(long(62), Err(NameFault::TooLong));
+        assert_eq!(long(59).unwrap().below("a").unwrap().wire_length(), 255);
+        assert_eq!(long(60).unwrap().below("a"), Err(NameFault::TooLong));
     }
 
     #[test]
