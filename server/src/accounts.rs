@@ -129,7 +129,7 @@ async fn logins(
     asker: &Asker,
 ) -> Result<Answer, String> {
     let account = find(desk, login).await?.account;
-    let write = Write::NoteLogins { attempts: (asker.logins)(), now: asker.now };
+    let write = Write::Note { attempts: (asker.logins)(), dmarc: Vec::new(), now: asker.now };
     job::write(desk, "logins", write).await.map_err(|error| error.to_string())?;
     match job::read(desk, "logins", Read::Logins { account, skip, count_max: PAGE_MAX }).await {
         Ok(Found::Logins(found)) => {

@@ -40,7 +40,7 @@ impl Scribe {
         self.due = None;
         let (desk, attempts) = (self.desk.clone(), self.attempts.take());
         self.writing = Some(Flow::new(async move {
-            let write = Write::NoteLogins { attempts, now };
+            let write = Write::Note { attempts, dmarc: Vec::new(), now };
             if let Err(error) = job::write(&desk, "logins", write).await {
                 log::error!(why:% = error; "logins could not be kept");
             }

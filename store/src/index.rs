@@ -248,7 +248,7 @@ fn configure(conn: &Connection) -> Result<(), StoreError> {
     conn.busy_timeout(crate::store::BUSY)?;
     // Negative: KiB.
     conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    Ok(())
+    Ok(crate::store::keep_statements(conn)?)
 }
 
 /// The page cache of each connection.

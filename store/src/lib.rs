@@ -29,8 +29,10 @@ mod changes;
 mod deliver;
 mod digest;
 mod directory;
+mod dmarc_seen;
 mod error;
 mod expunge;
+mod flag_runs;
 mod flags;
 mod hold;
 mod import;
@@ -61,14 +63,15 @@ pub use addressee::{Address, Addressee, Holder, Routing};
 pub use alias::{AliasChange, AliasInfo, AliasSettings, NewAlias};
 pub use attempts::{Attempt, KEPT_SECONDS, SUCCEEDED};
 pub use digest::Filler;
+pub use dmarc_seen::DmarcSeen;
 pub use error::{OpenError, StoreError};
 pub use hold::BodiesHold;
 pub use import::Incoming;
 pub use index::Indexer;
 pub use quota::{Quota, Storage};
 pub use read::{
-    AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagState, Found, MailboxInfo,
-    Message, Messages, Read, Selected, Status, What,
+    AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagRun, FlagState, Found,
+    MailboxInfo, Message, Messages, Read, Selected, Status, What,
 };
 pub use reader::Reader;
 pub use store::{Options, Store, Sync, body_path, make_folder};

@@ -1,13 +1,14 @@
 //! Jobs that only look, and their answers.
 
 use std::fmt;
+use std::sync::Arc;
 
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::search::trigrams::Filter;
 
 use crate::{
-    AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, Flags, KeyHolder, Keyword,
-    MailboxId, Quota, Routing, Secret, Special, Storage, UidRange,
+    AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, DmarcSeen, Flags, KeyHolder,
+    Keyword, MailboxId, Quota, Routing, Secret, Special, Storage, UidRange,
 };
 
 /// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
@@ -161,6 +162,14 @@ pub enum Read {
         /// What they must have.
         filter: Filter,
     },
+    /// The flags of all messages of a mailbox, expunged ones that are kept too. Answer:
+    /// [`Found::FlagRuns`].
+    FlagRuns {
+        /// Who asks.
+        by: AccountId,
+        /// Where.
+        mailbox: MailboxId,
+    },
     /// A piece of a message. Answer: [`Found::Bytes`].
     Bytes {
         /// Who asks.
@@ -190,6 +199,16 @@ pub enum Read {
     Hidden {
         /// Whose.
         account: AccountId,
+    },
+    /// What was found of messages of one day, for reports by DMARC: ascending by domain. Answer:
+    /// [`Found::DmarcSeen`].
+    DmarcSeen {
+        /// Its first second, in UTC.
+        day: UnixSeconds,
+        /// So many are left out.
+        skip: usize,
+        /// At most so many.
+        count_max: usize,
     },
     /// How much there is, for metrics. Answer: [`Found::Counts`].
     Counts,
@@ -290,10 +309,14 @@ pub enum Found {
     Messages(Messages),
     /// Messages, expunged ones too, ascending; `None`: any.
     Candidates(Option<Vec<UidRange>>),
+    /// All messages, ascending.
+    FlagRuns(Arc<[FlagRun]>),
     /// A piece of a message.
     Bytes(Vec<u8>),
     /// Whether it is.
     Ours(bool),
+    /// What was found.
+    DmarcSeen(Vec<DmarcSeen>),
     /// Totals.
     Counts(Counts),
     /// Accounts.
@@ -431,6 +454,17 @@ pub struct FlagState {
     pub flags: Flags,
     /// Its modification sequence.
     pub modseq: u64,
+}
+
+/// Messages with UIDs that follow one another, and the same flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlagRun {
+    /// The lowest UID.
+    pub first: u32,
+    /// The highest UID.
+    pub last: u32,
+    /// The flags of each.
+    pub flags: Flags,
 }
 
 /// Messages, as many as fit.

@@ -10,7 +10,7 @@ use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
     AccountId, Address, Found, Read, Routing, StoreError, account_key, accounts, addressee, alias,
-    attempts, capability, changes, directory, mailbox, messages, names, quota, sender,
+    attempts, capability, changes, directory, dmarc_seen, mailbox, messages, names, quota, sender,
 };
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
@@ -45,12 +45,6 @@ impl Reader {
             Read::Namesake { localpart } => {
                 accounts::namesake(&snapshot, &localpart).map(Found::Namesake)
             }
-            Read::Logins { account, skip, count_max } => {
-                attempts::list(&snapshot, account, skip, count_max).map(Found::Logins)
-            }
-            Read::KnowsNetwork { account, network } => {
-                attempts::knows(&snapshot, account, &network).map(Found::KnowsNetwork)
-            }
             Read::Mailboxes { account } => mailboxes(&snapshot, account),
             Read::MailboxByName { account, name } => mailbox_by_name(&snapshot, account, &name),
             Read::Select { by, mailbox, since } => {
@@ -82,11 +76,17 @@ impl Reader {
             Read::Candidates { by, mailbox, filter } => {
                 self.index.ask(&snapshot, &self.shared, by, mailbox, &filter).map(Found::Candidates)
             }
+            Read::FlagRuns { by, mailbox } => {
+                self.shared.flag_runs.ask(&snapshot, by, mailbox).map(Found::FlagRuns)
+            }
             Read::Bytes { by, mailbox, uid, offset, count, also_expunged } => {
                 let piece = Piece { uid, offset, count, also_expunged };
                 messages::bytes(&snapshot, bodies, by, mailbox, &piece).map(Found::Bytes)
             }
             Read::KeyHolder { .. }
+            | Read::Logins { .. }
+            | Read::KnowsNetwork { .. }
+            | Read::DmarcSeen { .. }
             | Read::Counts
             | Read::Hidden { .. }
             | Read::Account { .. }
@@ -98,11 +98,20 @@ impl Reader {
     }
 }
 
-/// What is asked about accounts, aliases and domains.
+/// What is asked about accounts, aliases and domains, and what was noted.
 fn of_the_directory(conn: &Connection, job: Read) -> Result<Found, StoreError> {
     match job {
         Read::KeyHolder { fingerprint } => {
             account_key::holder(conn, &fingerprint).map(Found::KeyHolder)
+        }
+        Read::Logins { account, skip, count_max } => {
+            attempts::list(conn, account, skip, count_max).map(Found::Logins)
+        }
+        Read::KnowsNetwork { account, network } => {
+            attempts::knows(conn, account, &network).map(Found::KnowsNetwork)
+        }
+        Read::DmarcSeen { day, skip, count_max } => {
+            dmarc_seen::list(conn, day, skip, count_max).map(Found::DmarcSeen)
         }
         Read::Hidden { account } => capability::of(conn, account).map(Found::Hidden),
         Read::Counts => accounts::counts(conn).map(Found::Counts),

@@ -15,9 +15,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use pillarbox_core::effect::{Fault, FaultKind, Handle};
+use rusqlite::config::DbConfig;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME, OpenFlags};
 
+use crate::flag_runs::FlagRuns;
 use crate::hold::{BodiesHold, Held};
 use crate::index::INDEX;
 use crate::index::find::Index;
@@ -95,6 +97,7 @@ pub(crate) struct Shared {
     broken: OnceLock<Fault>,
     /// Whether files of bodies must stay.
     pub(crate) held: Held,
+    pub(crate) flag_runs: FlagRuns,
 }
 
 impl Store {
@@ -125,6 +128,7 @@ impl Store {
             _lock: Some(lock),
             broken: OnceLock::new(),
             held: Held::default(),
+            flag_runs: FlagRuns::default(),
         };
         Ok(Self { shared: Arc::new(shared), keeper: Mutex::new(conn) })
     }
@@ -141,7 +145,7 @@ impl Store {
         let conn = Connection::open_with_flags(dir.join(DATABASE), flags)?;
         conn.busy_timeout(BUSY)?;
         conn.pragma_update(None, "query_only", true)?;
-        conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        keep_statements(&conn)?;
         let (found, known) = (schema::version(&conn)?, schema::known());
         if found < known {
             return Err(OpenError::Older { found, known });
@@ -153,6 +157,7 @@ impl Store {
             _lock: None,
             broken: OnceLock::new(),
             held: Held::default(),
+            flag_runs: FlagRuns::default(),
         };
         Ok(Reader { conn, shared: Arc::new(shared), index: Index::default() })
     }
@@ -333,8 +338,14 @@ fn configure(conn: &Connection, options: &Options) -> Result<(), rusqlite::Error
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     // A WAL that had to grow further shrinks to this when it is used again from its beginning.
     conn.pragma_update(None, "journal_size_limit", WAL_KEPT_MAX)?;
+    keep_statements(conn)
+}
+
+/// Each statement is compiled once. Without the guarantee SQLite would look whether the values that
+/// a statement is given allow another plan (those of partial indexes), and so compile it each time.
+pub(crate) fn keep_statements(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    Ok(())
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
 /// How long one writer waits for another, or for a recovery.

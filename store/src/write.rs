@@ -6,8 +6,8 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
 
 use crate::{
-    AccountId, Additions, Address, AliasChange, Attempt, DomainId, Flags, Incoming, MailboxId,
-    NewKey, Quota, Secret, Special, StoreError, UidRange,
+    AccountId, Additions, Address, AliasChange, Attempt, DmarcSeen, DomainId, Flags, Incoming,
+    MailboxId, NewKey, Quota, Secret, Special, StoreError, UidRange,
 };
 
 /// A change, as a value. [`Writer::commit`](crate::Writer::commit) carries it out; each names the
@@ -47,11 +47,14 @@ pub enum Write {
         /// Which.
         fingerprint: [u8; 32],
     },
-    /// Keep who has logged in or tried to; and forget what is older than
-    /// [`KEPT_SECONDS`](crate::KEPT_SECONDS). Answer: [`Written::Done`].
-    NoteLogins {
-        /// Those of accounts that are no more are passed over.
+    /// Keep who has logged in or tried to, and what was found of messages; and forget what is old.
+    /// Answer: [`Written::Done`].
+    Note {
+        /// Those of accounts that are no more are passed over. Kept for
+        /// [`KEPT_SECONDS`](crate::KEPT_SECONDS).
         attempts: Vec<Attempt>,
+        /// Kept for two weeks.
+        dmarc: Vec<DmarcSeen>,
         /// The present.
         now: UnixSeconds,
     },

@@ -14,7 +14,8 @@ use crate::names::Names;
 use crate::store::Shared;
 use crate::{
     MESSAGES_MAX, MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts,
-    capability, changes, deliver, directory, expunge, hold, mailbox, quota, removal, sql, stage,
+    capability, changes, deliver, directory, dmarc_seen, expunge, hold, mailbox, quota, removal,
+    sql, stage,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -189,7 +190,7 @@ impl Writer {
             | Write::SetSecrets { .. }
             | Write::AddKey { .. }
             | Write::RemoveKey { .. }
-            | Write::NoteLogins { .. }
+            | Write::Note { .. }
             | Write::SetCramMd5 { .. }
             | Write::CreateDomain { .. }
             | Write::CreateAddress { .. }
@@ -256,8 +257,9 @@ impl Writer {
             Write::RemoveKey { account, fingerprint } => {
                 account_key::remove(conn, *account, fingerprint).map(|()| Written::Done)
             }
-            Write::NoteLogins { attempts, now } => {
-                attempts::note(conn, attempts, *now).map(|()| Written::Done)
+            Write::Note { attempts, dmarc, now } => {
+                attempts::note(conn, attempts, *now)?;
+                dmarc_seen::note(conn, dmarc, *now).map(|()| Written::Done)
             }
             Write::SetCramMd5 { domain, on } => {
                 accounts::set_cram_md5(conn, domain, *on).map(|()| Written::Done)

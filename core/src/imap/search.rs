@@ -12,7 +12,7 @@ use super::section::header_end;
 use super::view::{View, contains, resolve_ranges};
 use crate::UnixSeconds;
 use crate::mime::header::{Field, fields};
-use crate::mime::{Digest, Structure, TextReader, date, keeps, words};
+use crate::mime::{Structure, TextReader, date, keeps, words};
 use needle::{Needle, Window};
 use trigrams::Filter;
 
@@ -51,6 +51,17 @@ pub struct Search {
     questions: Vec<Question>,
     /// The longest string looked for in texts.
     longest: usize,
+}
+
+/// What of a message's [`Facts`] a search goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asks {
+    /// Its number and UID.
+    Numbers,
+    /// These and its flags.
+    Flags,
+    /// Any of them.
+    All,
 }
 
 /// Where and when is searched.
@@ -132,7 +143,19 @@ impl Search {
         self.root.filter(&self.questions)
     }
 
-    /// Whether anything is looked for that a [`Digest`] may tell.
+    /// What of a message's facts it goes by.
+    #[must_use]
+    pub fn asks(&self) -> Asks {
+        self.root.asks()
+    }
+
+    /// Whether a message is among what is looked for, if these facts tell.
+    #[must_use]
+    pub fn verdict(&self, facts: &Facts) -> Option<bool> {
+        self.root.verdict(facts, &[])
+    }
+
+    /// Whether anything is looked for that a [`Digest`](crate::mime::Digest) may tell.
     #[must_use]
     pub fn asks_digests(&self) -> bool {
         self.questions.iter().any(Question::is_of_digest)
@@ -153,6 +176,7 @@ impl Search {
             answers: vec![None; self.questions.len()],
             window: Window::new(self.longest),
             text: String::new(),
+            folded: Vec::new(),
         }
     }
 }
@@ -220,6 +244,19 @@ impl Node {
             Self::And(keys) => Filter::all(keys.iter().map(|key| key.filter(questions))),
             // What is not to be there tells nothing of what is, and facts are not asked here.
             _ => Filter::Any,
+        }
+    }
+
+    fn asks(&self) -> Asks {
+        match self {
+            Self::Constant(_) | Self::Sequences(_) | Self::Uids(_) | Self::Asked(_) => {
+                Asks::Numbers
+            }
+            Self::Flag(..) => Asks::Flags,
+            Self::Not(key) => key.asks(),
+            Self::Or(one, other) => one.asks().max(other.asks()),
+            Self::And(keys) => keys.iter().map(Self::asks).max().unwrap_or(Asks::Numbers),
+            _ => Asks::All,
         }
     }
 
@@ -292,20 +329,15 @@ impl Question {
     }
 
     /// The answer of a message's own header, if it has one.
-    fn ask(
-        &self,
-        header: &[u8],
-        sent: Option<Day>,
-        buffers: &mut (String, Vec<u8>),
-    ) -> Option<bool> {
+    fn ask(&self, header: &[u8], buffers: &mut (String, Vec<u8>)) -> Option<bool> {
         Some(match self {
             Self::Field(name, needle) => {
                 fields(header).any(|field| field.is(name) && has(&field, needle.as_ref(), buffers))
             }
             // What names no day was sent on none.
-            Self::SentBefore(day) => sent.is_some_and(|sent| sent < *day),
-            Self::SentOn(day) => sent.is_some_and(|sent| sent == *day),
-            Self::SentSince(day) => sent.is_some_and(|sent| sent >= *day),
+            Self::SentBefore(day) => sent(header).is_some_and(|sent| sent < *day),
+            Self::SentOn(day) => sent(header).is_some_and(|sent| sent == *day),
+            Self::SentSince(day) => sent(header).is_some_and(|sent| sent >= *day),
             Self::Body(_) | Self::Text(_) => return None,
         })
     }
@@ -319,9 +351,17 @@ pub struct Matching<'s> {
     answers: Vec<Option<bool>>,
     window: Window,
     text: String,
+    folded: Vec<u8>,
 }
 
 impl Matching<'_> {
+    /// Begins to look at another message, in the room of the last one.
+    pub fn again(&mut self, facts: Facts) {
+        self.facts = facts;
+        self.answers.fill(None);
+        self.window.clear();
+    }
+
     /// Whether the message is among what is looked for, if that is known already.
     #[must_use]
     pub fn verdict(&self) -> Option<bool> {
@@ -333,22 +373,19 @@ impl Matching<'_> {
         self.ask(header, |_| true);
     }
 
-    /// Looks at what a digest keeps of the message's header.
-    pub fn digest(&mut self, digest: &Digest) {
-        self.ask(digest.header(), Question::is_of_digest);
+    /// Looks at what a [digest](crate::mime::Digest::header) keeps of the message's header.
+    pub fn digest(&mut self, header: &[u8]) {
+        self.ask(header, Question::is_of_digest);
     }
 
     fn ask(&mut self, header: &[u8], which: impl Fn(&Question) -> bool) {
-        let date = fields(header).find(|field| field.is(b"Date"));
-        // RFC 3501 §6.4.4: the day as it is written, whatever the time and zone.
-        let sent = date.and_then(|field| date::day(field.value)).map(|day| Day::of(day.to_unix()));
-        let mut buffers = (std::mem::take(&mut self.text), Vec::new());
+        let mut buffers = (std::mem::take(&mut self.text), std::mem::take(&mut self.folded));
         for (question, answer) in self.search.questions.iter().zip(&mut self.answers) {
             if answer.is_none() && which(question) {
-                *answer = question.ask(header, sent, &mut buffers);
+                *answer = question.ask(header, &mut buffers);
             }
         }
-        (self.text, _) = buffers;
+        (self.text, self.folded) = buffers;
     }
 
     /// Looks at the headers of all parts: `TEXT` is in any of them (RFC 9051 §6.4.4), the message's
@@ -389,7 +426,7 @@ impl Matching<'_> {
 
     /// The message has been looked at: what was not found is not there.
     #[must_use]
-    pub fn end(mut self) -> bool {
+    pub fn end(&mut self) -> bool {
         for answer in &mut self.answers {
             answer.get_or_insert(false);
         }
@@ -398,7 +435,7 @@ impl Matching<'_> {
 
     /// Looks at a message that is at hand, as far as it decides.
     #[must_use]
-    pub fn whole(mut self, message: &[u8]) -> bool {
+    pub fn whole(&mut self, message: &[u8]) -> bool {
         self.header(message.get(..header_end(message)).unwrap_or(message));
         if let Some(verdict) = self.verdict() {
             return verdict;
@@ -448,6 +485,12 @@ fn field_texts(structure: &Structure, buffer: &mut String, mut each: impl FnMut(
             each(buffer);
         }
     }
+}
+
+/// RFC 3501 §6.4.4: the day as it is written, whatever the time and zone.
+fn sent(header: &[u8]) -> Option<Day> {
+    let date = fields(header).find(|field| field.is(b"Date"))?;
+    Some(Day::of(date::day(date.value)?.to_unix()))
 }
 
 fn asked(questions: &mut Vec<Question>, question: Question) -> Node {

@@ -231,7 +231,8 @@ impl View {
     }
 
     /// The messages with UIDs in these ranges, which ascend.
-    pub(super) fn within_uids(&self, ranges: &[(u32, u32)]) -> Vec<Stretch> {
+    #[must_use]
+    pub fn within_uids(&self, ranges: &[(u32, u32)]) -> Vec<Stretch> {
         self.shown.within_uids(ranges)
     }
 

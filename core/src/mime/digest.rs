@@ -20,6 +20,8 @@ use super::structure::{Content, Part, PartId, Structure};
 /// The longest digest, in bytes. What would be longer has none.
 pub const DIGEST_BYTES_MAX: usize = 8 << 10;
 
+/// How many numbers tell of a part; the last one is the length of the fields that are kept of it.
+const NUMBERS: usize = 7;
 /// Another form of the digest, other fields in it or other previews have another number.
 const VERSION: u8 = 1;
 /// Headers of more bytes than this are not kept, so that none is cut short by the limits of the
@@ -91,8 +93,7 @@ impl Digest {
         let length = reader.length()?;
         let preview = std::str::from_utf8(reader.take(length)?).ok()?.to_owned();
         let count = reader.length()?;
-        // Each part has seven numbers.
-        if count == 0 || count > reader.0.len() / 7 {
+        if count == 0 || count > reader.0.len() / NUMBERS {
             return None;
         }
         let mut structure = Structure { parts: Vec::with_capacity(count), headers: Vec::new() };
@@ -152,6 +153,23 @@ impl Digest {
             part.body.end += in_front;
         }
         Some(Self { structure, preview })
+    }
+
+    /// What [`header`](Self::header) gives, without reading the rest.
+    #[must_use]
+    pub fn header_of(bytes: &[u8]) -> Option<&[u8]> {
+        let mut reader = Reader(bytes.strip_prefix(&[VERSION])?);
+        let preview = reader.length()?;
+        reader.take(preview)?;
+        let count = reader.length()?;
+        for _ in 0..NUMBERS - 1 {
+            reader.number()?;
+        }
+        let kept = reader.length()?;
+        for _ in 0..count.checked_sub(1)?.checked_mul(NUMBERS)? {
+            reader.number()?;
+        }
+        reader.take(kept)
     }
 
     /// The parts with their true places. Of their headers there are only the fields that are

@@ -2,10 +2,11 @@
 //! pages.
 
 use pillarbox_core::imap::section::{Needs, header_end};
+use pillarbox_core::mime::Digest;
 use pillarbox_store::{Facts, Found, Message, Read, StoreError, What};
 
 use super::commands::PAGE;
-use super::fetch::{digest, parse};
+use super::fetch::parse;
 use super::open::{Open, Tools};
 use super::search::runs;
 use crate::job;
@@ -34,8 +35,8 @@ pub(super) async fn outlines(
                 continue;
             }
             for message in group {
-                match digest(message) {
-                    Some(digest) => take(&message.facts, digest.header()),
+                match message.digest.as_deref().and_then(Digest::header_of) {
+                    Some(header) => take(&message.facts, header),
                     None if headers => {
                         self::headers(tools, open, &[message.facts.uid], &mut take).await?;
                     }

@@ -2,6 +2,8 @@
 //! them; then the header; and of those that are still in doubt the text, in pages and pieces like
 //! FETCH.
 
+use std::sync::Arc;
+
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::command::{SearchKey, UnknownCharset};
 use pillarbox_core::imap::flags::FlagBits;
@@ -9,13 +11,13 @@ use pillarbox_core::imap::grammar::SearchReturn;
 use pillarbox_core::imap::object::EmailId;
 use pillarbox_core::imap::response::{self, Code};
 use pillarbox_core::imap::search::trigrams::Filter;
-use pillarbox_core::imap::search::{Facts, Matching, Search};
+use pillarbox_core::imap::search::{Asks, Facts, Matching, Search};
 use pillarbox_core::imap::section::Needs;
-use pillarbox_core::mime::TextReader;
-use pillarbox_store::{self as store, Found, Message, Read, StoreError, UidRange, What};
+use pillarbox_core::mime::{Digest, TextReader};
+use pillarbox_store::{self as store, FlagRun, Found, Message, Read, StoreError, UidRange, What};
 
 use super::commands::{Answer, PAGE};
-use super::fetch::{PIECE, WHOLE_MAX, bytes, digest, parse};
+use super::fetch::{PIECE, WHOLE_MAX, bytes, parse};
 use super::modseqs;
 use super::open::{Open, Tools};
 use super::outlines;
@@ -147,38 +149,122 @@ async fn find(tools: &Tools, open: &Open, search: &Search) -> Result<Vec<u32>, S
         return Ok(found);
     }
     let mut progress = Progress::begin(tools, &open.view.stretches().collect::<Vec<_>>());
-    let mut after = Some(0);
-    while let Some(start) = after {
-        progress.came_past(tools, start);
-        let question = Read::Messages {
-            by: tools.account,
-            mailbox: open.id,
-            uids: uids.clone(),
-            after: start,
-            count_max: PAGE * 10,
-            what: What::Facts,
-            also_expunged: true,
-        };
-        let Found::Messages(page) = tools.read("search", question).await? else {
-            return Err(job::astray("search"));
-        };
-        let mut undecided = Vec::new();
-        for message in &page.messages {
-            let Some(facts) = facts(open, &message.facts) else { continue };
-            match search.matching(facts).verdict() {
-                Some(true) => found.push(facts.uid),
-                Some(false) => {}
-                None => undecided.push(facts.uid),
-            }
+    if search.asks() == Asks::All {
+        let mut after = Some(0);
+        while let Some(start) = after {
+            progress.came_past(tools, start);
+            let (undecided, more) = by_facts(tools, open, search, &uids, start, &mut found).await?;
+            by_content(tools, open, search, undecided, &mut found, &mut progress).await?;
+            after = more;
         }
-        if search.asks_digests() {
-            undecided = by_digest(tools, open, search, &undecided, &mut found).await?;
+    } else {
+        let undecided = by_numbers(tools, open, search, &uids, &mut found).await?;
+        for undecided in undecided.chunks(PAGE * 10) {
+            let undecided = undecided.to_vec();
+            by_content(tools, open, search, undecided, &mut found, &mut progress).await?;
         }
-        by_text(tools, open, search, &undecided, &mut found, &mut progress).await?;
-        after = page.more;
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// Adds those of a page of messages behind a UID that are found by their facts; gives back those
+/// that these do not decide, and where to go on.
+async fn by_facts(
+    tools: &Tools,
+    open: &Open,
+    search: &Search,
+    uids: &[UidRange],
+    after: u32,
+    found: &mut Vec<u32>,
+) -> Result<(Vec<u32>, Option<u32>), StoreError> {
+    let question = Read::Messages {
+        by: tools.account,
+        mailbox: open.id,
+        uids: uids.to_vec(),
+        after,
+        count_max: PAGE * 10,
+        what: What::Facts,
+        also_expunged: true,
+    };
+    let Found::Messages(page) = tools.read("search", question).await? else {
+        return Err(job::astray("search"));
+    };
+    let mut undecided = Vec::new();
+    for message in &page.messages {
+        let Some(facts) = facts(open, &message.facts) else { continue };
+        sort_in(search, &facts, found, &mut undecided);
+    }
+    Ok((undecided, page.more))
+}
+
+/// The same for all messages at once and a search that goes by their numbers and flags, which are
+/// at hand.
+async fn by_numbers(
+    tools: &Tools,
+    open: &Open,
+    search: &Search,
+    uids: &[UidRange],
+    found: &mut Vec<u32>,
+) -> Result<Vec<u32>, StoreError> {
+    let runs: Arc<[FlagRun]> = if search.asks() == Asks::Flags {
+        let question = Read::FlagRuns { by: tools.account, mailbox: open.id };
+        match tools.read("search flags", question).await? {
+            Found::FlagRuns(runs) => runs,
+            _ => return Err(job::astray("search flags")),
+        }
+    } else {
+        [FlagRun { first: 1, last: u32::MAX, flags: store::Flags(0) }].into()
+    };
+    let ranges: Vec<_> = uids.iter().map(|range| (range.first, range.last)).collect();
+    let mut runs = runs.iter().peekable();
+    let mut undecided = Vec::new();
+    for stretch in open.view.within_uids(&ranges) {
+        for offset in 0..stretch.count {
+            let (uid, sequence) = (stretch.uid + offset, stretch.sequence + offset);
+            while runs.next_if(|run| run.last < uid).is_some() {}
+            let Some(run) = runs.peek().filter(|run| run.first <= uid) else { continue };
+            let facts = Facts { sequence, uid, flags: FlagBits(run.flags.0), ..NOTHING };
+            sort_in(search, &facts, found, &mut undecided);
+        }
+    }
+    Ok(undecided)
+}
+
+/// What is not asked.
+const NOTHING: Facts = Facts {
+    sequence: 0,
+    uid: 0,
+    flags: FlagBits(0),
+    received: UnixSeconds(0),
+    saved: UnixSeconds(0),
+    email: EmailId { body: 0, prefix: None },
+    size: 0,
+    modseq: 0,
+};
+
+/// Puts a message where its facts lead it.
+fn sort_in(search: &Search, facts: &Facts, found: &mut Vec<u32>, undecided: &mut Vec<u32>) {
+    match search.verdict(facts) {
+        Some(true) => found.push(facts.uid),
+        Some(false) => {}
+        None => undecided.push(facts.uid),
+    }
+}
+
+/// Adds those of the messages, whose UIDs ascend, that are found by what stands in them.
+async fn by_content(
+    tools: &Tools,
+    open: &Open,
+    search: &Search,
+    mut undecided: Vec<u32>,
+    found: &mut Vec<u32>,
+    progress: &mut Progress,
+) -> Result<(), StoreError> {
+    if search.asks_digests() {
+        undecided = by_digest(tools, open, search, &undecided, found).await?;
+    }
+    by_text(tools, open, search, &undecided, found, progress).await
 }
 
 /// Which messages are worth a look: those that may have the strings in them, as the index has it.
@@ -208,6 +294,7 @@ async fn by_digest(
     found: &mut Vec<u32>,
 ) -> Result<Vec<u32>, StoreError> {
     let mut left = Vec::new();
+    let mut matching = search.matching(NOTHING);
     let mut after = (!undecided.is_empty()).then_some(0);
     while let Some(start) = after {
         let question = Read::Messages {
@@ -224,9 +311,9 @@ async fn by_digest(
         };
         for message in &page.messages {
             let Some(facts) = facts(open, &message.facts) else { continue };
-            let mut matching = search.matching(facts);
-            if let Some(digest) = digest(message) {
-                matching.digest(&digest);
+            matching.again(facts);
+            if let Some(header) = message.digest.as_deref().and_then(Digest::header_of) {
+                matching.digest(header);
             }
             match matching.verdict() {
                 Some(true) => found.push(facts.uid),
@@ -259,6 +346,7 @@ async fn by_text(
         })
         .await;
     }
+    let mut matching = search.matching(NOTHING);
     let mut after = (!undecided.is_empty()).then_some(0);
     while let Some(start) = after {
         progress.came_past(tools, start);
@@ -279,10 +367,12 @@ async fn by_text(
         };
         for message in &page.messages {
             let Some(facts) = facts(open, &message.facts) else { continue };
-            let matching = search.matching(facts);
             let matches = match &message.text {
-                Some(text) => matching.whole(text),
-                None => large(tools, open, search, matching, message).await?,
+                Some(text) => {
+                    matching.again(facts);
+                    matching.whole(text)
+                }
+                None => large(tools, open, search, search.matching(facts), message).await?,
             };
             if matches {
                 found.push(facts.uid);

@@ -33,7 +33,7 @@ impl Trial {
         for (id, effect) in effects {
             match effect {
                 Effect::Watch(TOPIC) => self.watch = Some(id),
-                Effect::Job(Job::Write(Write::NoteLogins { attempts, .. })) => {
+                Effect::Job(Job::Write(Write::Note { attempts, .. })) => {
                     self.writing = Some((id, attempts.len()));
                 }
                 other => panic!("{other:?}"),

@@ -43,7 +43,9 @@ impl fmt::Debug for Write {
                 write!(f, "RemoveAddress({localpart}@{domain})")
             }
             Self::RemoveDomain { name, .. } => write!(f, "RemoveDomain({name})"),
-            Self::NoteLogins { attempts, .. } => write!(f, "NoteLogins({})", attempts.len()),
+            Self::Note { attempts, dmarc, .. } => {
+                write!(f, "Note({} logins, {} for DMARC)", attempts.len(), dmarc.len())
+            }
             Self::SetCramMd5 { domain, on } => write!(f, "SetCramMd5({domain}: {on})"),
             Self::RemoveAccount { account } => write!(f, "RemoveAccount({})", account.0),
             Self::Clear { messages_max } => write!(f, "Clear({messages_max})"),

@@ -22,7 +22,7 @@ fn attempt(account: AccountId, network: &str, result: &str, last: i64) -> Attemp
 }
 
 fn note(fixture: &mut Fixture, attempts: Vec<Attempt>, now: i64) {
-    fixture.done(Write::NoteLogins { attempts, now: UnixSeconds(now) });
+    fixture.done(Write::Note { attempts, dmarc: Vec::new(), now: UnixSeconds(now) });
 }
 
 fn logins(fixture: &mut Fixture, account: AccountId, skip: usize) -> Vec<Attempt> {

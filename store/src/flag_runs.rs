@@ -1,0 +1,206 @@
+//! The flags of a whole mailbox at once, which searches for unseen or flagged messages ask for again
+//! and again. Those of the mailboxes that were asked for last are kept, and brought up to date by
+//! what has changed since.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, params};
+
+use crate::rights::{Principal, Right, may};
+use crate::{AccountId, FlagRun, Flags, MailboxId, StoreError, sql};
+
+/// How many runs are kept of all mailboxes together: 1 MiB.
+const RUNS_MAX: usize = 64 << 10;
+/// Of more changes than this a mailbox is read anew.
+const CHANGES_MAX: usize = 1_000;
+
+/// What is kept.
+#[derive(Debug, Default)]
+pub(crate) struct FlagRuns {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    mailboxes: HashMap<MailboxId, Mailbox>,
+    /// Grows with each question.
+    clock: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Mailbox {
+    /// Everything up to this MODSEQ is in the runs.
+    modseq: u64,
+    runs: Arc<[FlagRun]>,
+    asked: u64,
+}
+
+impl FlagRuns {
+    /// The flags of all messages, those too that are expunged and kept, ascending.
+    pub(crate) fn ask(
+        &self,
+        conn: &Connection,
+        by: AccountId,
+        mailbox: MailboxId,
+    ) -> Result<Arc<[FlagRun]>, StoreError> {
+        let status = may(conn, Principal::Account(by), Right::Read, mailbox)?.status;
+        let known = self.find(mailbox);
+        let (runs, modseq) = match known {
+            // Another reader may have looked at a later snapshot; UIDs that are not there yet are
+            // none of the session's, and flags may be told as they are now.
+            Some(known) if known.modseq >= status.highestmodseq => return Ok(known.runs),
+            Some(known) => match changes(conn, mailbox, known.modseq)? {
+                Some(changed) => (merged(&known.runs, &changed), status.highestmodseq),
+                None => (all(conn, mailbox)?, status.highestmodseq),
+            },
+            None => (all(conn, mailbox)?, status.highestmodseq),
+        };
+        let runs: Arc<[FlagRun]> = runs.into();
+        self.keep(mailbox, modseq, &runs);
+        Ok(runs)
+    }
+
+    fn find(&self, mailbox: MailboxId) -> Option<Mailbox> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clock += 1;
+        let now = kept.clock;
+        let found = kept.mailboxes.get_mut(&mailbox)?;
+        found.asked = now;
+        Some(found.clone())
+    }
+
+    /// Keeps these, and lets those go that were not asked for the longest.
+    fn keep(&self, mailbox: MailboxId, modseq: u64, runs: &Arc<[FlagRun]>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if runs.len() > RUNS_MAX {
+            kept.mailboxes.remove(&mailbox);
+            return;
+        }
+        let asked = kept.clock;
+        kept.mailboxes.insert(mailbox, Mailbox { modseq, runs: Arc::clone(runs), asked });
+        // What a mailbox costs beside its runs counts as a few of them.
+        let cost = |mailbox: &Mailbox| mailbox.runs.len() + 8;
+        while kept.mailboxes.values().map(cost).sum::<usize>() > RUNS_MAX {
+            let oldest = kept.mailboxes.iter().min_by_key(|(_, mailbox)| mailbox.asked);
+            let Some(oldest) = oldest.map(|(key, _)| *key) else { break };
+            kept.mailboxes.remove(&oldest);
+        }
+    }
+}
+
+/// All of a mailbox.
+fn all(conn: &Connection, mailbox: MailboxId) -> Result<Vec<FlagRun>, StoreError> {
+    let mut statement =
+        conn.prepare_cached("SELECT uid, flags FROM message WHERE mailbox = ?1 ORDER BY uid")?;
+    let mut rows = statement.query(params![mailbox.0])?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next()? {
+        let uid = row.get(0)?;
+        push(&mut runs, FlagRun { first: uid, last: uid, flags: Flags(sql::u64_at(row, 1)?) });
+    }
+    Ok(runs)
+}
+
+/// What has changed since, ascending; `None` if that is much.
+fn changes(
+    conn: &Connection,
+    mailbox: MailboxId,
+    since: u64,
+) -> Result<Option<Vec<FlagRun>>, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT uid, flags FROM message WHERE mailbox = ?1 AND modseq > ?2 LIMIT ?3",
+    )?;
+    let since = i64::try_from(since).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![mailbox.0, since, sql::count(CHANGES_MAX + 1)])?;
+    let mut changed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let uid = row.get(0)?;
+        changed.push(FlagRun { first: uid, last: uid, flags: Flags(sql::u64_at(row, 1)?) });
+    }
+    changed.sort_unstable_by_key(|one| one.first);
+    Ok((changed.len() <= CHANGES_MAX).then_some(changed))
+}
+
+/// The runs with the changed messages in their places.
+fn merged(runs: &[FlagRun], changed: &[FlagRun]) -> Vec<FlagRun> {
+    let mut out = Vec::with_capacity(runs.len() + changed.len());
+    let mut changed = changed.iter().copied().peekable();
+    for run in runs {
+        while let Some(one) = changed.next_if(|one| one.first < run.first) {
+            push(&mut out, one);
+        }
+        let mut first = run.first;
+        while let Some(one) = changed.next_if(|one| one.first <= run.last) {
+            if first < one.first {
+                push(&mut out, FlagRun { first, last: one.first - 1, ..*run });
+            }
+            push(&mut out, one);
+            first = one.first.saturating_add(1);
+        }
+        if first <= run.last {
+            push(&mut out, FlagRun { first, ..*run });
+        }
+    }
+    for one in changed {
+        push(&mut out, one);
+    }
+    out
+}
+
+/// Adds a run behind all others, to the last one if they are one.
+fn push(runs: &mut Vec<FlagRun>, run: FlagRun) {
+    match runs.last_mut() {
+        Some(last) if last.flags == run.flags && last.last.checked_add(1) == Some(run.first) => {
+            last.last = run.last;
+        }
+        _ => runs.push(run),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::btree_map;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn runs(messages: impl IntoIterator<Item = (u32, u64)>) -> Vec<FlagRun> {
+        let mut runs = Vec::new();
+        for (uid, flags) in messages {
+            push(&mut runs, FlagRun { first: uid, last: uid, flags: Flags(flags) });
+        }
+        runs
+    }
+
+    proptest! {
+        #[test]
+        fn what_changed_takes_its_place(
+            before in btree_map(1..60_u32, 0..3_u64, 0..40),
+            changed in btree_map(1..60_u32, 0..3_u64, 0..20),
+        ) {
+            let single = changed.iter().map(|(uid, flags)| FlagRun {
+                first: *uid,
+                last: *uid,
+                flags: Flags(*flags),
+            });
+            let single: Vec<_> = single.collect();
+            let mut after = before.clone();
+            after.extend(changed);
+            prop_assert_eq!(merged(&runs(before), &single), runs(after));
+        }
+    }
+
+    #[test]
+    fn what_was_not_asked_for_goes_first() {
+        let kept = FlagRuns::default();
+        let long: Arc<[FlagRun]> = runs((1..30_000).map(|uid| (uid, u64::from(uid % 2)))).into();
+        for id in 1..=3 {
+            let _ = kept.find(MailboxId(1));
+            kept.keep(MailboxId(id), 7, &long);
+        }
+        assert!(kept.find(MailboxId(1)).is_some(), "asked for again and again");
+        assert!(kept.find(MailboxId(2)).is_none());
+        assert!(kept.find(MailboxId(3)).is_some());
+    }
+}
