@@ -11,22 +11,6 @@ use pillarbox_core::dns::{
 use pillarbox_core::effect::{Fault, FaultKind};
 use pillarbox_core::{Moment, Random};
 
-const KINDS: [Kind; 13] = [
-    Kind::A,
-    Kind::Aaaa,
-    Kind::Ptr,
-    Kind::Mx,
-    Kind::Txt,
-    Kind::Cname,
-    Kind::Ns,
-    Kind::Soa,
-    Kind::Tlsa,
-    Kind::Srv,
-    Kind::Caa,
-    Kind::Svcb,
-    Kind::Https,
-];
-
 /// More than any question needs.
 const STEPS_MAX: usize = 50;
 
@@ -42,7 +26,7 @@ impl Random for Ones {
 /// Every question ends soon; nothing is believed that was not said; what comes out has one form.
 pub fn target(bytes: &[u8]) {
     let Some((first, bytes)) = bytes.split_first() else { return };
-    let kind = KINDS.into_iter().cycle().nth(usize::from(first & 0x7f)).expect("it has no end");
+    let kind = Kind::ALL.into_iter().cycle().nth(usize::from(first & 0x7f)).expect("it has no end");
     let name = Name::parse("a.example").expect("it is a name");
     let question = Question { name, kind };
     let servers = ["127.0.0.1:53", "127.0.0.2:53"]

@@ -161,6 +161,23 @@ impl Failure {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::A,
+        Self::Aaaa,
+        Self::Ptr,
+        Self::Mx,
+        Self::Txt,
+        Self::Cname,
+        Self::Ns,
+        Self::Soa,
+        Self::Tlsa,
+        Self::Srv,
+        Self::Caa,
+        Self::Svcb,
+        Self::Https,
+    ];
+
     /// As zone files have it.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -231,7 +231,7 @@ fn said(message: &Message<&[u8]>) -> Option<String> {
     (!said.is_empty()).then_some(said)
 }
 
-pub(super) const fn rtype(kind: Kind) -> Rtype {
+const fn rtype(kind: Kind) -> Rtype {
     match kind {
         Kind::A => Rtype::A,
         Kind::Aaaa => Rtype::AAAA,
@@ -247,6 +247,11 @@ pub(super) const fn rtype(kind: Kind) -> Rtype {
         Kind::Svcb => Rtype::SVCB,
         Kind::Https => Rtype::HTTPS,
     }
+}
+
+/// The kind of this number; `None` for those that nobody here asks for.
+pub(super) fn kind(of: Rtype) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| rtype(*kind) == of)
 }
 
 /// A name of the crate's as ours; `None` for none.

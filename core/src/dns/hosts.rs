@@ -1,0 +1,118 @@
+//! Names that this machine knows by itself.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
+
+use super::{Answer, Data, Failure, Kind, Lookup, Name, Question};
+
+/// For how long what stands in a file holds, in seconds: until it is asked for again.
+const TTL: u32 = 0;
+
+/// Names and addresses out of `/etc/hosts`, and those that mean this machine everywhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hosts {
+    addresses: BTreeMap<Name, Vec<IpAddr>>,
+    /// By the name that an address has for `PTR`.
+    names: BTreeMap<Name, Name>,
+}
+
+impl Hosts {
+    /// Reads `/etc/hosts`: an address and its names in each line. What cannot be read is passed
+    /// over.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut hosts = Self::default();
+        for line in text.lines() {
+            let line = line.split_once('#').map_or(line, |(line, _)| line);
+            let mut words = line.split_ascii_whitespace();
+            let Some(Ok(ip)) = words.next().map(str::parse::<IpAddr>) else { continue };
+            for name in words.filter_map(|word| Name::parse(word).ok()) {
+                hosts.names.entry(Name::of_address(ip)).or_insert_with(|| name.clone());
+                let addresses = hosts.addresses.entry(name).or_default();
+                if !addresses.contains(&ip) {
+                    addresses.push(ip);
+                }
+            }
+        }
+        hosts
+    }
+
+    /// What the machine knows; `None` where others are to be asked. Nothing of it is proved.
+    #[must_use]
+    pub fn look(&self, question: &Question) -> Option<Lookup> {
+        let Question { name, kind } = question;
+        let addresses = match kind {
+            Kind::A | Kind::Aaaa => self.addresses.get(name).map(Vec::as_slice),
+            Kind::Ptr => {
+                let found = self.names.get(name)?;
+                return Some(answer(name, vec![Data::Ptr(found.clone())]));
+            }
+            _ => None,
+        };
+        let last = name.labels().next_back();
+        match (addresses, last) {
+            // Who has put one of its addresses there does not want the other to be used.
+            (Some(addresses), _) => Some(answer(name, of_kind(*kind, addresses))),
+            // RFC 6761 §6.3: addresses of this machine, and nothing else.
+            (None, Some("localhost")) => Some(answer(name, of_kind(*kind, &LOOPBACK))),
+            // RFC 6761 §6.4.
+            (None, Some("invalid")) => Some(Err(Failure::NoName { secure: false })),
+            (None, _) => None,
+        }
+    }
+}
+
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+fn of_kind(kind: Kind, addresses: &[IpAddr]) -> Vec<Data> {
+    let data = |ip: &IpAddr| match (kind, ip) {
+        (Kind::A, IpAddr::V4(ip)) => Some(Data::A(*ip)),
+        (Kind::Aaaa, IpAddr::V6(ip)) => Some(Data::Aaaa(*ip)),
+        _ => None,
+    };
+    addresses.iter().filter_map(data).collect()
+}
+
+fn answer(name: &Name, records: Vec<Data>) -> Lookup {
+    if records.is_empty() {
+        return Err(Failure::NoRecord { secure: false });
+    }
+    Ok(Answer { name: name.clone(), records, ttl: TTL, secure: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_knows_some_names() {
+        let hosts = Hosts::parse(
+            "127.0.0.1 localhost\n# 192.0.2.9 no\n192.0.2.1\tMX.example mx # the relay\n\
+             2001:db8::1 mx2.example\n192.0.2.2 mx.example\n192.0.2.1 mx.example\nx y\n\n\
+             192.0.2.3 0.0.0.0 b@d\n",
+        );
+        for (name, kind, expected) in [
+            ("mx.example", Kind::A, "[A(192.0.2.1), A(192.0.2.2)]"),
+            ("mx.example", Kind::Aaaa, "the name has no such record"),
+            ("mx.example", Kind::Mx, "-"),
+            ("mx", Kind::A, "[A(192.0.2.1)]"),
+            ("mx2.example", Kind::Aaaa, "[Aaaa(2001:db8::1)]"),
+            ("1.2.0.192.in-addr.arpa", Kind::Ptr, "[Ptr(Name(\"mx.example\"))]"),
+            ("9.2.0.192.in-addr.arpa", Kind::Ptr, "-"),
+            ("no", Kind::A, "-"),
+            ("localhost", Kind::A, "[A(127.0.0.1)]"),
+            ("a.localhost", Kind::Aaaa, "[Aaaa(::1)]"),
+            ("localhost", Kind::Mx, "the name has no such record"),
+            ("localhost.example", Kind::A, "-"),
+            ("a.invalid", Kind::Txt, "there is no such name"),
+        ] {
+            let found = hosts.look(&Question { name: Name::parse(name).unwrap(), kind });
+            let told = match found {
+                Some(Ok(answer)) => format!("{:?}", answer.records),
+                Some(Err(failure)) => failure.to_string(),
+                None => "-".to_owned(),
+            };
+            assert_eq!(told, expected, "{name} {}", kind.name());
+        }
+    }
+}
