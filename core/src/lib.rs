@@ -19,6 +19,7 @@ pub mod archive;
 pub mod compression;
 pub mod connection;
 pub mod dkim;
+pub mod dmarc;
 pub mod dns;
 pub mod effect;
 pub mod flow;
