@@ -16,6 +16,7 @@
 
 pub mod alpn;
 pub mod archive;
+pub mod authres;
 pub mod compression;
 pub mod connection;
 pub mod dkim;
