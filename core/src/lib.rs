@@ -34,6 +34,7 @@ mod random;
 pub mod rate;
 pub mod sasl;
 pub mod smtp;
+pub mod spf;
 pub mod tls;
 pub mod wire;
 

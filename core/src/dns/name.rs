@@ -50,6 +50,29 @@ impl Name {
         Self("".into())
     }
 
+    /// The name under which the names of an address are (RFC 1035 §3.5, RFC 3596 §2.5). An IPv4
+    /// address in the form of an IPv6 one is the IPv4 address.
+    #[must_use]
+    pub fn of_address(address: IpAddr) -> Self {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                for byte in address.octets().iter().rev() {
+                    let _infallible = write!(text, "{byte}.");
+                }
+                text.push_str("in-addr.arpa");
+            }
+            IpAddr::V6(address) => {
+                for byte in address.octets().iter().rev() {
+                    let _infallible = write!(text, "{:x}.{:x}.", byte & 15, byte >> 4);
+                }
+                text.push_str("ip6.arpa");
+            }
+        }
+        Self(text.into())
+    }
+
     /// The name with these labels, of any bytes, the one of the host first.
     ///
     /// # Errors
@@ -274,6 +297,20 @@ mod tests {
         };
         assert!(Name::parse(&long(61)).is_ok());
         assert_eq!(Name::parse(&long(62)), Err(NameFault::TooLong));
+    }
+
+    #[test]
+    fn addresses_have_names() {
+        for (address, name) in [
+            ("192.0.2.7", "7.2.0.192.in-addr.arpa"),
+            ("::ffff:192.0.2.7", "7.2.0.192.in-addr.arpa"),
+            (
+                "2001:db8::567:89ab",
+                "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
+            ),
+        ] {
+            assert_eq!(Name::of_address(address.parse().unwrap()).as_str(), name);
+        }
     }
 
     #[test]
