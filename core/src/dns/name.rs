@@ -97,29 +97,6 @@ impl Name {
         Ok(Self(text.into()))
     }
 
-    /// The name that an address has, for [`Kind::Ptr`](super::Kind::Ptr): RFC 1035 §3.5,
-    /// RFC 3596 §2.5.
-    #[must_use]
-    pub fn of_address(address: IpAddr) -> Self {
-        let mut text = String::new();
-        match address {
-            IpAddr::V4(ip) => {
-                for byte in ip.octets().iter().rev() {
-                    // Writing to a String cannot fail.
-                    let _infallible = write!(text, "{byte}.");
-                }
-                text.push_str("in-addr.arpa");
-            }
-            IpAddr::V6(ip) => {
-                for byte in ip.octets().iter().rev() {
-                    let _infallible = write!(text, "{:x}.{:x}.", byte & 15, byte >> 4);
-                }
-                text.push_str("ip6.arpa");
-            }
-        }
-        Self(text.into())
-    }
-
     /// The wildcard below this name (RFC 4592 §2.1.1); `None` where there is no room for one.
     pub(super) fn wildcard(&self) -> Option<Self> {
         let labels: Vec<Vec<u8>> = self.label_bytes().collect();
@@ -349,21 +326,6 @@ mod tests {
         assert_eq!(long(62), Err(NameFault::TooLong));
         assert_eq!(long(59).unwrap().below("a").unwrap().wire_length(), 255);
         assert_eq!(long(60).unwrap().below("a"), Err(NameFault::TooLong));
-    }
-
-    #[test]
-    fn addresses_have_names() {
-        for (ip, expected) in [
-            ("192.0.2.7", "7.2.0.192.in-addr.arpa"),
-            (
-                "2001:db8::2a",
-                "a.2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
-            ),
-        ] {
-            let name = Name::of_address(ip.parse().unwrap());
-            assert_eq!(name.as_str(), expected);
-            assert_eq!(Name::parse(expected), Ok(name));
-        }
     }
 
     #[test]
