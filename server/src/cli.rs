@@ -5,6 +5,7 @@ mod address;
 mod alias;
 mod backup;
 mod capability;
+mod dns;
 mod domain;
 mod key;
 mod mail;
@@ -72,6 +73,9 @@ enum Command {
     /// Add, list and remove the domains whose mail this server takes.
     #[command(subcommand)]
     Domain(domain::DomainCommand),
+    /// Look names up in DNS as the server does, with each step shown.
+    #[command(subcommand)]
+    Dns(dns::DnsCommand),
     /// Bring an account's mail from maildir or mbox files, or write it to such.
     #[command(subcommand)]
     Mail(mail::MailCommand),
@@ -174,6 +178,7 @@ fn carry_out(command: Command) -> Result<(), Trouble> {
         Command::Address(command) => address::run(command)?,
         Command::Alias(command) => alias::run(command)?,
         Command::Domain(command) => domain::run(command)?,
+        Command::Dns(command) => dns::run(command)?,
         Command::Mail(command) => mail::run(command)?,
         Command::Export(args) => transfer::export(&args)?,
         Command::Import(args) => transfer::import(&args)?,

@@ -1,5 +1,6 @@
 //! `pillarbox.toml`: what belongs to this machine. Domains, accounts and rules live in the store.
 
+mod dns;
 mod listener;
 pub(crate) mod reader;
 mod tls;
@@ -8,6 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use dns::Dns;
 pub use listener::{Listener, Protocol, Spoken};
 use pillarbox_core::message::HeadLimits;
 use pillarbox_core::mime::PARTS_MAX;
@@ -50,6 +52,8 @@ pub struct Config {
     pub logins: Logins,
     /// Whose mail an address is.
     pub delivery: Delivery,
+    /// Whom names are asked of.
+    pub dns: Dns,
     /// What all HTTP listeners have in common.
     pub web: Web,
     /// From which level on is logged.
@@ -268,7 +272,7 @@ impl Config {
 }
 
 /// A bare name lies in the present folder.
-fn folder_of(path: &Path) -> Option<PathBuf> {
+pub(crate) fn folder_of(path: &Path) -> Option<PathBuf> {
     let folder = path.parent()?;
     Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
 }
@@ -301,6 +305,7 @@ fn read(root: &mut Reader<'_, '_>, file: &Path, folder: &Path) -> Config {
     let listeners = root.tables("listener", listener::read).into_iter().flatten().collect();
     let limits = root.table("limits", read_limits).unwrap_or_default();
     let delivery = root.table("delivery", read_delivery).unwrap_or_default();
+    let dns = root.table("dns", |table| dns::read(table, folder)).unwrap_or_default();
     let rates = root.table("rates", read_rates).unwrap_or_default();
     let web = root.table("web", |table| read_web(table, hostname.as_deref())).unwrap_or_default();
     let logins = root.table("login", read_logins).unwrap_or_default();
@@ -320,6 +325,7 @@ fn read(root: &mut Reader<'_, '_>, file: &Path, folder: &Path) -> Config {
         rates,
         logins,
         delivery,
+        dns,
         web,
         log,
         sync,

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pillarbox_core::Random;
+use pillarbox_core::dns::Zone;
 
 use crate::counters::Counters;
+use crate::dns::{Resolver, Source};
 use crate::imap::pins::Pins;
 use crate::imap::recents::Recents;
 use crate::login::{Attempts, Remembered};
@@ -32,6 +34,8 @@ pub struct Context {
     pub(crate) attempts: Arc<Attempts>,
     /// The right passwords of the last minutes.
     pub(crate) remembered: Remembered,
+    /// Looks names up.
+    resolver: Arc<Resolver>,
     /// The next connection's id.
     next_id: AtomicU64,
     /// What the salts of names that do not exist are derived from.
@@ -57,6 +61,7 @@ impl Context {
             counters: Counters::default(),
             pins: Arc::default(),
             recents: Arc::default(),
+            resolver: Arc::new(Resolver::new(Source::Zone(Zone::default()), randomness)),
             next_id: AtomicU64::new(first_id),
             login_secret,
             cram_md5: false,
@@ -77,6 +82,18 @@ impl Context {
     #[must_use]
     pub fn remembering(self, span: Duration) -> Self {
         Self { remembered: self.remembered.lasting(span), ..self }
+    }
+
+    /// Looks names up there; without this there are none.
+    #[must_use]
+    pub fn resolving(self, resolver: Arc<Resolver>) -> Self {
+        Self { resolver, ..self }
+    }
+
+    /// What looks names up.
+    #[must_use]
+    pub const fn resolver(&self) -> &Arc<Resolver> {
+        &self.resolver
     }
 
     /// The id of a new connection.

@@ -115,6 +115,13 @@ fn prepare(
 ) -> Result<(Config, String), String> {
     fs::create_dir_all(dir).map_err(|error| unwritable(dir, &error))?;
     certificates::ensure(&dir.join("tls")).map_err(|error| unwritable(dir, &error))?;
+    let zones = [(OWN_ZONE, OWN_ZONE_TEXT, true), (ZONE, ZONE_TEXT, false)];
+    for (name, text, anew) in zones {
+        let file = dir.join(name);
+        if anew || !file.exists() {
+            fs::write(file, text).map_err(|error| unwritable(dir, &error))?;
+        }
+    }
     let text = configuration(options, ports);
     let config =
         Config::parse(&dir.join(CONFIGURATION), &text).map_err(|flaws| flaws.to_string())?;
@@ -160,6 +167,7 @@ fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String 
          trouble = true\n",
         options.runtime.name()
     );
+    text.push_str(DNS);
     text.push_str(WEB);
     text.push_str(LIMITS);
     for (protocol, address) in ports {
@@ -241,6 +249,47 @@ fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> Str
     )
 }
 
+/// Whom names are asked of.
+const DNS: &str = "
+[dns]
+# Only for trying: all answers come from these files, and no server is asked. Changes of them are seen
+# within seconds.
+zones = [\"localhost.zone\", \"zone.txt\"]
+# Without zones; not set: the servers of /etc/resolv.conf.
+#servers = [\"127.0.0.1\"]
+# Whose word is believed that an answer was proved by DNSSEC. Not set: servers on this machine.
+#validating = [\"127.0.0.0/8\", \"::1\"]
+#timeout_seconds = 5
+#attempts = 2
+";
+
+/// In the folder.
+const OWN_ZONE: &str = "localhost.zone";
+const OWN_ZONE_TEXT: &str = "\
+; Made by `pillarbox localserve`, and made anew at each of its starts: what DNS is to say beside it
+; goes into zone.txt.
+$ORIGIN localhost.
+@       A       127.0.0.1
+        AAAA    ::1
+        MX      10 localhost.
+        TXT     \"v=spf1 ip4:127.0.0.0/8 ip6:::1 -all\"
+_dmarc  TXT     \"v=DMARC1; p=reject\"
+1.0.0.127.in-addr.arpa. PTR localhost.
+1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa. PTR localhost.
+";
+/// In the folder; the user's own.
+const ZONE: &str = "zone.txt";
+const ZONE_TEXT: &str = "\
+; What `pillarbox localserve` finds in DNS, beside localhost.zone: add what you want to try. It is a
+; zone file; a change is seen within seconds. What stands in neither file is not there.
+;
+; $ORIGIN example.org.
+; @         MX    10 mail
+;           TXT   \"v=spf1 ip4:192.0.2.1 -all\"
+; mail      A     192.0.2.1
+; _dmarc    TXT   \"v=DMARC1; p=quarantine\"
+";
+
 /// What the HTTP listeners have in common, as it is where it is not set.
 const WEB: &str = "
 #[web]
@@ -305,7 +354,10 @@ const LIMITS: &str = "
 
 #[cfg(test)]
 mod tests {
+    use pillarbox_core::dns::{Kind, Name, Question};
+
     use super::*;
+    use crate::dns::{Source, files};
 
     fn options(port_offset: u16) -> Options {
         Options { dir: None, runtime: RuntimeKind::Std, ip: "::1".parse().unwrap(), port_offset }
@@ -323,6 +375,35 @@ mod tests {
         fs::write(dir.path().join(CONFIGURATION), text).unwrap();
         let again = Config::load(&dir.path().join(CONFIGURATION)).unwrap();
         assert_eq!(again.listeners, config.listeners);
+        assert_eq!(again.dns, config.dns);
+    }
+
+    #[test]
+    fn names_come_from_files_that_can_be_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = options(0);
+        let prepared = || prepare(dir.path(), &options, &ports(&options).unwrap()).unwrap().0;
+        let has = |config: &Config, name: &str, kind| {
+            let question = Question { name: Name::parse(name).unwrap(), kind };
+            let Source::Zone(zone) = files::read(&config.dns).unwrap() else { panic!() };
+            zone.lookup(&question).is_ok()
+        };
+        let config = prepared();
+        let loopback = Name::of_address("::1".parse().unwrap());
+        for (name, kind) in [
+            ("localhost", Kind::Aaaa),
+            ("localhost", Kind::Txt),
+            ("_dmarc.localhost", Kind::Txt),
+            (loopback.as_str(), Kind::Ptr),
+        ] {
+            assert!(has(&config, name, kind), "{name}");
+        }
+        assert!(!has(&config, "mail.example.org", Kind::A));
+        let shown = ZONE_TEXT.replace("\n; $", "\n$").replace("\n; ", "\n").replace("\n;", "\n");
+        let shown: String = shown.lines().skip(2).map(|line| format!("{line}\n")).collect();
+        fs::write(dir.path().join(ZONE), shown).unwrap();
+        let config = prepared();
+        assert!(has(&config, "mail.example.org", Kind::A) && has(&config, "localhost", Kind::A));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! what it will never need, for good, before the first stranger's byte is read.
 //!
 //! [`files`]: Landlock leaves it the folder of its data, to read the folders of its configuration
-//! and its certificates, no new port, and no program to start. [`calls`]: seccomp takes away system
+//! and its certificates and the machine's `resolv.conf` and `hosts`, no new port, and no program to start. [`calls`]: seccomp takes away system
 //! calls that a mail server has no use for. Where the kernel has one of them only, that one counts;
 //! a line in the log tells.
 
@@ -12,6 +12,7 @@ mod files;
 use pillarbox_store::make_folder;
 
 use crate::config::{Config, RuntimeKind};
+use crate::dns;
 
 /// Gives up. Call it while there is one thread only: what is given up is the calling thread's, and
 /// that of all threads which it begins.
@@ -30,8 +31,8 @@ pub(crate) fn enter(config: &Config) -> Result<(), String> {
     };
     // What is not there cannot be let in.
     make_folder(&config.data).map_err(|error| error.to_string())?;
-    let files = files::enter(&config.data, &config.folders_read())
-        .map_err(|error| trouble("Landlock", error))?;
+    let read = [config.folders_read(), dns::files::paths(&config.dns)].concat();
+    let files = files::enter(&config.data, &read).map_err(|error| trouble("Landlock", error))?;
     let calls = calls::enter(config.runtime == RuntimeKind::Glommio)
         .map_err(|error| trouble("seccomp", error))?;
     let said = |layer: Layer| match layer {

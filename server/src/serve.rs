@@ -8,10 +8,10 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::{Crew, Factory};
 use pillarbox_core::sasl::Secret as Password;
 use pillarbox_core::wire::network::Network;
+use pillarbox_core::{Random, UnixSeconds};
 use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper};
 use pillarbox_store::{Found, Options, Read, Store, Sync};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -21,6 +21,8 @@ use crate::config::{Config, RuntimeKind};
 use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
 use crate::control::{Control, Office};
+use crate::dns::Resolver;
+use crate::dns::probe::Probe;
 use crate::doors::{self, Entrance, Shown};
 use crate::gleaner::Telling;
 use crate::job::{self, Job, Worker};
@@ -30,7 +32,7 @@ use crate::sandbox;
 use crate::scribe::Scribe;
 use crate::tls::Certificates;
 use crate::web::{Landing, Metrics};
-use crate::{accounts, gleaner, logging, notify, ports, privileges};
+use crate::{accounts, dns, gleaner, logging, notify, ports, privileges};
 
 /// What `localserve` adds to a plain `serve`.
 #[derive(Default)]
@@ -90,11 +92,13 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     }
     let statistics = Arc::new(Statistics::default());
     let secret = store.login_secret().map_err(|error| error.to_string())?;
-    let random = || Box::new(SystemRandom::default()) as _;
+    let random: fn() -> Box<dyn Random> = || Box::new(SystemRandom::default());
+    let (resolver, dns_reload) = resolver(config, random)?;
     let hostname = config.hostname.clone();
     let context = Context::new(hostname, first_id(), &config.rates, secret, random)
         .remembering(config.logins.remembered)
-        .offering_cram_md5(wants_cram_md5(&store)?);
+        .offering_cram_md5(wants_cram_md5(&store)?)
+        .resolving(Arc::clone(&resolver));
     let context = Arc::new(context);
     let metrics = metrics(&context, &statistics);
     let shown = Shown { metrics: Some(metrics.clone()), landing: extras.landing };
@@ -109,14 +113,15 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     if let Some(certificates) = certificates {
         certificates.watch(orders).map_err(|error| error.to_string())?;
     }
-    listen_to_signals(&stopper, reload, config.limits.stop_within)?;
+    listen_to_signals(&stopper, reload, dns_reload, config.limits.stop_within)?;
     // Tasks go round the threads, so that each has a beat of its own.
     let beats = Pulse::wanted(config.shards(), &statistics);
     let attempts = Arc::clone(&context.attempts);
     let waiting = Arc::clone(&attempts);
-    let own: [Factory<Job>; 2] = [
+    let own: [Factory<Job>; 3] = [
         Box::new(move || Clerk::machine(inlet, attempts)),
         Box::new(move || Scribe::machine(waiting)),
+        Box::new(move || Probe::machine(resolver)),
     ];
     let setup = Setup {
         listeners,
@@ -139,6 +144,20 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     };
     log::info!("stopped");
     ended.map_err(|error| error.to_string())
+}
+
+/// What looks names up, and how to have it read its files again.
+fn resolver(
+    config: &Config,
+    random: fn() -> Box<dyn Random>,
+) -> Result<(Arc<Resolver>, SyncSender<()>), String> {
+    let source = dns::files::read(&config.dns)?;
+    dns::files::tell(&source);
+    let resolver = Arc::new(Resolver::new(source, random));
+    let (reload, orders) = sync_channel(1);
+    dns::files::watch(config.dns.clone(), Arc::clone(&resolver), orders)
+        .map_err(|error| error.to_string())?;
+    Ok((resolver, reload))
 }
 
 /// Whether a domain wants CRAM-MD5.
@@ -261,10 +280,11 @@ fn control(
         .map_err(|error| format!("cannot make the control socket in {}: {error}", dir.display()))
 }
 
-/// SIGHUP orders the certificates to be read again.
+/// SIGHUP orders the certificates to be read again, and the files that DNS is asked by.
 fn listen_to_signals(
     stopper: &Stopper,
     reload: SyncSender<()>,
+    dns_reload: SyncSender<()>,
     grace: Duration,
 ) -> Result<(), String> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| error.to_string())?;
@@ -273,6 +293,8 @@ fn listen_to_signals(
         let mut stopping = false;
         for signal in signals.forever() {
             if signal == SIGHUP {
+                // It looks soon anyway.
+                let _told_already = dns_reload.try_send(());
                 // One order that waits is enough; without certificates there is nothing to read.
                 if let Err(TrySendError::Disconnected(())) = reload.try_send(()) {
                     notify::reloading();

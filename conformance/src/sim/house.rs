@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use pillarbox::config::{Config, Delivery, Limits, Listener, Logins, Protocol, RuntimeKind, Web};
+use pillarbox::config::{
+    Config, Delivery, Dns, Limits, Listener, Logins, Protocol, RuntimeKind, Web,
+};
 use pillarbox::context::Context;
 use pillarbox::doors::{Entrance, Shown};
 use pillarbox::job::{Answer, Job, Worker};
@@ -156,6 +158,7 @@ fn config() -> Config {
         threads: 1,
         tls: None,
         listeners: Vec::new(),
+        dns: Dns::default(),
         delivery: Delivery::default(),
         limits: Limits { stop_within: Duration::ZERO, ..Limits::default() },
         rates: Allowances::default(),

@@ -8,6 +8,7 @@ mod answer;
 mod cache;
 mod hosts;
 mod name;
+mod print;
 mod resolution;
 mod settings;
 mod wire;

@@ -55,8 +55,8 @@ fn every_flaw_is_told_with_its_place() {
         [
             "1:1: `data` is missing",
             "1:12: `mail_example` is not a host name such as mail.example.org",
-            "2:1: there is no `dta` here: known are data, delivery, hostname, limits, listener, log, \
-             login, rates, runtime, sandbox, sync, tls, user, web",
+            "2:1: there is no `dta` here: known are data, delivery, dns, hostname, limits, listener, \
+             log, login, rates, runtime, sandbox, sync, tls, user, web",
             "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
             &format!("7:12: there is no protocol `pop3`: use one of {all}"),
@@ -295,4 +295,34 @@ fn a_runtime_is_one_of_three() {
     }
     let error = parse(&GOOD.replace("\"std\"", "\"tokio\"")).unwrap_err();
     assert_eq!(error, "5:8: there is no runtime `tokio`: use smol, glommio or std");
+}
+
+#[test]
+fn name_servers_are_named() {
+    let with = |lines: &str| parse(&format!("{GOOD}[dns]\n{lines}\n")).map(|config| config.dns);
+    assert_eq!(with(""), Ok(Dns::default()));
+    let dns = with(
+        "servers = [\"192.0.2.1\", \"[2001:db8::1]:5353\"]\nvalidating = [\"192.0.2.1\"]\n\
+         timeout_seconds = 2\nattempts = 1",
+    )
+    .unwrap();
+    assert_eq!(dns.servers, ["192.0.2.1:53", "[2001:db8::1]:5353"].map(|it| it.parse().unwrap()));
+    assert_eq!(dns.validating, Some(vec!["192.0.2.1".parse().unwrap()]));
+    assert_eq!((dns.timeout, dns.attempts), (Some(Duration::from_secs(2)), Some(1)));
+    assert_eq!(with("validating = []").unwrap().validating, Some(Vec::new()));
+    assert_eq!(
+        with("zones = [\"a.zone\", \"/b\"]").unwrap().zones,
+        [Path::new("/etc/pillarbox/a.zone"), Path::new("/b")]
+    );
+    for (lines, expected) in [
+        ("servers = [\"ns.example.org\"]", "is no address"),
+        ("servers = [\"::1\"]\nzones = [\"a\"]", "no server is asked"),
+        ("timeout_seconds = 31", "not between 1 and 30"),
+        ("validating = [\"x\"]", "`x` is"),
+        ("server = \"::1\"", "there is no `server` here"),
+        (&format!("servers = [{}]", "\"::1\", ".repeat(9)), "8 servers are enough"),
+    ] {
+        let flaws = with(lines).unwrap_err();
+        assert!(flaws.contains(expected), "{flaws}");
+    }
 }

@@ -12,7 +12,8 @@ use landlock::{
 use super::Layer;
 use crate::notify;
 
-/// `data` can be written, `read` be read, with all that is below them.
+/// `data` can be written, `read` be read, with all that is below them; a file among them can be read
+/// for as long as it is not replaced by another.
 pub(super) fn enter(data: &Path, read: &[PathBuf]) -> Result<Layer, String> {
     let data = PathFd::new(data).map_err(|error| error.to_string())?;
     restrict(data, read).map_err(|error| error.to_string())
@@ -27,10 +28,11 @@ fn restrict(data: PathFd, read: &[PathBuf]) -> Result<Layer, RulesetError> {
         // A port that the kernel chooses is for connections of our own.
         .add_rule(NetPort::new(0, AccessNet::BindTcp))?
         .add_rule(PathBeneath::new(data, OWN))?;
-    for folder in read {
+    for path in read {
         // One that is not there any more is no reason to stop: it will be missed by who reads it.
-        if let Ok(folder) = PathFd::new(folder) {
-            rules = rules.add_rule(PathBeneath::new(folder, READ))?;
+        if let Ok(opened) = PathFd::new(path) {
+            let access = if path.is_dir() { READ } else { AccessFs::ReadFile.into() };
+            rules = rules.add_rule(PathBeneath::new(opened, access))?;
         }
     }
     // SQLite draws its random numbers there.

@@ -43,7 +43,9 @@ fn only_its_own_folders_are_left() {
     let [data, settings, other] = ["data", "settings", "other"].map(|name| dir.join(name));
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let layer = files::enter(&data, &[settings.clone(), dir.join("gone")]).unwrap();
+    fs::write(other.join("named"), "n").unwrap();
+    let read = [settings.clone(), dir.join("gone"), other.join("named")];
+    let layer = files::enter(&data, &read).unwrap();
     assert_ne!(layer, Layer::Missing, "this test needs a kernel with Landlock");
 
     fs::write(data.join("new"), "y").unwrap();
@@ -54,6 +56,7 @@ fn only_its_own_folders_are_left() {
     assert_eq!(fs::read_to_string(settings.join("file")).unwrap(), "x");
     assert_eq!(fs::read_dir(&settings).unwrap().count(), 1);
     File::open("/dev/urandom").unwrap();
+    assert_eq!(fs::read_to_string(other.join("named")).unwrap(), "n");
 
     let denied = |what: &str, result: Result<(), std::io::Error>| {
         assert_eq!(

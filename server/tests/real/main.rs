@@ -20,6 +20,7 @@ mod contract;
 mod cyrus;
 mod deltachat;
 mod disk;
+mod dns;
 mod doveadm;
 mod durable;
 mod exim;

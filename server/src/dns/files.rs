@@ -1,0 +1,167 @@
+//! Where the server's answers come from: its configuration, and files of the machine, which are read
+//! again when they change.
+
+use std::fs::{self, File, Metadata};
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use pillarbox_core::dns::{Hosts, Name, Server, Settings, Zone};
+
+use super::{Resolver, Source};
+use crate::config::{Dns, folder_of};
+
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+const HOSTS: &str = "/etc/hosts";
+/// More of a file is not read: lists of hosts that are to be blocked are long.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// What has to stay readable while the server runs: the files, and the folders of those that are not
+/// changed but replaced by others.
+#[must_use]
+pub(crate) fn paths(dns: &Dns) -> Vec<PathBuf> {
+    let files = files(dns);
+    // Whoever keeps a file there makes it anew each time.
+    let led_to = (files.iter().filter_map(|path| path.canonicalize().ok()))
+        .filter(|path| path.starts_with("/run"))
+        .filter_map(|path| folder_of(&path));
+    let own = dns.zones.iter().filter_map(|path| folder_of(path));
+    files.iter().cloned().chain(led_to).chain(own).collect()
+}
+
+fn files(dns: &Dns) -> Vec<PathBuf> {
+    if !dns.zones.is_empty() {
+        return dns.zones.clone();
+    }
+    let servers = dns.servers.is_empty().then(|| PathBuf::from(RESOLV_CONF));
+    servers.into_iter().chain([PathBuf::from(HOSTS)]).collect()
+}
+
+/// Reads where answers come from.
+///
+/// # Errors
+/// A zone cannot be read. What the machine's own files do not say is as if they were not there.
+pub(crate) fn read(dns: &Dns) -> Result<Source, String> {
+    if !dns.zones.is_empty() {
+        return read_zones(&dns.zones).map(Source::Zone);
+    }
+    let text = |path: &str| {
+        read_file(Path::new(path)).unwrap_or_else(|why| {
+            log::warn!(file = path, why = why.as_str(); "cannot be read");
+            String::new()
+        })
+    };
+    let mut settings = if dns.servers.is_empty() {
+        Settings::from_resolv_conf(&text(RESOLV_CONF))
+    } else {
+        let servers = dns.servers.iter().copied().map(Server::at).collect();
+        Settings { servers, ..Settings::default() }
+    };
+    if let Some(validating) = &dns.validating {
+        for server in &mut settings.servers {
+            let ip = server.address.ip();
+            server.validating = validating.iter().any(|network| network.contains(ip));
+        }
+    }
+    settings.timeout = dns.timeout.unwrap_or(settings.timeout);
+    settings.rounds = dns.attempts.unwrap_or(settings.rounds);
+    Ok(Source::Servers(settings, Hosts::parse(&text(HOSTS))))
+}
+
+fn read_zones(files: &[PathBuf]) -> Result<Zone, String> {
+    let mut zone = Zone::default();
+    for file in files {
+        let text =
+            read_file(file).map_err(|why| format!("cannot read {}: {why}", file.display()))?;
+        zone.read(&text, &Name::root()).map_err(|why| format!("{}:{why}", file.display()))?;
+    }
+    Ok(zone)
+}
+
+fn read_file(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Says what the answers are worth.
+pub(crate) fn tell(source: &Source) {
+    let Source::Servers(settings, _) = source else {
+        log::info!("DNS: all answers come from the zone files of the configuration");
+        return;
+    };
+    let asked: Vec<SocketAddr> = settings.asked().iter().map(|server| server.address).collect();
+    if settings.is_validating() {
+        let left = settings.servers.len() - asked.len();
+        log::info!(servers:? = asked, left; "DNS: these servers are believed to validate (DNSSEC); \
+            others are not asked");
+    } else {
+        log::warn!(servers:? = asked; "DNS: none of these servers is known to validate (DNSSEC), so \
+            that no answer counts as secure: run one on this machine, such as unbound, or name one \
+            that can be reached safely in [dns] validating");
+    }
+}
+
+/// By what a file is known to have changed.
+type Stamp = Option<(u64, u64, u64, i64, i64)>;
+
+fn stamps(dns: &Dns) -> Vec<Stamp> {
+    let of = |it: Metadata| (it.dev(), it.ino(), it.size(), it.mtime(), it.mtime_nsec());
+    files(dns).iter().map(|path| fs::metadata(path).ok().map(of)).collect()
+}
+
+/// Looks after the files on a thread of its own: at each call through `orders`, and every few seconds
+/// by itself.
+///
+/// # Errors
+/// No thread is left.
+pub(crate) fn watch(
+    dns: Dns,
+    resolver: Arc<Resolver>,
+    orders: Receiver<()>,
+) -> std::io::Result<()> {
+    let mut known = stamps(&dns);
+    let look = move || {
+        loop {
+            match orders.recv_timeout(LOOK_EVERY) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            // Before the files: a change while they are read is seen the next time.
+            let now = stamps(&dns);
+            if now != known {
+                known = now;
+                reload(&dns, &resolver);
+            }
+        }
+    };
+    thread::Builder::new().name("dns".into()).stack_size(256 << 10).spawn(look).map(drop)
+}
+
+/// Reads the files again. What cannot be read changes nothing.
+fn reload(dns: &Dns, resolver: &Resolver) {
+    let unreadable =
+        files(dns).into_iter().find(|file| fs::metadata(file).is_ok() && File::open(file).is_err());
+    if let Some(file) = unreadable {
+        log::error!(file:% = file.display(); "has changed and cannot be read: what it said before \
+            stays in use until the server starts again");
+        return;
+    }
+    match read(dns) {
+        Ok(source) if source == *resolver.source() => {}
+        Ok(source) => {
+            tell(&source);
+            resolver.replace(source);
+        }
+        Err(why) => log::error!(why = why.as_str(); "the old zone files stay in use"),
+    }
+}
