@@ -26,6 +26,8 @@ const ALIASES_MAX: usize = 10;
 const EXCHANGES_MAX: usize = 40;
 /// No answer by TCP is longer (RFC 1035 §4.2.2).
 const ANSWER_MAX: usize = 65_535;
+/// By UDP we ask for much less, and some servers do not care.
+const DATAGRAM_MAX: usize = 4_096;
 /// For how long trouble is remembered, in seconds, so that a server in trouble is not asked the same
 /// over and over (RFC 9520 §3.2).
 const TROUBLE_SECONDS: u32 = 5;
@@ -198,7 +200,7 @@ impl Resolution {
             over: self.over,
             to,
             question,
-            answer_max: ANSWER_MAX,
+            answer_max: if self.over == Transport::Udp { DATAGRAM_MAX } else { ANSWER_MAX },
             within: self.settings.timeout,
         })
     }
