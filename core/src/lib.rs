@@ -16,9 +16,11 @@
 
 pub mod alpn;
 pub mod archive;
+pub mod authres;
 pub mod compression;
 pub mod connection;
 pub mod dkim;
+pub mod dmarc;
 pub mod dns;
 pub mod effect;
 pub mod flow;

@@ -11,4 +11,4 @@ mod head;
 mod origin;
 
 pub use head::{Excess, Gatherer, Head, HeadLimits};
-pub use origin::{OriginFault, Originator, originators};
+pub use origin::{OriginFault, Originator, authors, originators};

@@ -53,12 +53,21 @@ impl std::error::Error for OriginFault {}
 /// Where these do not say it. A Sender field is not asked for where From names several, as RFC 5322
 /// §3.6.2 would have it: few programs write one.
 pub fn originators(head: &Head) -> Result<Vec<Originator>, OriginFault> {
-    let mut all = Vec::new();
-    if !read(head, "From", &mut all)? {
-        return Err(OriginFault::Missing("From"));
-    }
+    let mut all = authors(head)?;
     read(head, "Sender", &mut all)?;
     Ok(all)
+}
+
+/// All addresses in the From field of a message.
+///
+/// # Errors
+/// Where these do not say it.
+pub fn authors(head: &Head) -> Result<Vec<Originator>, OriginFault> {
+    let mut all = Vec::new();
+    match read(head, "From", &mut all)? {
+        true => Ok(all),
+        false => Err(OriginFault::Missing("From")),
+    }
 }
 
 /// Reads the one field of this name; tells whether there is one.

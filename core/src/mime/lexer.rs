@@ -2,7 +2,7 @@
 
 /// A word, or what stands between words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     /// Bytes without any special among them.
     Atom(&'a [u8]),
     /// What stands between quotes, with its backslashes.
@@ -17,14 +17,14 @@ pub(super) enum Token<'a> {
 
 /// Cuts a value into tokens. What is opened and not closed reaches to the end.
 #[derive(Debug, Clone)]
-pub(super) struct Lexer<'a> {
+pub(crate) struct Lexer<'a> {
     rest: &'a [u8],
     specials: &'static Specials,
 }
 
 /// Which bytes are tokens by themselves, and which end an atom.
 #[derive(Debug)]
-pub(super) struct Specials([Class; 256]);
+pub(crate) struct Specials([Class; 256]);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -35,11 +35,11 @@ enum Class {
 }
 
 /// RFC 5322 §3.2.3, without the dot: display names have always had dots in them (§4.1).
-pub(super) static ADDRESS: Specials = Specials::new(b"<>:;@,");
+pub(crate) static ADDRESS: Specials = Specials::new(b"<>:;@,");
 /// RFC 2045 §5.1, without those that no value is known to mean something by.
-pub(super) static PARAMETER: Specials = Specials::new(b"/;=,");
+pub(crate) static PARAMETER: Specials = Specials::new(b"/;=,");
 /// What a date has between its words (RFC 5322 §3.3).
-pub(super) static DATE: Specials = Specials::new(b",");
+pub(crate) static DATE: Specials = Specials::new(b",");
 
 impl Specials {
     #[expect(clippy::indexing_slicing, reason = "the table has an entry for every byte")]
@@ -64,17 +64,17 @@ impl Specials {
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) const fn new(rest: &'a [u8], specials: &'static Specials) -> Self {
+    pub(crate) const fn new(rest: &'a [u8], specials: &'static Specials) -> Self {
         Self { rest, specials }
     }
 
     /// What has not been read yet.
-    pub(super) const fn rest(&self) -> &'a [u8] {
+    pub(crate) const fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
     /// The next token that is no comment.
-    pub(super) fn word(&mut self) -> Option<Token<'a>> {
+    pub(crate) fn word(&mut self) -> Option<Token<'a>> {
         self.find(|token| !matches!(token, Token::Comment(_)))
     }
 
@@ -138,7 +138,7 @@ impl<'a> Iterator for Lexer<'a> {
 }
 
 /// Appends what was quoted without its backslashes (RFC 5322 §3.2.1), line ends (§2.2.3) and NULs.
-pub(super) fn unquote(quoted: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn unquote(quoted: &[u8], out: &mut Vec<u8>) {
     let mut escaped = false;
     for byte in quoted {
         match byte {
@@ -152,6 +152,6 @@ pub(super) fn unquote(quoted: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-pub(super) const fn blank(byte: u8) -> bool {
+pub(crate) const fn blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0)
 }

@@ -19,7 +19,7 @@ pub mod charset;
 pub mod date;
 mod digest;
 pub mod header;
-mod lexer;
+pub(crate) mod lexer;
 mod markup;
 pub mod media;
 mod msgid;
