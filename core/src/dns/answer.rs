@@ -202,7 +202,8 @@ impl Kind {
 
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.kind.name())
+        let name = if self.name.as_str().is_empty() { "." } else { self.name.as_str() };
+        write!(f, "{name} {}", self.kind.name())
     }
 }
 

@@ -322,10 +322,6 @@ impl Resolution {
         // For how long there is nothing (RFC 2308 §5), as the name's own zone says it.
         let denial = answered.denial.as_ref().filter(|(zone, _)| name.is_within(zone));
         let denied_for = denial.map_or(0, |(_, seconds)| self.ttl.min(*seconds));
-        // It is told of the last name (RFC 6604 §3).
-        if answered.verdict == Verdict::NoName {
-            return Ok(self.end(Err(Failure::NoName { secure }), denied_for));
-        }
         let mut ttl = self.ttl;
         let mut records = Vec::new();
         for (owner, seconds, data) in &answered.records {
@@ -338,6 +334,11 @@ impl Resolution {
         }
         if !records.is_empty() {
             return Ok(self.end(Ok(Answer { name, records, ttl, secure }), ttl));
+        }
+        // It is told of the last name (RFC 6604 §3); some tell it of the first, and have records all
+        // the same.
+        if answered.verdict == Verdict::NoName {
+            return Ok(self.end(Err(Failure::NoName { secure }), denied_for));
         }
         if denial.is_none() && name != self.name {
             self.name = name.clone();

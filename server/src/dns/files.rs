@@ -101,9 +101,9 @@ pub(crate) fn tell(source: &Source) {
     };
     let asked: Vec<SocketAddr> = settings.asked().iter().map(|server| server.address).collect();
     if settings.is_validating() {
-        let left = settings.servers.len() - asked.len();
-        log::info!(servers:? = asked, left; "DNS: these servers are believed to validate (DNSSEC); \
-            others are not asked");
+        let not_asked = settings.servers.len() - asked.len();
+        log::info!(servers:? = asked, not_asked; "DNS: these servers are believed to validate (DNSSEC); \
+            others would not be asked");
     } else {
         log::warn!(servers:? = asked; "DNS: none of these servers is known to validate (DNSSEC), so \
             that no answer counts as secure: run one on this machine, such as unbound, or name one \
