@@ -87,6 +87,7 @@ mod suite {
             ip: text(&test["host"]).parse().unwrap(),
             helo: text(&test["helo"]).to_owned(),
             receiver: "unknown".into(),
+            single_labels: false,
         };
         let mut check = match text(&test["mailfrom"]).rsplit_once('@') {
             Some((local, domain)) => Check::mail_from(client, local, domain, UnixSeconds(0)),

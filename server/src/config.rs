@@ -1,5 +1,6 @@
 //! `pillarbox.toml`: what belongs to this machine. Domains, accounts and rules live in the store.
 
+mod checks;
 mod dns;
 mod listener;
 pub(crate) mod reader;
@@ -9,6 +10,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use checks::{Checks, Forwarder, Obedience, SpfFail};
 pub use dns::Dns;
 pub use listener::{Listener, Protocol, Spoken};
 use pillarbox_core::message::HeadLimits;
@@ -52,6 +54,8 @@ pub struct Config {
     pub logins: Logins,
     /// Whose mail an address is.
     pub delivery: Delivery,
+    /// What mail from outside is asked; `None`: nothing.
+    pub checks: Option<Checks>,
     /// Whom names are asked of.
     pub dns: Dns,
     /// What all HTTP listeners have in common.
@@ -305,6 +309,7 @@ fn read(root: &mut Reader<'_, '_>, file: &Path, folder: &Path) -> Config {
     let listeners = root.tables("listener", listener::read).into_iter().flatten().collect();
     let limits = root.table("limits", read_limits).unwrap_or_default();
     let delivery = root.table("delivery", read_delivery).unwrap_or_default();
+    let checks = root.table("checks", checks::read).unwrap_or_else(|| Some(Checks::default()));
     let dns = root.table("dns", |table| dns::read(table, folder)).unwrap_or_default();
     let rates = root.table("rates", read_rates).unwrap_or_default();
     let web = root.table("web", |table| read_web(table, hostname.as_deref())).unwrap_or_default();
@@ -325,6 +330,7 @@ fn read(root: &mut Reader<'_, '_>, file: &Path, folder: &Path) -> Config {
         rates,
         logins,
         delivery,
+        checks,
         dns,
         web,
         log,

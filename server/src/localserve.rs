@@ -168,6 +168,7 @@ fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String 
         options.runtime.name()
     );
     text.push_str(DNS);
+    text.push_str(CHECKS);
     text.push_str(WEB);
     text.push_str(LIMITS);
     for (protocol, address) in ports {
@@ -261,6 +262,26 @@ zones = [\"localhost.zone\", \"zone.txt\"]
 #validating = [\"127.0.0.0/8\", \"::1\"]
 #timeout_seconds = 5
 #attempts = 2
+";
+
+/// What mail from outside is asked.
+const CHECKS: &str = "
+[checks]
+# Whether mail that comes to the SMTP port is what it says: SPF, DKIM and DMARC. The findings stand in
+# Authentication-Results and X-Pillarbox-Reason.
+#enabled = true
+#within_seconds = 20
+# Refuse senders whose domain cannot get mail. Here only what stands in the zones is known.
+sender_domain = false
+# What to do where a domain wants mail refused or kept apart that it does not stand behind: enforce,
+# junk (never refuse) or watch.
+#dmarc = \"enforce\"
+# What to do with mail that SPF fails and nothing else stands behind: accept, junk or refuse.
+#spf_fail = \"junk\"
+# Who passes on other people's mail: networks, and domains that SPF or a signature proves.
+#forwarders = [\"192.0.2.0/24\", \"lists.example.org\"]
+# Only for a house of one's own: names such as localhost count as domains.
+single_labels = true
 ";
 
 /// In the folder.

@@ -4,6 +4,7 @@
 //! needs one is a flow: `sender` for MAIL, `recipient` for RCPT, `receive` for the end of a body,
 //! and `login`. While a flow is under way the conversation waits; its result is the reply.
 
+mod checks;
 mod denied;
 mod head;
 mod letter;

@@ -197,12 +197,18 @@ pub(crate) fn locate(
             params![account.0, INBOX],
             |row| row.get(0),
         )?,
-        Place::Special(special) => sql::first(
-            conn,
-            "SELECT id FROM mailbox WHERE account = ?1 AND special = ?2 ORDER BY id",
-            params![account.0, special.code()],
-            |row| row.get(0),
-        )?,
+        Place::Special(special) => {
+            let found = sql::first(
+                conn,
+                "SELECT id FROM mailbox WHERE account = ?1 AND special = ?2 ORDER BY id",
+                params![account.0, special.code()],
+                |row| row.get(0),
+            )?;
+            match found {
+                Some(id) => Some(id),
+                None => return locate(conn, account, Place::Inbox),
+            }
+        }
     };
     found.map(MailboxId).ok_or(StoreError::NoSuchMailbox)
 }

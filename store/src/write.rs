@@ -430,7 +430,7 @@ pub struct Recipient {
 pub enum Place {
     /// INBOX.
     Inbox,
-    /// The one with this use.
+    /// The one with this use; INBOX where there is none.
     Special(Special),
     /// This one.
     Mailbox(MailboxId),

@@ -160,6 +160,7 @@ fn config() -> Config {
         listeners: Vec::new(),
         dns: Dns::default(),
         delivery: Delivery::default(),
+        checks: None,
         limits: Limits { stop_within: Duration::ZERO, ..Limits::default() },
         rates: Allowances::default(),
         web: Web::default(),

@@ -8,7 +8,7 @@ use super::key::{KeyFault, KeyRecord, PublicKey};
 use super::selection::Selection;
 use super::signature::{Algorithm, Signature, SignatureFault};
 use crate::UnixSeconds;
-use crate::dns::{Name, NameFault};
+use crate::dns::{Data, Failure, Lookup, Name, NameFault};
 use crate::mime::header;
 
 /// What is looked at, and what is good enough.
@@ -37,6 +37,25 @@ pub enum KeyAnswer {
     Records(Vec<Vec<u8>>),
     /// It could not be found out now.
     Failed,
+}
+
+impl From<&Lookup> for KeyAnswer {
+    fn from(lookup: &Lookup) -> Self {
+        match lookup {
+            Ok(answer) => Self::Records(
+                answer
+                    .records
+                    .iter()
+                    .filter_map(|record| match record {
+                        Data::Txt(text) => Some(text.clone()),
+                        _ => None,
+                    })
+                    .collect(),
+            ),
+            Err(Failure::Trouble(_)) => Self::Failed,
+            Err(_) => Self::Records(Vec::new()),
+        }
+    }
 }
 
 /// How it ended (RFC 8601 §2.7.1).
@@ -209,6 +228,16 @@ impl Verifier {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// The domains that vouch, each once.
+    #[must_use]
+    pub fn domains(&self) -> Vec<Name> {
+        let signatures = self.checks.iter().filter_map(|check| check.read.as_ref().ok());
+        let mut domains: Vec<_> = signatures.map(|one| one.domain.clone()).collect();
+        domains.sort_unstable();
+        domains.dedup();
+        domains
     }
 
     /// Takes the next bytes of the body. Where no signature can be understood nothing is done.

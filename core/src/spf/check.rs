@@ -30,6 +30,9 @@ pub struct Client {
     pub helo: String,
     /// Our name.
     pub receiver: String,
+    /// Whether a name of a single label is a domain, as in a house of one's own: RFC 7208 §4.3 has
+    /// it count for nothing.
+    pub single_labels: bool,
 }
 
 /// A check under way. It ends after at most 10 terms with lookups, which are at most 122 questions.
@@ -145,7 +148,7 @@ impl Check {
         };
         // RFC 7208 §4.3: what is no name of several labels has no record.
         match Name::parse(domain) {
-            Ok(name) if name.label_count() > 1 => {
+            Ok(name) if name.label_count() > 1 || check.client.single_labels => {
                 if !domain.is_ascii() {
                     // RFC 8616 §4: macros have A-labels.
                     check.sender_domain = name.to_string();

@@ -11,6 +11,7 @@
 //!     ip: "192.0.2.7".parse().unwrap(),
 //!     helo: "mail.example.org".into(),
 //!     receiver: "mx.example.com".into(),
+//!     single_labels: false,
 //! };
 //! let mut check = Check::mail_from(client, "ann", "example.org", UnixSeconds(0));
 //! let outcome = loop {

@@ -161,7 +161,7 @@ impl Outcome {
     /// of MAIL FROM.
     #[must_use]
     pub fn received_spf(&self, client: &Client, sender: &str) -> String {
-        let Client { ip, helo, receiver } = client;
+        let Client { ip, helo, receiver, .. } = client;
         let mut field = format!(
             "Received-SPF: {} (SPF: {})\r\n\tclient-ip={ip}; envelope-from={};\r\n\thelo={}; \
              receiver={}; identity={}",

@@ -6,7 +6,8 @@ use crate::dns::{Answer, Data, Failure, Kind, Lookup, Question};
 
 fn client(ip: &str) -> Client {
     let helo = "mail.example.org".to_owned();
-    Client { ip: ip.parse().unwrap(), helo, receiver: "mx.example.com".into() }
+    let receiver = "mx.example.com".to_owned();
+    Client { ip: ip.parse().unwrap(), helo, receiver, single_labels: false }
 }
 
 fn txt(question: &Question, text: &[u8]) -> Lookup {
@@ -167,6 +168,16 @@ fn a_bomb_costs_no_more_than_its_limits() {
     assert_eq!(outcome.problem, Some(Problem::TooManyLookups));
     assert!(asked > 50 && asked <= 122, "{asked}");
     assert!(outcome.trail.len() <= 200);
+}
+
+#[test]
+fn names_of_one_label_count_only_where_that_is_wanted() {
+    for (single_labels, verdict) in [(false, Verdict::None), (true, Verdict::Pass)] {
+        let client = Client { single_labels, ..client("192.0.2.7") };
+        let check = Check::mail_from(client, "ann", "localhost", UnixSeconds(0));
+        let (outcome, _) = run(check, |question| txt(question, b"v=spf1 ip4:192.0.2.7 -all"));
+        assert_eq!(outcome.verdict, verdict);
+    }
 }
 
 #[test]

@@ -111,7 +111,11 @@ fn smtp_door(
     // Other servers bring mail from everybody.
     let any_sender = listener.any_sender || !submission;
     let delivery = config.delivery.clone();
-    Ok(Door { smtp: Arc::new(smtp), submission, delivery, any_sender, head, parts_max, times })
+    // Our own people have logged in; and who speaks LMTP has looked at the mail before.
+    let checks = config.checks.clone().map(Arc::new);
+    let checks = checks.filter(|_| listener.protocol == Protocol::Smtp);
+    let smtp = Arc::new(smtp);
+    Ok(Door { smtp, submission, delivery, any_sender, head, parts_max, times, checks })
 }
 
 /// What people can log in with there: with TLS and without, and under TLS only.

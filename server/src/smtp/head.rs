@@ -7,11 +7,13 @@
 //!
 //! What is stored of the head is what came, but
 //! - `Return-Path` goes: it is ours to write (RFC 5321 §4.4);
+//! - so do `Authentication-Results` in our name (RFC 8601 §5) and our own reasons;
 //! - in a submitted message, `Bcc` goes (RFC 5322 §3.6.3), and `Date` and `Message-ID` are put in
 //!   front where they are missing (RFC 6409 §8.2, §8.3).
 
 use std::fmt::Write as _;
 
+use pillarbox_core::authres;
 use pillarbox_core::message::{
     Excess, Gatherer, Head, HeadLimits, OriginFault, Originator, originators,
 };
@@ -24,6 +26,7 @@ use pillarbox_core::{Random, UnixSeconds};
 
 use memchr::memchr;
 
+use super::checks::{self, Claims, Wanted};
 use super::spool::Spool;
 
 /// The text of a letter on its way in.
@@ -41,8 +44,12 @@ pub(super) enum Text {
 /// A text whose head is not refused.
 #[derive(Debug)]
 pub(super) struct Taken {
-    spool: Spool,
-    facts: Facts,
+    pub(super) spool: Spool,
+    pub(super) facts: Facts,
+    /// What is to be checked of it, where anything is.
+    pub(super) claims: Option<Box<Claims>>,
+    /// What that makes one ask, until somebody does.
+    pub(super) wanted: Option<Wanted>,
     /// Counts its parts, where it may have any.
     parts: Option<Box<Parser>>,
     /// How many bytes of the text have come.
@@ -79,6 +86,8 @@ pub(super) struct Rules<'a> {
     pub(super) submission: bool,
     /// Whom it says it is from is nobody's business.
     pub(super) any_sender: bool,
+    /// It is checked whether that is so.
+    pub(super) checked: bool,
     pub(super) hostname: &'a str,
     pub(super) at: UnixSeconds,
     pub(super) random: fn() -> Box<dyn Random>,
@@ -113,14 +122,20 @@ impl Text {
     ///
     /// # Errors
     /// Where it is refused.
-    pub(super) fn finish(self, rules: &Rules<'_>) -> Result<(Spool, Facts), Refusal> {
+    pub(super) fn finish(self, rules: &Rules<'_>) -> Result<Taken, Refusal> {
         match self {
-            Self::Head(gatherer) => match judge(gatherer.into_head(), rules) {
-                Ok(Taken { spool, facts, .. }) => Ok((spool, facts)),
-                Err(reply) => Err(Refusal { reply, spool: Spool::default() }),
-            },
-            Self::Body(Taken { spool, facts, .. }) => Ok((spool, facts)),
+            Self::Head(gatherer) => judge(gatherer.into_head(), rules)
+                .map_err(|reply| Refusal { reply, spool: Spool::default() }),
+            Self::Body(taken) => Ok(taken),
             Self::Refused(refusal) => Err(refusal),
+        }
+    }
+
+    /// What its head makes one ask, once.
+    pub(super) fn take_wanted(&mut self) -> Option<Wanted> {
+        match self {
+            Self::Body(taken) => taken.wanted.take(),
+            Self::Head(_) | Self::Refused(_) => None,
         }
     }
 
@@ -170,6 +185,9 @@ impl Taken {
     fn push(&mut self, bytes: &[u8], rules: &Rules<'_>) -> Result<(), Reply> {
         self.came += bytes.len() as u64;
         self.spool.push(bytes);
+        if let Some(claims) = &mut self.claims {
+            claims.push(bytes);
+        }
         let Some(parser) = &mut self.parts else { return Ok(()) };
         parser.push(bytes);
         if parser.parts() > rules.parts_max { Err(too_many_parts(rules.parts_max)) } else { Ok(()) }
@@ -186,6 +204,9 @@ fn judge(head: Head, rules: &Rules<'_>) -> Result<Taken, Reply> {
         tls_optional: is_tls_optional(&head),
         originators,
     };
+    let claims =
+        if rules.checked { Some(Box::new(Claims::of(&head).map_err(no_origin)?)) } else { None };
+    let wanted = claims.as_ref().map(|claims| claims.wanted());
     let came = head.as_bytes().len() as u64;
     let parts = parts(&head, rules.parts_max);
     let mut added = String::new();
@@ -194,6 +215,7 @@ fn judge(head: Head, rules: &Rules<'_>) -> Result<Taken, Reply> {
     }
     let kept = head.without(|field| {
         field.is(b"Return-Path")
+            || is_ours(field, rules.hostname)
             || rules.submission && (field.is(b"Bcc") || field.is(b"Resent-Bcc"))
     });
     let stored = if added.is_empty() {
@@ -203,7 +225,13 @@ fn judge(head: Head, rules: &Rules<'_>) -> Result<Taken, Reply> {
         stored.extend_from_slice(&kept);
         stored
     };
-    Ok(Taken { spool: Spool::from(stored), facts, parts, came })
+    Ok(Taken { spool: Spool::from(stored), facts, claims, wanted, parts, came })
+}
+
+/// Whether only we may write such a field (RFC 8601 §5): whoever reads the message believes it.
+fn is_ours(field: &Field<'_>, hostname: &str) -> bool {
+    field.is(checks::REASON.as_bytes())
+        || field.is(b"Authentication-Results") && authres::claims_to_be(field.value, hostname)
 }
 
 /// What counts the parts of a message with this head. Most messages are of one part and need none.

@@ -14,7 +14,8 @@ use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::tls::Agreed;
 use pillarbox_store::AccountId;
 
-use super::head::{Facts, Refusal, Rules, Text};
+use super::checks::Wanted;
+use super::head::{Facts, Refusal, Rules, Taken, Text};
 use super::spool::Spool;
 use crate::job::Job;
 
@@ -44,6 +45,10 @@ pub(super) struct Whole {
     pub(super) envelope: Envelope,
     pub(super) spool: Spool,
     pub(super) facts: Facts,
+    /// What was found out about it: the fields to be put in front of it, and whether it goes into
+    /// Junk.
+    pub(super) found: String,
+    pub(super) junk: bool,
 }
 
 /// An accepted recipient.
@@ -125,7 +130,7 @@ impl Letter {
         mut self,
         rules: &Rules<'_>,
         desk: &Desk<Job>,
-    ) -> (Envelope, Result<(Spool, Facts), Reply>) {
+    ) -> (Envelope, Result<Taken, Reply>) {
         if let Some(reencoder) = self.binary.take() {
             let mut lines = Vec::new();
             let result = reencoder.finish(&mut lines);
@@ -139,6 +144,11 @@ impl Letter {
             reply
         });
         (self.envelope, result)
+    }
+
+    /// What its head makes one ask, once.
+    pub(super) fn take_wanted(&mut self) -> Option<Wanted> {
+        self.text.take_wanted()
     }
 
     /// Where its text waits to be stored, once something of it is.

@@ -7,7 +7,7 @@ use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::smtp::reply::Reply;
 use pillarbox_core::{Random, UnixSeconds};
 use pillarbox_store::{
-    Delivered, Flags, NewBody, Place, Recipient as Into, StoreError, Write, Written,
+    Delivered, Flags, NewBody, Place, Recipient as Into, Special, StoreError, Write, Written,
 };
 
 use super::letter::{Client, Envelope, To, Whole};
@@ -119,14 +119,16 @@ fn addressed(letter: &Whole, client: &Client, hostname: &str, at: UnixSeconds) -
         tls: client.tls.as_ref().map(|agreed| (agreed.version, agreed.cipher.as_str())),
         id: &client.id,
         at,
+        found: &letter.found,
     };
+    let into = if letter.junk { Place::Special(Special::Junk) } else { Place::Inbox };
     let sender = letter.envelope.sender_text();
     let mut all = Vec::with_capacity(letter.envelope.copies());
     for (number, recipient) in letter.envelope.recipients.iter().enumerate() {
         let prefix = trace.lines(&sender, &recipient.address);
         all.extend(recipient.to.accounts().iter().map(|account| Into {
             account: *account,
-            into: Place::Inbox,
+            into,
             prefix: prefix.clone(),
             flags: Flags::NONE,
             alias: matches!(recipient.to, To::Members(_)).then_some(number),

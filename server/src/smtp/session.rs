@@ -13,21 +13,21 @@ use pillarbox_core::smtp::address::ForwardPath;
 use pillarbox_core::smtp::command::{Mail, Rcpt};
 use pillarbox_core::smtp::config::{Config, Protocol};
 use pillarbox_core::smtp::reply::{Class, Code, Enhanced, Reply};
-use pillarbox_core::smtp::{Event, Fault, Next, Secret, Server};
+use pillarbox_core::smtp::{Event, Next, Secret, Server};
 use pillarbox_core::tls::{Agreed, TlsError};
 use pillarbox_core::{
     EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want,
 };
 use pillarbox_store::Routing;
 
-use super::head::Rules;
-use super::letter::{self, Client, Letter, Recipient, Whole};
-use super::receive::{self, Received};
+use super::checks::Inquiry;
+use super::letter::{self, Client, Letter, Recipient};
+use super::receive::Received;
 use super::recipient::{self, Asking};
 use super::sender::{self, Sending};
 use super::spool::Spool;
 use super::trouble::{self, Stage, Trouble};
-use crate::config::Delivery;
+use crate::config::{Checks, Delivery};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{User, Verdict, Who};
@@ -39,10 +39,12 @@ mod patience;
 mod received;
 mod refused;
 mod slow;
+mod text;
 
 use patience::Patience;
 pub use patience::TimeLimits;
 use slow::Slowness;
+use text::Waiting;
 
 /// What a listener's SMTP is like.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub struct Door {
     pub times: TimeLimits,
     /// How many MIME parts a message may have.
     pub parts_max: usize,
+    /// What mail is asked that nobody has logged in for; `None`: nothing.
+    pub checks: Option<Arc<Checks>>,
 }
 
 /// One session.
@@ -75,6 +79,10 @@ pub struct SmtpSession {
     /// The question whose answer is the next reply.
     flow: Option<Question<Outcome>>,
     letter: Option<Letter>,
+    /// What is being found out about the letter.
+    inquiry: Option<Box<Inquiry>>,
+    /// The letter that has come whole, until that is known.
+    waiting: Option<Box<Waiting>>,
     exchange: Option<Exchange>,
     /// By which somebody logs in.
     mechanism: &'static str,
@@ -127,6 +135,8 @@ impl SmtpSession {
             desk: Desk::default(),
             flow: None,
             letter: None,
+            inquiry: None,
+            waiting: None,
             exchange: None,
             mechanism: "",
             user: None,
@@ -170,6 +180,10 @@ impl SmtpSession {
                 let Some(outcome) = flow.poll() else { break };
                 self.flow = None;
                 self.on_outcome(outcome, io.outbox);
+            }
+            if self.is_known(now) {
+                self.conclude(now, io.outbox);
+                continue;
             }
             if self.ending == Ending::Gone {
                 io.outbox.clear();
@@ -218,7 +232,7 @@ impl SmtpSession {
                 Next::NeedBytes => {}
                 // A silence that was asked for (`trouble`): nobody waits for its end.
                 Next::AwaitReply
-                    if self.flow.is_none()
+                    if !self.is_asking()
                         && self.smtp.is_busy()
                         && matches!(self.ending, Ending::Eof | Ending::Stop) =>
                 {
@@ -240,14 +254,16 @@ impl SmtpSession {
             return WAIT_ALONE;
         }
         let slow_until = self.slowness.until();
-        if self.flow.is_some() || slow_until.is_some() {
+        if self.is_asking() || slow_until.is_some() {
             self.patience.pause(now);
         }
+        let known = self.inquiry.as_ref().filter(|_| self.waiting.is_some());
+        let known = known.map(|inquiry| inquiry.until());
         Want {
             read: true,
             // What was answered before a flow leaves with the flow's own answer, in one write.
-            hold: slow_until.is_some() || self.flow.is_some(),
-            deadline: slow_until.or_else(|| self.patience.deadline()),
+            hold: slow_until.is_some() || self.is_asking(),
+            deadline: slow_until.or(known).or_else(|| self.patience.deadline()),
             stream: Stream::Keep,
             done: false,
         }
@@ -265,11 +281,7 @@ impl SmtpSession {
             Event::Mail(mail) => self.on_mail(mail, out),
             Event::Rcpt(rcpt) => self.on_rcpt(rcpt, out),
             Event::Data => self.reply(&Reply::start_mail(), out),
-            Event::Body(text) => {
-                if let Some(letter) = &mut self.letter {
-                    letter.push(text, &rules(&self.door, &self.context, now));
-                }
-            }
+            Event::Body(text) => self.on_text(now, text),
             Event::BodyEnd => self.on_body_end(now, out),
             Event::BodyRefused(fault) => self.on_body_refused(fault),
             Event::Reset => self.drop_letter(),
@@ -426,83 +438,6 @@ impl SmtpSession {
         }
     }
 
-    /// The body is whole: it becomes durable before its `250`.
-    fn on_body_end(&mut self, now: Now, out: &mut Outbox) {
-        let Some(letter) = self.letter.take() else { return };
-        if self.user.is_none() {
-            let peer = self.client.peer;
-            self.context.rates.charge(What::Bytes, self.present, peer, letter.size);
-        }
-        let envelope = &letter.envelope;
-        let localparts = envelope.recipients.iter().filter_map(|r| r.address.rsplit_once('@'));
-        if let Some(trouble) = self.trouble(Stage::Message, localparts.map(|(local, _)| local)) {
-            self.context.counters.messages_refused.count();
-            self.make(trouble, &envelope.sender_text(), &envelope.recipients_text(), out);
-            letter.discard(&self.desk);
-            return;
-        }
-        let (envelope, text) = letter.finish(&rules(&self.door, &self.context, now), &self.desk);
-        let (spool, facts) = match text {
-            Ok(stored) => stored,
-            Err(reply) => {
-                let (from, to) = (envelope.sender_text(), envelope.recipients_text());
-                self.refuse_message(&reply, &from, &to, out);
-                return;
-            }
-        };
-        let letter = Whole { envelope, spool, facts };
-        let (desk, random) = (self.desk.clone(), self.context.random());
-        let (client, host) = (self.client.clone(), self.context.hostname.clone());
-        let user = self.user.as_ref().map(|user| self.sending(user));
-        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            let received =
-                receive::receive(desk, random, letter, user, client, host, now.wall).await;
-            Outcome::Received(received)
-        }));
-    }
-
-    fn refuse_message(&mut self, reply: &Reply, from: &str, to: &str, out: &mut Outbox) {
-        self.context.counters.messages_refused.count();
-        let (cid, code) = (self.client.id.as_str(), reply.code().number());
-        log::warn!(cid, from, to, code, why = reply.text(); "message refused");
-        self.reply(reply, out);
-    }
-
-    fn on_body_refused(&mut self, fault: Fault) {
-        self.context.counters.messages_refused.count();
-        if matches!(fault, Fault::Smuggling(_)) {
-            self.context.counters.messages_smuggling.count();
-        }
-        if let Some(letter) = &self.letter {
-            log::warn!(
-                cid = self.client.id.as_str(),
-                from:% = letter.envelope.sender_text(),
-                to:% = letter.envelope.recipients_text(),
-                why:% = fault;
-                "message refused"
-            );
-        }
-        self.drop_letter();
-    }
-
-    fn spool(&mut self) -> Option<&mut Spool> {
-        self.letter.as_mut().and_then(|letter| letter.spool_mut())
-    }
-
-    fn spool_is_due(&mut self) -> bool {
-        self.spool().is_some_and(|spool| spool.is_due())
-    }
-
-    /// Writes a piece of a large body out; nothing more of it is read meanwhile.
-    fn write_out(&mut self) {
-        let Some(spool) = self.spool().map(std::mem::take) else { return };
-        let (desk, mut random) = (self.desk.clone(), self.context.random());
-        self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            let (spool, result) = spool.write_out(desk, random.as_mut()).await;
-            Outcome::Spooled(spool, result)
-        }));
-    }
-
     fn on_outcome(&mut self, outcome: Outcome, out: &mut Outbox) {
         match outcome {
             Outcome::Sender(Ok(()), mail) => self.begin(mail, out),
@@ -535,16 +470,6 @@ impl SmtpSession {
         }
     }
 
-    /// A piece of a body could not be written: the client cannot be answered before the body's end
-    /// and would send all the rest for nothing, so the connection ends.
-    fn give_up(&mut self, fault: &WorldFault, out: &mut Outbox) {
-        self.context.counters.messages_put_off.count();
-        log::error!(cid = self.client.id.as_str(), why:% = fault; "body cannot be written");
-        self.drop_letter();
-        let text = "the message cannot be stored at the moment, try again later";
-        self.smtp.close(&Reply::new(Code::SHUTTING_DOWN, Enhanced::new(3, 0), text), out);
-    }
-
     fn reply(&mut self, reply: &Reply, out: &mut Outbox) {
         if let Err(misuse) = self.smtp.reply(reply, out) {
             log::error!(cid = self.client.id.as_str(), why:% = misuse; "our own mistake");
@@ -553,8 +478,12 @@ impl SmtpSession {
     }
 
     fn drop_letter(&mut self) {
+        self.inquiry = None;
         if let Some(letter) = self.letter.take() {
             letter.discard(&self.desk);
+        }
+        if let Some(waiting) = self.waiting.take() {
+            waiting.letter.spool.discard(&self.desk);
         }
     }
 
@@ -563,19 +492,6 @@ impl SmtpSession {
         self.drop_letter();
         log::debug!(cid = self.client.id.as_str(); "connection ended");
         Want::END
-    }
-}
-
-/// By what the text of a message is judged.
-fn rules<'a>(door: &'a Door, context: &'a Context, now: Now) -> Rules<'a> {
-    Rules {
-        limits: &door.head,
-        parts_max: door.parts_max,
-        submission: door.submission,
-        any_sender: door.any_sender,
-        hostname: &context.hostname,
-        at: now.wall,
-        random: context.randomness(),
     }
 }
 

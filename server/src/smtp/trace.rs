@@ -23,6 +23,8 @@ pub(super) struct Trace<'a> {
     /// The connection's id: an operator finds the log lines by it.
     pub(super) id: &'a str,
     pub(super) at: UnixSeconds,
+    /// Fields that tell what was found out about it.
+    pub(super) found: &'a str,
 }
 
 /// What the client spoke.
@@ -64,7 +66,7 @@ impl Trace<'_> {
     /// The name that the client gave is its own claim: what would break the header's syntax is
     /// replaced.
     pub(super) fn lines(&self, sender: &str, recipient: &str) -> Vec<u8> {
-        let mut text = format!("Return-Path: <{sender}>\r\n");
+        let mut text = format!("Return-Path: <{sender}>\r\n{}", self.found);
         // Writing to a String cannot fail.
         let _infallible = match self.peer {
             Some(peer) => {
@@ -110,6 +112,7 @@ mod tests {
             tls: Some(("TLSv1.3", "TLS13_AES_128_GCM_SHA256")),
             id: "c1",
             at: UnixSeconds(1_795_527_240),
+            found: "",
         };
         assert_eq!(
             String::from_utf8(trace.lines("ann@client.example", "bob@mx.example")).unwrap(),
@@ -131,6 +134,7 @@ mod tests {
             tls: None,
             id: "c1",
             at: UnixSeconds(1_795_527_240),
+            found: "",
         };
         assert_eq!(
             String::from_utf8(trace.lines("ann@mx.example", "bob@mx.example")).unwrap(),
@@ -167,6 +171,7 @@ mod tests {
             tls: None,
             id: "c1",
             at: UnixSeconds(0),
+            found: "",
         };
         let text = String::from_utf8(trace.lines("", "bob@mx.example")).unwrap();
         assert!(text.starts_with(

@@ -30,6 +30,7 @@ fn rules(port: Port) -> Rules<'static> {
         parts_max: 3,
         submission: port != Port::Exchange,
         any_sender: port != Port::Submission,
+        checked: false,
         hostname: "mx.example",
         at: UnixSeconds(1_795_527_240),
         random: || Box::new(Sevens),
@@ -47,7 +48,7 @@ fn take(text: &[u8], cuts: &[usize], port: Port) -> Result<(Vec<u8>, Facts), Rep
         letter.push(piece, &rules);
         rest = after;
     }
-    letter.finish(&rules).map_err(|refusal| refusal.reply).map(|(spool, facts)| {
+    letter.finish(&rules).map_err(|refusal| refusal.reply).map(|Taken { spool, facts, .. }| {
         let mut flow = pillarbox_core::flow::Flow::new(async {
             match spool.finish(Desk::default(), &mut Sevens).await {
                 (None, Ok(Body::Inline(bytes))) => bytes,

@@ -48,6 +48,7 @@ impl Rig {
             submission,
             delivery: Delivery::default(),
             any_sender: true,
+            checks: None,
             head: HeadLimits::default(),
             times: TimeLimits::default(),
             parts_max: 1_000,
