@@ -47,7 +47,8 @@ enum Command {
     ///
     /// It listens on this machine only, knows user@localhost and friend@localhost (password
     /// `pillarbox`), delivers mail for any other name at localhost to user@localhost, and keeps
-    /// everything in one folder. The configuration it runs with is left there to learn from.
+    /// everything in one folder. The configuration it runs with is left there to learn from. It asks
+    /// no name server: what DNS says stands in the folder's zone.txt, to be added to.
     ///
     /// To see what a client does when a server fails, write to one of these at localhost:
     /// temperror (451), permerror (550), any code such as 452, or timeout (no answer). It happens

@@ -243,7 +243,8 @@ fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> Str
            accounts   user@localhost, friend@localhost; any other name goes to user@localhost\n  \
            password   {PASSWORD}\n  \
            folder     {dir}\n  \
-           CA         {ca}\n\
+           CA         {ca}\n  \
+           DNS        {zone}; no server is asked\n\
          \n\
          Send a message, then read it:\n\
          \n  \
@@ -259,6 +260,7 @@ fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> Str
         http = address(Protocol::Http),
         https = address(Protocol::Https),
         dir = dir.display(),
+        zone = dir.join(ZONE).display(),
         ca = ca.display(),
         imaps_port = ports
             .iter()

@@ -22,8 +22,8 @@ use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
 use crate::control::wire::dkim::DkimRow;
 use crate::control::{Control, Office};
-use crate::dns::Resolver;
 use crate::dns::probe::Probe;
+use crate::dns::{Resolver, Source};
 use crate::doors::{self, Entrance, Shown};
 use crate::gleaner::Telling;
 use crate::job::{self, Job, Worker};
@@ -87,6 +87,8 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     }
     let mut certificates =
         config.tls.as_ref().map(|tls| Certificates::open(tls, now)).transpose()?;
+    // As the keys, it may be root's alone.
+    let source = dns::files::read(&config.dns)?;
     let sockets = ports::open(config)?;
     // Before the first thread, so that none is left with more, and before the first file is made.
     privileges::drop_root(config.user.as_deref(), &config.data)?;
@@ -103,7 +105,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let statistics = Arc::new(Statistics::default());
     let secret = store.login_secret().map_err(|error| error.to_string())?;
     let random: fn() -> Box<dyn Random> = || Box::new(SystemRandom::default());
-    let (resolver, dns_reload) = resolver(config, random)?;
+    let (resolver, dns_reload) = resolver(config, source, random)?;
     let hostname = config.hostname.clone();
     let context = Context::new(hostname, first_id(), &config.rates, secret, random)
         .remembering(config.logins.remembered)
@@ -159,9 +161,9 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
 /// What looks names up, and how to have it read its files again.
 fn resolver(
     config: &Config,
+    source: Source,
     random: fn() -> Box<dyn Random>,
 ) -> Result<(Arc<Resolver>, SyncSender<()>), String> {
-    let source = dns::files::read(&config.dns)?;
     dns::files::tell(&source);
     let resolver = Arc::new(Resolver::new(source, random));
     let (reload, orders) = sync_channel(1);

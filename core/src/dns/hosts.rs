@@ -82,7 +82,39 @@ fn answer(name: &Name, records: Vec<Data>) -> Lookup {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::dns::{SERVERS_MAX, Settings, Zone};
+
+    proptest! {
+        /// Files of the machine, whatever is in them.
+        #[test]
+        fn any_text_is_read(
+            words in prop::collection::vec(
+                prop_oneof![
+                    "[ -~\t\n\u{e9}]{0,8}",
+                    prop::sample::select(vec![
+                        "192.0.2.1", "::1", "a.example", "nameserver", "options", "timeout:9", "\n",
+                        "$ORIGIN", "$TTL", "@", "IN", "A", "TXT", "MX", "CNAME", "\"", "(", ")", "\\",
+                    ])
+                    .prop_map(str::to_owned),
+                ],
+                0..60,
+            ),
+            between in prop::sample::select(vec![" ", "", "\n"]),
+        ) {
+            let text = words.join(between);
+            let hosts = Hosts::parse(&text);
+            let question = Question { name: Name::parse("a.example").unwrap(), kind: Kind::A };
+            let _known = hosts.look(&question);
+            let settings = Settings::from_resolv_conf(&text);
+            prop_assert!((1..=SERVERS_MAX).contains(&settings.servers.len()));
+            let mut zone = Zone::default();
+            let _fault = zone.read(&text, &Name::parse("example").unwrap());
+            let _known = zone.lookup(&question);
+        }
+    }
 
     #[test]
     fn the_machine_knows_some_names() {

@@ -130,7 +130,11 @@ fn look(resolver: &Rc<Resolver>, question: Question) -> Result<(String, Lookup),
         }
     };
     let lookup = console::drive(&desk, Flow::new(flow))?;
-    Ok((steps.take(), lookup))
+    let steps = steps.take();
+    if steps.is_empty() && matches!(&*resolver.source(), Source::Servers(..)) {
+        return Ok(("  known to this machine by itself (/etc/hosts)\n".into(), lookup));
+    }
+    Ok((steps, lookup))
 }
 
 fn told(question: &Question, lookup: &Lookup) -> String {
