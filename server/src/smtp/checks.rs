@@ -6,6 +6,7 @@ mod fields;
 mod late;
 mod verdict;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Poll;
@@ -180,14 +181,13 @@ impl Inquiry {
     /// What was found, what comes of it, and the fields that tell it.
     pub(super) fn conclude(self, claims: Claims, now: UnixSeconds) -> (Facts, Judgement, String) {
         let Claims { verifier, author } = claims;
-        let (early, late) = (self.early.into_known(), self.late.into_known());
-        let keys = late.as_ref().map(|late| &late.keys);
-        let dkim = match keys {
-            Some(keys) => verifier.finish(keys, now),
-            None => verifier.finish(&std::collections::HashMap::new(), now),
+        let early = self.early.into_known();
+        let (keys, dmarc) = match self.late.into_known() {
+            Some(Late { keys, dmarc }) => (keys, dmarc),
+            None => (HashMap::new(), None),
         };
-        let ip = self.client.ip;
-        let facts = Facts::new(ip, self.domain, early, late, dkim, author);
+        let dkim = verifier.finish(&keys, now);
+        let facts = Facts::new(self.client.ip, self.domain, early, dmarc, dkim, author);
         let judgement = verdict::judge(&facts, &self.checks);
         let lines = fields::lines(&facts, &judgement, &self.client, &self.sender);
         (facts, judgement, lines)

@@ -8,7 +8,7 @@ use pillarbox_core::{Now, Outbox};
 use super::super::checks::{self, Asker, Claims, Inquiry, Verdict};
 use super::super::head::{Rules, Taken};
 use super::super::letter::Whole;
-use super::super::receive;
+use super::super::receive::{Scene, receive};
 use super::super::spool::Spool;
 use super::super::trouble::Stage;
 use super::{Door, Outcome, SmtpSession};
@@ -133,7 +133,8 @@ impl SmtpSession {
 
     fn store(&mut self, letter: Whole, now: Now) {
         let (desk, random) = (self.desk.clone(), self.context.random());
-        let (client, host) = (self.client.clone(), self.context.hostname.clone());
+        let (client, hostname) = (self.client.clone(), self.context.hostname.clone());
+        let scene = Scene { client, hostname, now };
         let user = self.user.as_ref().map(|user| self.sending(user));
         let checks = self.door.checks.clone().filter(|_| user.is_some());
         let own = checks.map(|checks| {
@@ -141,9 +142,7 @@ impl SmtpSession {
             (checks, Asker { resolver, desk: desk.clone(), now: now.moment })
         });
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            let received =
-                receive::receive(desk, random, letter, user, client, host, own, now).await;
-            Outcome::Received(received)
+            Outcome::Received(receive(desk, random, letter, user, scene, own).await)
         }));
     }
 
