@@ -217,8 +217,8 @@ fn the_web_is_configured() {
     assert_eq!(parse(GOOD).unwrap().web, Web::default());
     assert_eq!(web("hsts_seconds = 0").unwrap(), Web { hsts_seconds: 0, mta_sts: None });
     let policy = web("mta_sts = \"enforce\"").unwrap().mta_sts.unwrap();
-    let mx = vec!["mail.example.org".to_owned()];
-    assert_eq!(policy, MtaSts { mode: Mode::Enforce, max_age: 604_800, mx });
+    let mx = vec![MxPattern::parse("mail.example.org").unwrap()];
+    assert_eq!(policy, Policy { mode: Mode::Enforce, max_age: 604_800, mx });
     let lines = "mta_sts = \"none\"\nmta_sts_max_age_seconds = 31_557_600\n\
                  mta_sts_mx = [\"a.example\", \"*.b.example\"]";
     let policy = web(lines).unwrap().mta_sts.unwrap();
