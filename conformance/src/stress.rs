@@ -8,16 +8,21 @@
 //! EXPUNGE comes only when it may; UIDs ascend and are given out once; what APPENDUID and COPYUID
 //! tell is there, byte by byte; nothing goes that nobody has removed, nothing moves twice; a keyword
 //! that only one client changes is what that client has made it; FETCH, STORE and SEARCH answer for
-//! each message that is there; and whenever all is quiet, which it is now and then, each client knows
+//! each message that is there; several letters that are filed together are all there, or none; what
+//! one REPLACE has replaced no other one does; a STORE with UNCHANGEDSINCE changes what has not been
+//! changed and nothing else; `$` is what was saved; all the same where it is compressed; and whenever all is quiet, which it is now and then, each client knows
 //! after one NOOP the same messages and flags as somebody who has just come.
 
 mod acts;
 mod changes;
 mod client;
+mod condition;
+mod filing;
 mod letter;
 mod looks;
 mod pick;
 mod record;
+mod saved;
 mod verdict;
 mod view;
 

@@ -21,7 +21,10 @@ fn finds_nothing(runtime: &str, way: &'static str, seconds: u64, seed: u64) {
     println!("{runtime}, seed {seed}\n{report}");
     assert!(report.violations.is_empty(), "{runtime}, seed {seed}:\n{report}");
     // Whoever is refused everything finds nothing either.
-    for verb in ["APPEND", "STORE", "COPY", "MOVE", "EXPUNGE", "FETCH", "SEARCH", "IDLE"] {
+    for verb in [
+        "APPEND", "REPLACE", "STORE", "COPY", "MOVE", "EXPUNGE", "FETCH", "SEARCH", "IDLE",
+        "COMPRESS",
+    ] {
         let done = |what: &String| what.ends_with(&format!("{verb} OK"));
         assert!(report.counts.keys().any(done), "no {verb}:\n{report}");
     }

@@ -28,16 +28,21 @@ const FETCHES: [(&str, &[&str]); 12] = [
 
 impl Client<'_> {
     pub(super) fn fetch(&mut self) -> Result<(), Stop> {
-        let Some(view) = &self.view else { return Ok(()) };
-        let Some(picked) = pick::some(view, self.record, &mut self.prng) else { return Ok(()) };
+        let Some(picked) = self.some_messages() else { return Ok(()) };
         let at = self.prng.below(FETCHES.len());
         let (what, items) = FETCHES.get(at).copied().unwrap_or_default();
         let command = format!("{}FETCH {} {what}", picked.prefix(), picked.set);
         let answer = self.ask(&command)?;
+        let meant: BTreeSet<u32> = picked.uids.iter().copied().collect();
         let mailbox = self.lasting();
         let may_lack = |uid: u32| mailbox.as_ref().is_none_or(|name| self.record.may_go(name, uid));
         if !picked.uids.iter().any(|uid| may_lack(*uid)) {
             self.must(&answer, &command)?;
+        }
+        for name in items.iter().filter(|name| name.starts_with("BODY[")) {
+            if let Some(uid) = fetched_with(&answer, name).difference(&meant).next() {
+                return Err(Stop::Wrong(format!("{command}: {name} of UID {uid}")));
+            }
         }
         for (uid, letter) in picked.uids.iter().zip(&picked.letters) {
             if may_lack(*uid) {
