@@ -15,8 +15,9 @@ fn finds_nothing(runtime: &str, way: &'static str, seconds: u64, seed: u64) {
     let server = Server::start(runtime);
     let mut target = server.target();
     let address = target.addresses.get(way).unwrap().clone();
-    target.addresses = BTreeMap::from([(way, address)]);
-    let plan = Plan::new(target, 6, Duration::from_secs(seconds), seed);
+    let smtp = target.addresses.get("smtp").unwrap().clone();
+    target.addresses = BTreeMap::from([(way, address), ("smtp", smtp)]);
+    let plan = Plan::new(target, 6, Duration::from_secs(seconds), seed).delivering();
     let report = stress::run(&plan).unwrap();
     println!("{runtime}, seed {seed}\n{report}");
     assert!(report.violations.is_empty(), "{runtime}, seed {seed}:\n{report}");

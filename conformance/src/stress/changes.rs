@@ -88,7 +88,7 @@ impl Client<'_> {
     }
 
     /// Whether the client knows a message to have flags as if they had been stored just so.
-    fn is_so(&self, uid: u32, sign: &str, flags: &[String]) -> bool {
+    pub(super) fn is_so(&self, uid: u32, sign: &str, flags: &[String]) -> bool {
         let seen = self.view.as_ref().and_then(|view| view.seen.get(view.place_of(uid)?));
         let Some(known) = seen.and_then(|seen| seen.flags.as_ref()) else { return false };
         let mut flags = flags.iter().map(|flag| flag.to_ascii_lowercase());

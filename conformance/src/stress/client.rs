@@ -302,7 +302,7 @@ impl<'a> Client<'a> {
                 self.record
                     .identify(&view.mailbox, view.validity, uid, letter)
                     .map_err(Stop::Wrong)?;
-                if name == "BODY[]" && *text != self.mint.letter(letter) {
+                if name == "BODY[]" && !self.mint.is(text, letter) {
                     let what = format!("UID {uid}: letter {letter} is not as it was sent");
                     return Err(Stop::Wrong(what));
                 }
