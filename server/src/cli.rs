@@ -5,6 +5,7 @@ mod address;
 mod alias;
 mod backup;
 mod capability;
+mod dkim;
 mod dns;
 mod domain;
 mod key;
@@ -15,6 +16,7 @@ mod progress;
 mod table;
 mod transfer;
 
+pub(crate) use dkim::zone_line;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -71,6 +73,9 @@ enum Command {
     /// Make addresses whose mail goes to several accounts.
     #[command(subcommand)]
     Alias(alias::AliasCommand),
+    /// Manage the keys with which domains sign mail (DKIM).
+    #[command(subcommand)]
+    Dkim(dkim::DkimCommand),
     /// Add, list and remove the domains whose mail this server takes.
     #[command(subcommand)]
     Domain(domain::DomainCommand),
@@ -178,6 +183,7 @@ fn carry_out(command: Command) -> Result<(), Trouble> {
         Command::Account(command) => account::run(command)?,
         Command::Address(command) => address::run(command)?,
         Command::Alias(command) => alias::run(command)?,
+        Command::Dkim(command) => dkim::run(command)?,
         Command::Domain(command) => domain::run(command)?,
         Command::Dns(command) => dns::run(command)?,
         Command::Mail(command) => mail::run(command)?,

@@ -20,6 +20,7 @@ use signal_hook::iterator::Signals;
 use crate::config::{Config, RuntimeKind};
 use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
+use crate::control::wire::dkim::DkimRow;
 use crate::control::{Control, Office};
 use crate::dns::probe::Probe;
 use crate::dns::{Resolver, Source};
@@ -32,18 +33,24 @@ use crate::sandbox;
 use crate::scribe::Scribe;
 use crate::tls::Certificates;
 use crate::web::{Landing, Metrics};
-use crate::{accounts, dns, gleaner, logging, notify, ports, privileges};
+use crate::{accounts, dkim_keys, dns, gleaner, logging, notify, ports, privileges};
 
 /// What `localserve` adds to a plain `serve`.
 #[derive(Default)]
 pub struct Extras {
     /// Made if the store has no accounts yet.
     pub first_accounts: Option<FirstAccounts>,
+    /// Told the keys by which the domain of the first accounts signs, which it has then, before
+    /// names are looked up.
+    pub on_keys: Option<OnKeys>,
     /// What the page at `/` tells of accounts and certificates, on listeners that have one.
     pub landing: Landing,
     /// Called once every port is bound; where it fails, the server does not start.
     pub on_ready: Option<OnReady>,
 }
+
+/// What to do with the keys by which a domain signs.
+pub type OnKeys = Box<dyn FnOnce(&[DkimRow]) -> Result<(), String>>;
 
 /// What to do once every port is bound.
 pub type OnReady = Box<dyn FnOnce() -> Result<(), String>>;
@@ -91,6 +98,9 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let mut writer = store.writer().map_err(|error| error.to_string())?;
     if let Some(first) = &extras.first_accounts {
         accounts::create_first(&store, &mut writer, first, now(), &mut SystemRandom::default())?;
+        if let Some(on_keys) = extras.on_keys {
+            on_keys(&dkim_keys::ensure(&store, &mut writer, &first.domain, now())?)?;
+        }
     }
     let statistics = Arc::new(Statistics::default());
     let secret = store.login_secret().map_err(|error| error.to_string())?;

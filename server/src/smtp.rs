@@ -12,6 +12,7 @@ mod receive;
 mod recipient;
 mod sender;
 mod session;
+pub(crate) mod signing;
 pub(crate) mod spool;
 mod trace;
 mod trouble;

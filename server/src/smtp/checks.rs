@@ -8,6 +8,7 @@ mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 
 use pillarbox_core::dkim::{self, Verifier};
 use pillarbox_core::dmarc::{self, Author};
@@ -159,6 +160,21 @@ impl Inquiry {
     /// When it ends, whatever is known then.
     pub(super) const fn until(&self) -> Moment {
         self.until
+    }
+
+    /// Asks for the rest, waits until all is known, and concludes.
+    pub(super) async fn find_out(
+        mut self,
+        claims: Claims,
+        now: UnixSeconds,
+    ) -> (Facts, Judgement, String) {
+        self.go_on(claims.wanted());
+        std::future::poll_fn(|_| {
+            let (early, late) = (self.early.poll(), self.late.poll());
+            if early && late { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        self.conclude(claims, now)
     }
 
     /// What was found, what comes of it, and the fields that tell it.

@@ -109,7 +109,7 @@ impl SmtpSession {
         }
         let (envelope, text) =
             letter.finish(&rules(&self.door, &self.context, self.is_checked(), now), &self.desk);
-        let Taken { spool, facts, claims, wanted, .. } = match text {
+        let Taken { spool, facts, claims, signing, wanted, .. } = match text {
             Ok(taken) => taken,
             Err(reply) => {
                 let (from, to) = (envelope.sender_text(), envelope.recipients_text());
@@ -118,7 +118,8 @@ impl SmtpSession {
                 return;
             }
         };
-        let letter = Whole { envelope, spool, facts, found: String::new(), junk: false };
+        let (found, junk) = (String::new(), false);
+        let letter = Whole { envelope, spool, facts, found, junk, signing };
         if let (Some(wanted), Some(inquiry)) = (wanted, &mut self.inquiry) {
             inquiry.go_on(wanted);
         }
@@ -134,9 +135,14 @@ impl SmtpSession {
         let (desk, random) = (self.desk.clone(), self.context.random());
         let (client, host) = (self.client.clone(), self.context.hostname.clone());
         let user = self.user.as_ref().map(|user| self.sending(user));
+        let checks = self.door.checks.clone().filter(|_| user.is_some());
+        let own = checks.map(|checks| {
+            let resolver = self.context.resolver().clone();
+            (checks, Asker { resolver, desk: desk.clone(), now: now.moment })
+        });
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
             let received =
-                receive::receive(desk, random, letter, user, client, host, now.wall).await;
+                receive::receive(desk, random, letter, user, client, host, own, now).await;
             Outcome::Received(received)
         }));
     }
