@@ -126,10 +126,10 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     // Tasks go round the threads, so that each has a beat of its own.
     let beats = Pulse::wanted(config.shards(), &statistics);
     let attempts = Arc::clone(&context.attempts);
-    let waiting = Arc::clone(&attempts);
+    let (waiting, seen) = (Arc::clone(&attempts), Arc::clone(&context.seen));
     let own: [Factory<Job>; 3] = [
         Box::new(move || Clerk::machine(inlet, attempts)),
-        Box::new(move || Scribe::machine(waiting)),
+        Box::new(move || Scribe::machine(waiting, seen)),
         Box::new(move || Probe::machine(resolver)),
     ];
     let setup = Setup {

@@ -45,7 +45,7 @@ fn asker() -> Asker {
     let mut zone = Zone::default();
     zone.read(NET, &Name::root()).unwrap();
     let resolver = Arc::new(Resolver::new(Source::Zone(zone), random));
-    Asker { resolver, desk: Desk::default(), now: Moment::START }
+    Asker { resolver, seen: Arc::default(), desk: Desk::default(), now: Moment::START }
 }
 
 fn client(ip: &str) -> Client {
@@ -197,4 +197,40 @@ fn more_than_one_from_is_refused() {
     let several = claims("From: a@b.example\r\nFrom: c@d.example\r\n\r\n");
     assert_eq!(several.err(), Some(OriginFault::Several("From")));
     assert_eq!(claims("Subject: x\r\n\r\n").unwrap().author, Author::Nobody);
+}
+
+#[test]
+fn what_reports_are_made_of_is_noted() {
+    let asker = asker();
+    let seen = Arc::clone(&asker.seen);
+    for (ip, count) in [("192.0.2.1", 2), ("192.0.2.2", 1)] {
+        for _ in 0..count {
+            let claims = claims("From: a@sub.strict.example\r\n\r\n").unwrap();
+            let sender = ReversePath::Mailbox(
+                Mailbox::parse("a@strict.example", Grammar::default()).unwrap(),
+            );
+            let now = Now { moment: Moment::START, wall: UnixSeconds(1_795_527_240) };
+            let (checks, client) = (Arc::default(), client(ip));
+            let asker = asker.clone();
+            let mut inquiry = Inquiry::begin(&checks, asker, &client, "mx.example", &sender, now);
+            inquiry.go_on(claims.wanted());
+            assert!(inquiry.poll(now.moment));
+            let _told = inquiry.conclude(claims, now.wall);
+        }
+    }
+    let rows = seen.take();
+    let told: Vec<_> = rows.iter().map(|row| (row.day.0, &*row.domain, row.count)).collect();
+    let day = 1_795_478_400;
+    assert_eq!(told, [(day, "strict.example", 1), (day, "strict.example", 2)]);
+    let row: serde_json::Value = serde_json::from_str(&rows[0].facts).unwrap();
+    assert_eq!(row["source_ip"], "192.0.2.2");
+    assert_eq!(
+        (&row["disposition"], &row["spf"], &row["dkim"]),
+        (&"reject".into(), &"fail".into(), &"fail".into())
+    );
+    assert_eq!(
+        (&row["header_from"], &row["policy"]["p"]),
+        (&"sub.strict.example".into(), &"reject".into())
+    );
+    assert!(seen.take().is_empty());
 }
