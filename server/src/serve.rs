@@ -17,7 +17,7 @@ use pillarbox_store::{Found, Options, Read, Store, Sync, Writer};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::config::{Config, RuntimeKind};
+use crate::config::{Config, Dns, RuntimeKind};
 use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
 use crate::control::wire::dkim::DkimRow;
@@ -88,7 +88,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let mut certificates =
         config.tls.as_ref().map(|tls| Certificates::open(tls, now)).transpose()?;
     // As the keys, it may be root's alone.
-    let source = dns::files::read(&config.dns)?;
+    let mut source = dns::files::read(&config.dns)?;
     let sockets = ports::open(config)?;
     // Before the first thread, so that none is left with more, and before the first file is made.
     privileges::drop_root(config.user.as_deref(), &config.data)?;
@@ -97,7 +97,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let store = open(config)?;
     let mut writer = store.writer().map_err(|error| error.to_string())?;
     if let Some(first) = &extras.first_accounts {
-        begin_accounts(&store, &mut writer, first, extras.on_keys)?;
+        source = begin_accounts(&store, &mut writer, first, extras.on_keys, &config.dns)?;
     }
     let statistics = Arc::new(Statistics::default());
     let secret = store.login_secret().map_err(|error| error.to_string())?;
@@ -155,18 +155,19 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     ended.map_err(|error| error.to_string())
 }
 
-/// Makes what there is to begin with.
+/// Makes what there is to begin with. The keys may stand in a zone of ours then.
 fn begin_accounts(
     store: &Store,
     writer: &mut Writer,
     first: &FirstAccounts,
     on_keys: Option<OnKeys>,
-) -> Result<(), String> {
+    names: &Dns,
+) -> Result<Source, String> {
     accounts::create_first(store, writer, first, now(), &mut SystemRandom::default())?;
-    match on_keys {
-        Some(on_keys) => on_keys(&dkim_keys::ensure(store, writer, &first.domain, now())?),
-        None => Ok(()),
+    if let Some(on_keys) = on_keys {
+        on_keys(&dkim_keys::ensure(store, writer, &first.domain, now())?)?;
     }
+    dns::files::read(names)
 }
 
 /// What looks names up, and how to have it read its files again.

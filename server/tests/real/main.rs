@@ -14,6 +14,7 @@ mod appends;
 mod backup;
 mod binary;
 mod bindings;
+mod checks;
 mod clients;
 mod commands;
 mod contract;
