@@ -22,6 +22,7 @@ use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
 use crate::control::wire::dkim::DkimRow;
 use crate::control::{Control, Office};
+use crate::dns::files::Files;
 use crate::dns::probe::Probe;
 use crate::dns::{Resolver, Source};
 use crate::doors::{self, Entrance, Shown};
@@ -33,7 +34,7 @@ use crate::sandbox;
 use crate::scribe::Scribe;
 use crate::tls::Certificates;
 use crate::web::{Landing, Metrics};
-use crate::{accounts, dkim_keys, dns, gleaner, logging, notify, ports, privileges};
+use crate::{accounts, dkim_keys, gleaner, logging, notify, ports, privileges};
 
 /// What `localserve` adds to a plain `serve`.
 #[derive(Default)]
@@ -88,7 +89,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let mut certificates =
         config.tls.as_ref().map(|tls| Certificates::open(tls, now)).transpose()?;
     // As the keys, it may be root's alone.
-    let source = dns::files::read(&config.dns)?;
+    let names = Files::open(&config.dns)?;
     let sockets = ports::open(config)?;
     // Before the first thread, so that none is left with more, and before the first file is made.
     privileges::drop_root(config.user.as_deref(), &config.data)?;
@@ -105,7 +106,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let statistics = Arc::new(Statistics::default());
     let secret = store.login_secret().map_err(|error| error.to_string())?;
     let random: fn() -> Box<dyn Random> = || Box::new(SystemRandom::default());
-    let (resolver, dns_reload) = resolver(config, source, random)?;
+    let (resolver, dns_reload) = resolver(names, random)?;
     let hostname = config.hostname.clone();
     let context = Context::new(hostname, first_id(), &config.rates, secret, random)
         .remembering(config.logins.remembered)
@@ -160,15 +161,12 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
 
 /// What looks names up, and how to have it read its files again.
 fn resolver(
-    config: &Config,
-    source: Source,
+    (files, source): (Files, Source),
     random: fn() -> Box<dyn Random>,
 ) -> Result<(Arc<Resolver>, SyncSender<()>), String> {
-    dns::files::tell(&source);
     let resolver = Arc::new(Resolver::new(source, random));
     let (reload, orders) = sync_channel(1);
-    dns::files::watch(config.dns.clone(), Arc::clone(&resolver), orders)
-        .map_err(|error| error.to_string())?;
+    files.watch(Arc::clone(&resolver), orders).map_err(|error| error.to_string())?;
     Ok((resolver, reload))
 }
 
