@@ -13,7 +13,7 @@ use pillarbox_core::sasl::Secret as Password;
 use pillarbox_core::wire::network::Network;
 use pillarbox_core::{Random, UnixSeconds};
 use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper};
-use pillarbox_store::{Found, Options, Read, Store, Sync};
+use pillarbox_store::{Found, Options, Read, Store, Sync, Writer};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -98,10 +98,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let store = open(config)?;
     let mut writer = store.writer().map_err(|error| error.to_string())?;
     if let Some(first) = &extras.first_accounts {
-        accounts::create_first(&store, &mut writer, first, now(), &mut SystemRandom::default())?;
-        if let Some(on_keys) = extras.on_keys {
-            on_keys(&dkim_keys::ensure(&store, &mut writer, &first.domain, now())?)?;
-        }
+        begin_accounts(&store, &mut writer, first, extras.on_keys)?;
     }
     let statistics = Arc::new(Statistics::default());
     let secret = store.login_secret().map_err(|error| error.to_string())?;
@@ -130,10 +127,10 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     // Tasks go round the threads, so that each has a beat of its own.
     let beats = Pulse::wanted(config.shards(), &statistics);
     let attempts = Arc::clone(&context.attempts);
-    let waiting = Arc::clone(&attempts);
+    let (waiting, seen) = (Arc::clone(&attempts), Arc::clone(&context.seen));
     let own: [Factory<Job>; 3] = [
         Box::new(move || Clerk::machine(inlet, attempts)),
-        Box::new(move || Scribe::machine(waiting)),
+        Box::new(move || Scribe::machine(waiting, seen)),
         Box::new(move || Probe::machine(resolver)),
     ];
     let setup = Setup {
@@ -157,6 +154,20 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     };
     log::info!("stopped");
     ended.map_err(|error| error.to_string())
+}
+
+/// Makes what there is to begin with.
+fn begin_accounts(
+    store: &Store,
+    writer: &mut Writer,
+    first: &FirstAccounts,
+    on_keys: Option<OnKeys>,
+) -> Result<(), String> {
+    accounts::create_first(store, writer, first, now(), &mut SystemRandom::default())?;
+    match on_keys {
+        Some(on_keys) => on_keys(&dkim_keys::ensure(store, writer, &first.domain, now())?),
+        None => Ok(()),
+    }
 }
 
 /// What looks names up, and how to have it read its files again.
@@ -240,11 +251,7 @@ fn limits(config: &Config) -> Limits {
 
 /// Hands for each lane. The writer tells a thread of its own when the WAL should be written back,
 /// so that no commit waits for that.
-fn crew(
-    store: &Arc<Store>,
-    writer: pillarbox_store::Writer,
-    threads: usize,
-) -> Result<Crew<Job>, String> {
+fn crew(store: &Arc<Store>, writer: Writer, threads: usize) -> Result<Crew<Job>, String> {
     let reader = || store.reader().map(Box::new).map_err(|error| error.to_string());
     let mut readers: Vec<Box<dyn pillarbox_core::effect::Hands<Job>>> = Vec::new();
     for _ in 0..threads.clamp(1, 4) {

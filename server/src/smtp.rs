@@ -17,4 +17,5 @@ pub(crate) mod spool;
 mod trace;
 mod trouble;
 
+pub(crate) use checks::Seen;
 pub use session::{Door, SmtpSession, TimeLimits};

@@ -98,7 +98,7 @@ The private key lies in the server's data only, and is never shown.";
 pub(super) fn run(command: DkimCommand) -> Result<(), Trouble> {
     match command {
         DkimCommand::Add { domain, kind, selector, start, place } => {
-            add(domain, kind, selector, start, &place)
+            add(&domain, kind, selector, start, &place)
         }
         DkimCommand::List { domain, json, place } => list(domain, json, &place),
         DkimCommand::Txt { domain, selector, place } => {
@@ -124,7 +124,7 @@ pub(super) fn run(command: DkimCommand) -> Result<(), Trouble> {
 }
 
 fn add(
-    domain: String,
+    domain: &str,
     kind: KeyKind,
     selector: Option<String>,
     signs: bool,
@@ -138,9 +138,9 @@ fn add(
     });
     let key = PrivateKey(BASE64.encode(kind.make()?));
     let request =
-        DkimRequest::Add { domain: domain.clone(), selector: selector.clone(), key, signs };
+        DkimRequest::Add { domain: domain.into(), selector: selector.clone(), key, signs };
     change(request, "", place)?;
-    let rows = keys(domain.clone(), place)?;
+    let rows = keys(domain.into(), place)?;
     let row = rows.iter().find(|row| row.selector.eq_ignore_ascii_case(&selector));
     let Some(row) = row else { return Err(Trouble::Failed("the key is not there".into())) };
     let next = if signs {

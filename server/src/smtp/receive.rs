@@ -22,6 +22,15 @@ use super::trace::{self, Spoken, Trace};
 use crate::config::Checks;
 use crate::job::{self, Job};
 
+/// Where and when a letter comes.
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub(super) client: Client,
+    /// Our name.
+    pub(super) hostname: String,
+    pub(super) now: Now,
+}
+
 /// What became of a letter.
 #[derive(Debug)]
 pub(super) struct Received {
@@ -57,12 +66,10 @@ pub(super) async fn receive(
     mut random: Box<dyn Random>,
     mut letter: Whole,
     user: Option<Sending>,
-    client: Client,
-    hostname: String,
+    scene: Scene,
     own: Option<(Arc<Checks>, Asker)>,
-    now: Now,
 ) -> Received {
-    let at = now.wall;
+    let (at, client) = (scene.now.wall, &scene.client);
     let sender = letter.envelope.sender_text();
     let recipients = letter.envelope.addresses();
     let size = letter.spool.size();
@@ -81,12 +88,12 @@ pub(super) async fn receive(
         "whole"
     );
     if let Some(signing) = letter.signing.take()
-        && let Err(why) = sign(&desk, &mut letter, *signing, &client, &hostname, own, now).await
+        && let Err(why) = sign(&desk, &mut letter, *signing, &scene, own).await
     {
         letter.spool.discard(&desk);
         return Received { sender, recipients, size, result: Err(why) };
     }
-    let into = addressed(&letter, &client, &hostname, at);
+    let into = addressed(&letter, client, &scene.hostname, at);
     let (file, body) = letter.spool.finish(desk.clone(), random.as_mut()).await;
     let result = match body {
         Ok(body) => {
@@ -120,11 +127,10 @@ async fn sign(
     desk: &Desk<Job>,
     letter: &mut Whole,
     signing: Signing,
-    client: &Client,
-    hostname: &str,
+    scene: &Scene,
     own: Option<(Arc<Checks>, Asker)>,
-    now: Now,
 ) -> Result<(), NotReceived> {
+    let Scene { client, hostname, now } = scene;
     let head = own.as_ref().map(|_| signing.head().to_vec());
     let fields = signing.sign(desk, now.wall).await.map_err(NotReceived::Failed)?;
     letter.found.push_str(&fields);
@@ -143,7 +149,7 @@ async fn sign(
         claims.push(&piece);
     }
     let sender = &letter.envelope.mail.sender;
-    let inquiry = Inquiry::begin(&checks, asker, client, hostname, sender, now);
+    let inquiry = Inquiry::begin(&checks, asker, client, hostname, sender, *now);
     let (_, judgement, lines) = inquiry.find_out(claims, now.wall).await;
     letter.found.insert_str(0, &lines);
     match judgement.verdict {

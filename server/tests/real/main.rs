@@ -26,6 +26,7 @@ mod durable;
 mod exim;
 mod external;
 mod fetchers;
+mod gleaned;
 mod gsasl;
 mod hidden;
 mod hostile;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use pillarbox_core::Random;
 use pillarbox_core::dns::Zone;
 use pillarbox_core::message::Gatherer;
+use pillarbox_core::smtp::address::Grammar;
 use pillarbox_core::smtp::config::Protocol;
+use pillarbox_core::smtp::reply::Enhanced;
 
 use super::*;
 use crate::config::{Forwarder, Obedience, SpfFail};
@@ -43,7 +45,7 @@ fn asker() -> Asker {
     let mut zone = Zone::default();
     zone.read(NET, &Name::root()).unwrap();
     let resolver = Arc::new(Resolver::new(Source::Zone(zone), random));
-    Asker { resolver, desk: Desk::default(), now: Moment::START }
+    Asker { resolver, seen: Arc::default(), desk: Desk::default(), now: Moment::START }
 }
 
 fn client(ip: &str) -> Client {
@@ -66,7 +68,7 @@ fn claims(from: &str) -> Result<Claims, OriginFault> {
 fn begin(checks: &Checks, ip: &str, sender: &str) -> Inquiry {
     let sender = match sender {
         "" => ReversePath::Null,
-        text => ReversePath::Mailbox(Mailbox::parse(text).unwrap()),
+        text => ReversePath::Mailbox(Mailbox::parse(text, Grammar::default()).unwrap()),
     };
     let now = Now { moment: Moment::START, wall: UnixSeconds(1_795_527_240) };
     let checks = Arc::new(checks.clone());
@@ -85,118 +87,61 @@ fn check(checks: &Checks, ip: &str, sender: &str, from: &str) -> (String, String
         Verdict::Accept => "accept".to_owned(),
         Verdict::Junk => "junk".to_owned(),
         Verdict::Refuse(reply) => {
-            format!("{} {}", reply.code().number(), reply.enhanced().unwrap())
+            let known = [(7, 26), (7, 27), (7, 23), (1, 8)];
+            let is = |(subject, detail): &(u16, u16)| {
+                reply.enhanced() == Some(Enhanced::new(*subject, *detail))
+            };
+            let (subject, detail) = known.into_iter().find(is).unwrap();
+            format!("{} 5.{subject}.{detail}", reply.code().number())
         }
     };
     (summary(&facts), done, judgement.reason)
 }
 
+/// Client, sender, From; iprev, SPF, DKIM and DMARC; what is done.
+const TABLE: [[&str; 5]; 14] = [
+    ["192.0.2.1", "a@strict.example", "a@strict.example", "pass pass none pass", "accept"],
+    [
+        "::ffff:192.0.2.1",
+        "a@strict.example",
+        "a@sub.strict.example",
+        "pass pass none pass",
+        "accept",
+    ],
+    ["192.0.2.2", "a@strict.example", "a@strict.example", "permerror fail none fail", "550 5.7.26"],
+    // SPF of another domain says nothing about the one in From.
+    ["192.0.2.50", "a@list.example", "a@strict.example", "fail pass none fail", "550 5.7.26"],
+    ["192.0.2.2", "a@mild.example", "a@mild.example", "permerror fail none fail", "junk"],
+    ["192.0.2.2", "a@watching.example", "a@watching.example", "permerror none none fail", "accept"],
+    ["192.0.2.2", "a@trying.example", "a@trying.example", "permerror none none fail", "junk"],
+    ["192.0.2.2", "a@plain.example", "a@plain.example", "permerror fail none none", "junk"],
+    ["192.0.2.2", "", "a@list.example", "permerror none none none", "accept"],
+    // Whom nobody could answer.
+    ["192.0.2.2", "a@silent.example", "a@list.example", "permerror none none none", "550 5.7.27"],
+    ["192.0.2.2", "a@empty.example", "a@list.example", "permerror none none none", "550 5.1.8"],
+    ["192.0.2.2", "a@nowhere.example", "a@list.example", "permerror none none none", "550 5.1.8"],
+    ["192.0.2.2", "a@[192.0.2.2]", "a@list.example", "permerror none none none", "accept"],
+    [
+        "192.0.2.2",
+        "a@list.example",
+        "a@list.example, b@strict.example",
+        "permerror fail none permerror",
+        "junk",
+    ],
+];
+
 #[test]
 fn what_comes_of_what_is_found() {
-    for (ip, sender, from, found, done) in [
-        (
-            "192.0.2.1",
-            "a@strict.example",
-            "a@strict.example",
-            "iprev=pass spf=pass dkim=none dmarc=pass",
-            "accept",
-        ),
-        (
-            "::ffff:192.0.2.1",
-            "a@strict.example",
-            "a@sub.strict.example",
-            "iprev=pass spf=pass dkim=none dmarc=pass",
-            "accept",
-        ),
-        (
-            "192.0.2.2",
-            "a@strict.example",
-            "a@strict.example",
-            "iprev=permerror spf=fail dkim=none dmarc=fail",
-            "550 5.7.26",
-        ),
-        // SPF of another domain says nothing about the one in From.
-        (
-            "192.0.2.50",
-            "a@list.example",
-            "a@strict.example",
-            "iprev=fail spf=pass dkim=none dmarc=fail",
-            "550 5.7.26",
-        ),
-        (
-            "192.0.2.2",
-            "a@mild.example",
-            "a@mild.example",
-            "iprev=permerror spf=fail dkim=none dmarc=fail",
-            "junk",
-        ),
-        (
-            "192.0.2.2",
-            "a@watching.example",
-            "a@watching.example",
-            "iprev=permerror spf=none dkim=none dmarc=fail",
-            "accept",
-        ),
-        (
-            "192.0.2.2",
-            "a@trying.example",
-            "a@trying.example",
-            "iprev=permerror spf=none dkim=none dmarc=fail",
-            "junk",
-        ),
-        (
-            "192.0.2.2",
-            "a@plain.example",
-            "a@plain.example",
-            "iprev=permerror spf=fail dkim=none dmarc=none",
-            "junk",
-        ),
-        (
-            "192.0.2.2",
-            "",
-            "a@list.example",
-            "iprev=permerror spf=none dkim=none dmarc=none",
-            "accept",
-        ),
-        // Whom nobody could answer.
-        (
-            "192.0.2.2",
-            "a@silent.example",
-            "a@list.example",
-            "iprev=permerror spf=none dkim=none dmarc=none",
-            "550 5.7.27",
-        ),
-        (
-            "192.0.2.2",
-            "a@empty.example",
-            "a@list.example",
-            "iprev=permerror spf=none dkim=none dmarc=none",
-            "550 5.1.8",
-        ),
-        (
-            "192.0.2.2",
-            "a@nowhere.example",
-            "a@list.example",
-            "iprev=permerror spf=none dkim=none dmarc=none",
-            "550 5.1.8",
-        ),
-        (
-            "192.0.2.2",
-            "a@[192.0.2.2]",
-            "a@list.example",
-            "iprev=permerror spf=none dkim=none dmarc=none",
-            "accept",
-        ),
-        (
-            "192.0.2.2",
-            "a@list.example",
-            "a@list.example, b@strict.example",
-            "iprev=permerror spf=fail dkim=none dmarc=permerror",
-            "junk",
-        ),
-    ] {
+    for [ip, sender, from, found, done] in TABLE {
         let told = check(&Checks::default(), ip, sender, from);
-        assert_eq!((&*told.0, &*told.1), (found, done), "{ip} {sender} {from}: {}", told.2);
+        let results: Vec<&str> =
+            told.0.split(' ').map(|one| one.split_once('=').unwrap().1).collect();
+        assert_eq!(
+            (&*results.join(" "), &*told.1),
+            (found, done),
+            "{ip} {sender} {from}: {}",
+            told.2
+        );
     }
 }
 
@@ -252,4 +197,40 @@ fn more_than_one_from_is_refused() {
     let several = claims("From: a@b.example\r\nFrom: c@d.example\r\n\r\n");
     assert_eq!(several.err(), Some(OriginFault::Several("From")));
     assert_eq!(claims("Subject: x\r\n\r\n").unwrap().author, Author::Nobody);
+}
+
+#[test]
+fn what_reports_are_made_of_is_noted() {
+    let asker = asker();
+    let seen = Arc::clone(&asker.seen);
+    for (ip, count) in [("192.0.2.1", 2), ("192.0.2.2", 1)] {
+        for _ in 0..count {
+            let claims = claims("From: a@sub.strict.example\r\n\r\n").unwrap();
+            let sender = ReversePath::Mailbox(
+                Mailbox::parse("a@strict.example", Grammar::default()).unwrap(),
+            );
+            let now = Now { moment: Moment::START, wall: UnixSeconds(1_795_527_240) };
+            let (checks, client) = (Arc::default(), client(ip));
+            let asker = asker.clone();
+            let mut inquiry = Inquiry::begin(&checks, asker, &client, "mx.example", &sender, now);
+            inquiry.go_on(claims.wanted());
+            assert!(inquiry.poll(now.moment));
+            let _told = inquiry.conclude(claims, now.wall);
+        }
+    }
+    let rows = seen.take();
+    let told: Vec<_> = rows.iter().map(|row| (row.day.0, &*row.domain, row.count)).collect();
+    let day = 1_795_478_400;
+    assert_eq!(told, [(day, "strict.example", 1), (day, "strict.example", 2)]);
+    let row: serde_json::Value = serde_json::from_str(&rows[0].facts).unwrap();
+    assert_eq!(row["source_ip"], "192.0.2.2");
+    assert_eq!(
+        (&row["disposition"], &row["spf"], &row["dkim"]),
+        (&"reject".into(), &"fail".into(), &"fail".into())
+    );
+    assert_eq!(
+        (&row["header_from"], &row["policy"]["p"]),
+        (&"sub.strict.example".into(), &"reject".into())
+    );
+    assert!(seen.take().is_empty());
 }
