@@ -1,16 +1,16 @@
-//! The flags of a whole mailbox at once, which searches for unseen or flagged messages ask for again
-//! and again. Those of the mailboxes that were asked for last are kept, and brought up to date by
-//! what has changed since.
+//! The UIDs and flags of a whole mailbox at once, which every SELECT and searches for unseen or
+//! flagged messages ask for. Those of the mailboxes that were asked for last are kept, and brought up
+//! to date by what has changed since, so that a large mailbox costs what has changed in it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::rights::{Principal, Right, may};
-use crate::{AccountId, FlagRun, Flags, MailboxId, StoreError, sql};
+use crate::{AccountId, FlagRun, Flags, MailboxId, Status, StoreError, sql};
 
-/// How many runs are kept of all mailboxes together: 1 MiB.
+/// How many runs are kept of all mailboxes together: 1.5 MiB.
 const RUNS_MAX: usize = 64 << 10;
 /// Of more changes than this a mailbox is read anew.
 const CHANGES_MAX: usize = 1_000;
@@ -45,19 +45,30 @@ impl FlagRuns {
         mailbox: MailboxId,
     ) -> Result<Arc<[FlagRun]>, StoreError> {
         let status = may(conn, Principal::Account(by), Right::Read, mailbox)?.status;
-        let known = self.find(mailbox);
-        let (runs, modseq) = match known {
-            // Another reader may have looked at a later snapshot; UIDs that are not there yet are
-            // none of the session's, and flags may be told as they are now.
-            Some(known) if known.modseq >= status.highestmodseq => return Ok(known.runs),
+        self.at(conn, mailbox, &status)
+    }
+
+    /// The same of a mailbox whose numbers in this snapshot are at hand.
+    pub(crate) fn at(
+        &self,
+        conn: &Connection,
+        mailbox: MailboxId,
+        status: &Status,
+    ) -> Result<Arc<[FlagRun]>, StoreError> {
+        let runs = match self.find(mailbox) {
+            Some(known) if known.modseq == status.highestmodseq => return Ok(known.runs),
+            // Another reader has looked at a later snapshot.
+            Some(known) if known.modseq > status.highestmodseq => {
+                return Ok(all(conn, mailbox)?.into());
+            }
             Some(known) => match changes(conn, mailbox, known.modseq)? {
-                Some(changed) => (merged(&known.runs, &changed), status.highestmodseq),
-                None => (all(conn, mailbox)?, status.highestmodseq),
+                Some(changed) => merged(&known.runs, &changed),
+                None => all(conn, mailbox)?,
             },
-            None => (all(conn, mailbox)?, status.highestmodseq),
+            None => all(conn, mailbox)?,
         };
         let runs: Arc<[FlagRun]> = runs.into();
-        self.keep(mailbox, modseq, &runs);
+        self.keep(mailbox, status.highestmodseq, &runs);
         Ok(runs)
     }
 
@@ -91,13 +102,13 @@ impl FlagRuns {
 
 /// All of a mailbox.
 fn all(conn: &Connection, mailbox: MailboxId) -> Result<Vec<FlagRun>, StoreError> {
-    let mut statement =
-        conn.prepare_cached("SELECT uid, flags FROM message WHERE mailbox = ?1 ORDER BY uid")?;
+    let mut statement = conn.prepare_cached(
+        "SELECT uid, flags, expunged FROM message WHERE mailbox = ?1 ORDER BY uid",
+    )?;
     let mut rows = statement.query(params![mailbox.0])?;
     let mut runs = Vec::new();
     while let Some(row) = rows.next()? {
-        let uid = row.get(0)?;
-        push(&mut runs, FlagRun { first: uid, last: uid, flags: Flags(sql::u64_at(row, 1)?) });
+        push(&mut runs, one(row)?);
     }
     Ok(runs)
 }
@@ -109,17 +120,23 @@ fn changes(
     since: u64,
 ) -> Result<Option<Vec<FlagRun>>, StoreError> {
     let mut statement = conn.prepare_cached(
-        "SELECT uid, flags FROM message WHERE mailbox = ?1 AND modseq > ?2 LIMIT ?3",
+        "SELECT uid, flags, expunged FROM message WHERE mailbox = ?1 AND modseq > ?2 LIMIT ?3",
     )?;
     let since = i64::try_from(since).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![mailbox.0, since, sql::count(CHANGES_MAX + 1)])?;
     let mut changed = Vec::new();
     while let Some(row) = rows.next()? {
-        let uid = row.get(0)?;
-        changed.push(FlagRun { first: uid, last: uid, flags: Flags(sql::u64_at(row, 1)?) });
+        changed.push(one(row)?);
     }
     changed.sort_unstable_by_key(|one| one.first);
     Ok((changed.len() <= CHANGES_MAX).then_some(changed))
+}
+
+/// A message of these queries.
+fn one(row: &Row<'_>) -> rusqlite::Result<FlagRun> {
+    let uid = row.get(0)?;
+    let (flags, expunged) = (Flags(sql::u64_at(row, 1)?), row.get(2)?);
+    Ok(FlagRun { first: uid, last: uid, flags, expunged })
 }
 
 /// The runs with the changed messages in their places.
@@ -151,7 +168,10 @@ fn merged(runs: &[FlagRun], changed: &[FlagRun]) -> Vec<FlagRun> {
 /// Adds a run behind all others, to the last one if they are one.
 fn push(runs: &mut Vec<FlagRun>, run: FlagRun) {
     match runs.last_mut() {
-        Some(last) if last.flags == run.flags && last.last.checked_add(1) == Some(run.first) => {
+        Some(last)
+            if (last.flags, last.expunged) == (run.flags, run.expunged)
+                && last.last.checked_add(1) == Some(run.first) =>
+        {
             last.last = run.last;
         }
         _ => runs.push(run),
@@ -168,7 +188,9 @@ mod tests {
     fn runs(messages: impl IntoIterator<Item = (u32, u64)>) -> Vec<FlagRun> {
         let mut runs = Vec::new();
         for (uid, flags) in messages {
-            push(&mut runs, FlagRun { first: uid, last: uid, flags: Flags(flags) });
+            // Bit 1 for those that are expunged.
+            let expunged = flags & 2 > 0;
+            push(&mut runs, FlagRun { first: uid, last: uid, flags: Flags(flags), expunged });
         }
         runs
     }
@@ -183,6 +205,7 @@ mod tests {
                 first: *uid,
                 last: *uid,
                 flags: Flags(*flags),
+                expunged: *flags & 2 > 0,
             });
             let single: Vec<_> = single.collect();
             let mut after = before.clone();
