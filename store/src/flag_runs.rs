@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, Row, params};
 
+use crate::changes::tombstones;
 use crate::rights::{Principal, Right, may};
-use crate::{AccountId, FlagRun, Flags, MailboxId, Status, StoreError, sql};
+use crate::{AccountId, FlagRun, Flags, MailboxId, StoreError, UidRange, mailbox, sql};
 
 /// How many runs are kept of all mailboxes together: 1.5 MiB.
 const RUNS_MAX: usize = 64 << 10;
@@ -44,31 +45,31 @@ impl FlagRuns {
         by: AccountId,
         mailbox: MailboxId,
     ) -> Result<Arc<[FlagRun]>, StoreError> {
-        let status = may(conn, Principal::Account(by), Right::Read, mailbox)?.status;
-        self.at(conn, mailbox, &status)
+        self.at(conn, &may(conn, Principal::Account(by), Right::Read, mailbox)?)
     }
 
-    /// The same of a mailbox whose numbers in this snapshot are at hand.
+    /// The same of a mailbox whose row is at hand.
     pub(crate) fn at(
         &self,
         conn: &Connection,
-        mailbox: MailboxId,
-        status: &Status,
+        opened: &mailbox::Mailbox,
     ) -> Result<Arc<[FlagRun]>, StoreError> {
+        let (mailbox, now) = (opened.id, opened.status.highestmodseq);
         let runs = match self.find(mailbox) {
-            Some(known) if known.modseq == status.highestmodseq => return Ok(known.runs),
+            Some(known) if known.modseq == now => return Ok(known.runs),
             // Another reader has looked at a later snapshot.
-            Some(known) if known.modseq > status.highestmodseq => {
-                return Ok(all(conn, mailbox)?.into());
+            Some(known) if known.modseq > now => return Ok(all(conn, mailbox)?.into()),
+            // What was purged since must be known.
+            Some(known) if known.modseq >= opened.forgotten => {
+                match changes(conn, mailbox, known.modseq)? {
+                    Some(changed) => merged(&known.runs, &changed),
+                    None => all(conn, mailbox)?,
+                }
             }
-            Some(known) => match changes(conn, mailbox, known.modseq)? {
-                Some(changed) => merged(&known.runs, &changed),
-                None => all(conn, mailbox)?,
-            },
-            None => all(conn, mailbox)?,
+            _ => all(conn, mailbox)?,
         };
         let runs: Arc<[FlagRun]> = runs.into();
-        self.keep(mailbox, status.highestmodseq, &runs);
+        self.keep(mailbox, now, &runs);
         Ok(runs)
     }
 
@@ -113,12 +114,12 @@ fn all(conn: &Connection, mailbox: MailboxId) -> Result<Vec<FlagRun>, StoreError
     Ok(runs)
 }
 
-/// What has changed since, ascending; `None` if that is much.
+/// What has changed since, ascending, or is gone (`false`); `None` if that is much.
 fn changes(
     conn: &Connection,
     mailbox: MailboxId,
     since: u64,
-) -> Result<Option<Vec<FlagRun>>, StoreError> {
+) -> Result<Option<Vec<(FlagRun, bool)>>, StoreError> {
     let mut statement = conn.prepare_cached(
         "SELECT uid, flags, expunged FROM message WHERE mailbox = ?1 AND modseq > ?2 LIMIT ?3",
     )?;
@@ -126,9 +127,12 @@ fn changes(
     let mut rows = statement.query(params![mailbox.0, since, sql::count(CHANGES_MAX + 1)])?;
     let mut changed = Vec::new();
     while let Some(row) = rows.next()? {
-        changed.push(one(row)?);
+        changed.push((one(row)?, true));
     }
-    changed.sort_unstable_by_key(|one| one.first);
+    for UidRange { first, last } in tombstones(conn, mailbox, since)? {
+        changed.push((FlagRun { first, last, flags: Flags(0), expunged: true }, false));
+    }
+    changed.sort_unstable_by_key(|(one, _)| one.first);
     Ok((changed.len() <= CHANGES_MAX).then_some(changed))
 }
 
@@ -139,28 +143,36 @@ fn one(row: &Row<'_>) -> rusqlite::Result<FlagRun> {
     Ok(FlagRun { first: uid, last: uid, flags, expunged })
 }
 
-/// The runs with the changed messages in their places.
-fn merged(runs: &[FlagRun], changed: &[FlagRun]) -> Vec<FlagRun> {
+/// The runs with the changed ones in the place of what lies there, and without those that are gone.
+fn merged(runs: &[FlagRun], changed: &[(FlagRun, bool)]) -> Vec<FlagRun> {
     let mut out = Vec::with_capacity(runs.len() + changed.len());
     let mut changed = changed.iter().copied().peekable();
-    for run in runs {
-        while let Some(one) = changed.next_if(|one| one.first < run.first) {
-            push(&mut out, one);
+    let add = |out: &mut Vec<FlagRun>, (one, there): (FlagRun, bool)| {
+        if there {
+            push(out, one);
         }
-        let mut first = run.first;
-        while let Some(one) = changed.next_if(|one| one.first <= run.last) {
-            if first < one.first {
-                push(&mut out, FlagRun { first, last: one.first - 1, ..*run });
+        one.last.saturating_add(1)
+    };
+    // Up to here what has changed was put in.
+    let mut next = 0;
+    for run in runs {
+        while let Some(one) = changed.next_if(|(one, _)| one.first < run.first) {
+            next = add(&mut out, one);
+        }
+        let mut first = run.first.max(next);
+        while let Some(one) = changed.next_if(|(one, _)| one.first <= run.last) {
+            if first < one.0.first {
+                push(&mut out, FlagRun { first, last: one.0.first - 1, ..*run });
             }
-            push(&mut out, one);
-            first = one.first.saturating_add(1);
+            next = add(&mut out, one);
+            first = next;
         }
         if first <= run.last {
             push(&mut out, FlagRun { first, ..*run });
         }
     }
     for one in changed {
-        push(&mut out, one);
+        add(&mut out, one);
     }
     out
 }
@@ -198,19 +210,34 @@ mod tests {
     proptest! {
         #[test]
         fn what_changed_takes_its_place(
-            before in btree_map(1..60_u32, 0..3_u64, 0..40),
-            changed in btree_map(1..60_u32, 0..3_u64, 0..20),
+            before in btree_map(1..60_u32, 0..4_u64, 0..40),
+            changed in btree_map(1..60_u32, proptest::option::of(0..4_u64), 0..20),
         ) {
-            let single = changed.iter().map(|(uid, flags)| FlagRun {
-                first: *uid,
-                last: *uid,
-                flags: Flags(*flags),
-                expunged: *flags & 2 > 0,
-            });
-            let single: Vec<_> = single.collect();
+            let one = |(uid, flags): (&u32, &Option<u64>)| {
+                let bits = flags.unwrap_or(0);
+                let (flags, expunged) = (Flags(bits), bits & 2 > 0);
+                FlagRun { first: *uid, last: *uid, flags, expunged }
+            };
+            let single: Vec<_> =
+                changed.iter().map(|(uid, flags)| (one((uid, flags)), flags.is_some())).collect();
             let mut after = before.clone();
-            after.extend(changed);
+            for (uid, flags) in changed {
+                after.remove(&uid);
+                after.extend(flags.map(|flags| (uid, flags)));
+            }
             prop_assert_eq!(merged(&runs(before), &single), runs(after));
+        }
+
+        #[test]
+        fn what_is_gone_goes_in_ranges(
+            before in btree_map(1..60_u32, 0..4_u64, 0..40),
+            first in 1..60_u32,
+            count in 0..30_u32,
+        ) {
+            let range = FlagRun { first, last: first + count, flags: Flags(0), expunged: true };
+            let mut after = before.clone();
+            after.retain(|uid, _| *uid < range.first || *uid > range.last);
+            prop_assert_eq!(merged(&runs(before), &[(range, false)]), runs(after));
         }
     }
 

@@ -262,7 +262,7 @@ pub(crate) fn select(
         sql::first(conn, "SELECT name FROM mailbox WHERE id = ?1", [mailbox.0], |row| row.get(0))?;
     let mut uids = Vec::new();
     let mut first_unseen = None;
-    for run in flag_runs.at(conn, mailbox, &opened.status)?.iter().filter(|run| !run.expunged) {
+    for run in flag_runs.at(conn, &opened)?.iter().filter(|run| !run.expunged) {
         match uids.last_mut() {
             Some(UidRange { last, .. }) if last.checked_add(1) == Some(run.first) => {
                 *last = run.last;
