@@ -226,13 +226,26 @@ impl Signer {
         self.hasher.push(bytes);
     }
 
-    /// The body has ended: the field that is to stand in front of the header, with its line end. `random` is what `ring` blinds RSA
-    /// with; the signature does not depend on it.
+    /// The body has ended: the field that is to stand in front of the header, with its line end.
+    /// `random` is what `ring` blinds RSA with; the signature does not depend on it.
     ///
     /// # Errors
     /// [`SigningFault::Failed`].
     pub fn finish(
         self,
+        head: &[u8],
+        key: &SigningKey,
+        now: UnixSeconds,
+        random: &dyn SecureRandom,
+    ) -> Result<String, SigningFault> {
+        self.field("DKIM-Signature:", ("v", "1"), head, key, now, random)
+    }
+
+    /// The field of this name, whose first tag is this one.
+    pub(crate) fn field(
+        self,
+        name: &str,
+        first: (&str, &str),
         head: &[u8],
         key: &SigningKey,
         now: UnixSeconds,
@@ -247,8 +260,8 @@ impl Signer {
         for name in terms.fields.iter().filter(|name| !terms.sealed.contains(name)) {
             names.extend(std::iter::repeat_n(name.clone(), header.count(name)));
         }
-        let mut field = Folded::new("DKIM-Signature:");
-        field.tag("v", "1");
+        let mut field = Folded::new(name);
+        field.tag(first.0, first.1);
         field.tag("a", key.algorithm().name());
         field.tag("c", &format!("{}/{}", terms.header_form.name(), terms.body_form.name()));
         field.tag("d", terms.domain.as_str());
