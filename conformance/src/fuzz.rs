@@ -23,6 +23,7 @@ pub mod dns;
 pub mod hello;
 pub mod http;
 pub mod imap;
+pub mod notice;
 pub mod order;
 pub mod reencode;
 pub mod sasl;
@@ -33,7 +34,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -47,6 +48,7 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("archive", archive::target),
     ("deflate", deflate::target),
     ("dns", dns::target),
+    ("notice", notice::target),
 ];
 
 /// Bytes of a fuzzer, read from the front. Once there are none left, all that is read is zero.

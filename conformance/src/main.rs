@@ -98,7 +98,8 @@ struct Server {
 enum Instead {
     /// Let several IMAP clients do everything at random, and check what each of them is told.
     ///
-    /// Only mailboxes whose names begin with `stress-` are used; they are deleted before and after.
+    /// Only mailboxes whose names begin with `stress-` are used, and INBOX with `--deliver-to`; they
+    /// are deleted before and after.
     ///
     /// Exit code 0: nothing is wrong; 1: something is; 2: it could not be run.
     Stress(Stress),
@@ -118,6 +119,10 @@ struct Stress {
     /// What they draw from [default: another one each time].
     #[arg(long)]
     seed: Option<u64>,
+    /// Deliver letters to the account by SMTP meanwhile. All that is in its INBOX is deleted, before
+    /// and after. For servers that have delivered what they answer for with 250.
+    #[arg(long, value_name = "HOST:PORT")]
+    deliver_to: Option<String>,
     /// For servers that are known to carry out MOVE as COPY and EXPUNGE, as Dovecot does: both of two
     /// clients may move a message away, and nothing is copied into the mailbox that it comes from.
     #[arg(long)]
@@ -205,10 +210,14 @@ fn run_stress(options: &Stress) -> Result<bool, String> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let seed = options.seed.or_else(|| since.ok().map(|since| since.as_secs())).unwrap_or(1);
     println!("seed {seed}");
-    let target = target(&options.server, &[], None, None)?;
+    let smtp = [("smtp", &options.deliver_to)];
+    let target = target(&options.server, &smtp, None, None)?;
     let time = Duration::from_secs(options.time);
     let mut plan = Plan::new(target, options.clients.max(1), time, seed);
     plan.moves_are_copies = options.moves_are_copies;
+    if options.deliver_to.is_some() {
+        plan = plan.delivering();
+    }
     let report = stress::run(&plan)?;
     print!("{report}");
     Ok(report.violations.is_empty())

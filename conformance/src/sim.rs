@@ -17,6 +17,7 @@ mod house;
 mod ledger;
 pub(crate) mod prng;
 mod reader;
+mod resync;
 mod seat;
 mod sender;
 mod trace;
@@ -51,6 +52,8 @@ pub struct Report {
     pub figures: Figures,
     /// How many letters there were, and how many were in doubt at some time.
     pub letters: (usize, usize),
+    /// How often a reader that came again went on where it was.
+    pub resyncs: usize,
     /// What broke the promise; nothing, if all is well.
     pub violations: Vec<String>,
 }
@@ -120,6 +123,7 @@ fn finish(mut world: World, path: &Path) -> Result<Report, String> {
         hash: world.trace.hash(),
         figures: world.figures,
         letters: (ledger.letters.len(), doubted),
+        resyncs: ledger.resyncs,
         violations: ledger.violations,
     })
 }

@@ -8,16 +8,22 @@
 //! EXPUNGE comes only when it may; UIDs ascend and are given out once; what APPENDUID and COPYUID
 //! tell is there, byte by byte; nothing goes that nobody has removed, nothing moves twice; a keyword
 //! that only one client changes is what that client has made it; FETCH, STORE and SEARCH answer for
-//! each message that is there; and whenever all is quiet, which it is now and then, each client knows
+//! each message that is there; several letters that are filed together are all there, or none; what
+//! one REPLACE has replaced no other one does; a STORE with UNCHANGEDSINCE changes what has not been
+//! changed and nothing else; `$` is what was saved; what SMTP has taken is there, once; all the same where it is compressed; and whenever all is quiet, which it is now and then, each client knows
 //! after one NOOP the same messages and flags as somebody who has just come.
 
 mod acts;
 mod changes;
 mod client;
+mod condition;
+mod filing;
 mod letter;
 mod looks;
 mod pick;
+mod post;
 mod record;
+mod saved;
 mod verdict;
 mod view;
 
@@ -27,6 +33,7 @@ use std::time::{Duration, Instant};
 
 use crate::address::Target;
 use crate::address::keeper::quoted;
+use crate::sim::prng::Prng;
 
 use client::{Client, Mood, Stop};
 use letter::Mint;
@@ -37,7 +44,7 @@ use verdict::Truth;
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The server, and an account made for this. Mailboxes whose names begin with `stress-` are
-    /// deleted in it; nothing else is touched.
+    /// deleted in it; nothing else is touched but what [`Plan::delivering`] says.
     pub target: Target,
     /// How many clients there are.
     pub clients: usize,
@@ -71,6 +78,21 @@ impl Plan {
         Self { target, clients, time, seed, moves_are_copies: false, mailboxes }
     }
 
+    /// Letters come by SMTP meanwhile, which the target must have an address for. The mailbox that
+    /// most clients share is then INBOX: all that was in it is deleted. The server must deliver a
+    /// letter before it answers for it, else nobody can say when all is quiet.
+    #[must_use]
+    pub fn delivering(mut self) -> Self {
+        if let Some(shared) = self.mailboxes.first_mut() {
+            INBOX.clone_into(shared);
+        }
+        self
+    }
+
+    fn delivers(&self) -> bool {
+        self.mailboxes.first().is_some_and(|name| name == INBOX)
+    }
+
     const fn mint(&self) -> Mint {
         // Only of our own server it is known that it keeps each line's end as it came.
         Mint { seed: self.seed, odd: self.target.ours }
@@ -94,6 +116,7 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
     for index in 0..plan.clients {
         clients.push(Client::enter(plan, &record, index)?);
     }
+    let mut postman = Prng::new(!plan.seed);
     let until = Instant::now() + plan.time;
     while Instant::now() < until && record.violations().is_empty() {
         let round = Duration::from_millis(ROUND_MILLIS + judge.prng.bits() % ROUND_MILLIS);
@@ -104,6 +127,11 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
         std::thread::scope(|scope| {
             for client in &mut clients {
                 scope.spawn(|| work(client, pause));
+            }
+            if plan.delivers()
+                && let Err(why) = post::deliver(plan, &record, &mut postman, pause)
+            {
+                record.violation(why);
             }
         });
         if record.violations().is_empty() {
@@ -120,6 +148,10 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
 /// The mailboxes, empty.
 fn prepare(judge: &mut Client<'_>) -> Result<(), String> {
     for name in judge.plan.mailboxes.clone() {
+        if name == INBOX {
+            verdict::empty(judge).map_err(|stop| format!("INBOX: {stop:?}"))?;
+            continue;
+        }
         for verb in ["DELETE", "CREATE"] {
             let answer = judge.ask(&format!("{verb} {}", quoted(&name)));
             let answer = answer.map_err(|stop| format!("{verb} {name}: {stop:?}"))?;
@@ -179,5 +211,7 @@ impl fmt::Display for Report {
 
 /// The least time between two moments of quiet, which is at most doubled.
 const ROUND_MILLIS: u64 = 500;
+/// Where letters are delivered.
+const INBOX: &str = "INBOX";
 /// How many mailboxes stay.
 const STAYING: usize = 2;

@@ -140,6 +140,11 @@ fn dns() {
 }
 
 #[test]
+fn notice() {
+    bounded("notice", 2_000, 200);
+}
+
+#[test]
 fn digest() {
     bounded("digest", 4_000, 400);
 }
@@ -182,6 +187,7 @@ under_bolero! {
     bolero_hello: fuzz::hello::target;
     bolero_calls: fuzz::calls::target;
     bolero_reencode: fuzz::reencode::target;
+    bolero_notice: fuzz::notice::target;
     bolero_digest: fuzz::digest::target;
     bolero_dns: fuzz::dns::target;
     bolero_http: fuzz::http::target;

@@ -15,13 +15,17 @@ fn finds_nothing(runtime: &str, way: &'static str, seconds: u64, seed: u64) {
     let server = Server::start(runtime);
     let mut target = server.target();
     let address = target.addresses.get(way).unwrap().clone();
-    target.addresses = BTreeMap::from([(way, address)]);
-    let plan = Plan::new(target, 6, Duration::from_secs(seconds), seed);
+    let smtp = target.addresses.get("smtp").unwrap().clone();
+    target.addresses = BTreeMap::from([(way, address), ("smtp", smtp)]);
+    let plan = Plan::new(target, 6, Duration::from_secs(seconds), seed).delivering();
     let report = stress::run(&plan).unwrap();
     println!("{runtime}, seed {seed}\n{report}");
     assert!(report.violations.is_empty(), "{runtime}, seed {seed}:\n{report}");
     // Whoever is refused everything finds nothing either.
-    for verb in ["APPEND", "STORE", "COPY", "MOVE", "EXPUNGE", "FETCH", "SEARCH", "IDLE"] {
+    for verb in [
+        "APPEND", "REPLACE", "STORE", "COPY", "MOVE", "EXPUNGE", "FETCH", "SEARCH", "IDLE",
+        "COMPRESS",
+    ] {
         let done = |what: &String| what.ends_with(&format!("{verb} OK"));
         assert!(report.counts.keys().any(done), "no {verb}:\n{report}");
     }

@@ -2,6 +2,7 @@
 //! server and in a command that has opened the store itself.
 
 mod aliases;
+pub(crate) mod dkim;
 mod explain;
 mod keys;
 mod mail;
@@ -79,6 +80,7 @@ pub(crate) async fn carry_out(
         Request::RemoveDomain { name, with_addresses } => {
             remove_domain(&desk, &name, with_addresses).await
         }
+        Request::Dkim(request) => dkim::carry_out(&desk, request, asker.now).await,
         Request::Mail(request) => {
             mail::carry_out(&desk, request, asker.cargo, asker.now).await.map(Answer::Mail)
         }

@@ -5,6 +5,7 @@ mod address;
 mod alias;
 mod backup;
 mod capability;
+mod dkim;
 mod dns;
 mod domain;
 mod key;
@@ -15,6 +16,7 @@ mod progress;
 mod table;
 mod transfer;
 
+pub(crate) use dkim::zone_line;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -45,7 +47,8 @@ enum Command {
     ///
     /// It listens on this machine only, knows user@localhost and friend@localhost (password
     /// `pillarbox`), delivers mail for any other name at localhost to user@localhost, and keeps
-    /// everything in one folder. The configuration it runs with is left there to learn from.
+    /// everything in one folder. The configuration it runs with is left there to learn from. It asks
+    /// no name server: what DNS says stands in the folder's zone.txt, to be added to.
     ///
     /// To see what a client does when a server fails, write to one of these at localhost:
     /// temperror (451), permerror (550), any code such as 452, or timeout (no answer). It happens
@@ -70,6 +73,9 @@ enum Command {
     /// Make addresses whose mail goes to several accounts.
     #[command(subcommand)]
     Alias(alias::AliasCommand),
+    /// Manage the keys with which domains sign mail (DKIM).
+    #[command(subcommand)]
+    Dkim(dkim::DkimCommand),
     /// Add, list and remove the domains whose mail this server takes.
     #[command(subcommand)]
     Domain(domain::DomainCommand),
@@ -177,6 +183,7 @@ fn carry_out(command: Command) -> Result<(), Trouble> {
         Command::Account(command) => account::run(command)?,
         Command::Address(command) => address::run(command)?,
         Command::Alias(command) => alias::run(command)?,
+        Command::Dkim(command) => dkim::run(command)?,
         Command::Domain(command) => domain::run(command)?,
         Command::Dns(command) => dns::run(command)?,
         Command::Mail(command) => mail::run(command)?,

@@ -15,6 +15,7 @@ pub use dns::Dns;
 pub use listener::{Listener, Protocol, Spoken};
 use pillarbox_core::message::HeadLimits;
 use pillarbox_core::mime::PARTS_MAX;
+use pillarbox_core::mta_sts::{MAX_AGE_MAX, Mode, MxPattern, Policy};
 use pillarbox_core::smtp::limits::Limits as SmtpLimits;
 use pillarbox_core::wire::network::Network;
 use reader::Reader;
@@ -23,7 +24,7 @@ pub use tls::{Tls, TlsFiles};
 use crate::context::REMEMBERED;
 use crate::rates::Allowances;
 use crate::smtp::TimeLimits;
-use crate::web::{Mode, MtaSts, WebLimits};
+use crate::web::WebLimits;
 
 /// All that a server needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -129,7 +130,7 @@ pub struct Web {
     /// For how long browsers are to come with TLS only, in seconds; 0: not said.
     pub hsts_seconds: u64,
     /// What other servers are told about TLS on the way to us, if anything.
-    pub mta_sts: Option<MtaSts>,
+    pub mta_sts: Option<Policy>,
 }
 
 impl Default for Web {
@@ -476,9 +477,7 @@ fn read_web_limits(table: &mut Reader<'_, '_>, limits: &mut WebLimits) {
 
 fn read_web(table: &mut Reader<'_, '_>, hostname: Option<&str>) -> Web {
     let mut web = Web::default();
-    // Longer than this a policy would be refused as nonsense (RFC 8461 §3.2).
-    let most = 31_557_600;
-    if let Some(seconds) = table.integer("hsts_seconds", 0, 2 * most) {
+    if let Some(seconds) = table.integer("hsts_seconds", 0, 2 * MAX_AGE_MAX) {
         web.hsts_seconds = seconds;
     }
     let mode = table.string("mta_sts").and_then(|name| {
@@ -489,19 +488,20 @@ fn read_web(table: &mut Reader<'_, '_>, hostname: Option<&str>) -> Web {
         }
         found
     });
-    let max_age = table.integer("mta_sts_max_age_seconds", 0, most).unwrap_or(7 * DAY);
+    let max_age = table.integer("mta_sts_max_age_seconds", 0, MAX_AGE_MAX).unwrap_or(7 * DAY);
     let mut mx = Vec::new();
     for (name, place) in table.strings("mta_sts_mx") {
-        if is_hostname(name.strip_prefix("*.").unwrap_or(&name)) {
-            mx.push(name);
+        let host = name.strip_prefix("*.").unwrap_or(&name);
+        if let Some(pattern) = MxPattern::parse(&name).filter(|_| is_hostname(host)) {
+            mx.push(pattern);
         } else {
             table.flaw_in(&place, format!("`{name}` is not a host name such as mail.example.org"));
         }
     }
     if mx.is_empty() {
-        mx.extend(hostname.map(str::to_owned));
+        mx.extend(hostname.and_then(MxPattern::parse));
     }
-    web.mta_sts = mode.map(|mode| MtaSts { mode, max_age, mx });
+    web.mta_sts = mode.map(|mode| Policy { mode, max_age, mx });
     web
 }
 

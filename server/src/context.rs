@@ -14,6 +14,7 @@ use crate::imap::pins::Pins;
 use crate::imap::recents::Recents;
 use crate::login::{Attempts, Remembered};
 use crate::rates::{Allowances, Rates};
+use crate::smtp::Seen;
 
 /// What all sessions of a server share; made once, before the first connection.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Context {
     pub(crate) cram_md5: bool,
     /// Logins and attempts at them that the store does not have yet.
     pub(crate) attempts: Arc<Attempts>,
+    /// What was found of messages that the store does not have yet.
+    pub(crate) seen: Arc<Seen>,
     /// The right passwords of the last minutes.
     pub(crate) remembered: Remembered,
     /// Looks names up.
@@ -66,6 +69,7 @@ impl Context {
             login_secret,
             cram_md5: false,
             attempts: Arc::default(),
+            seen: Arc::default(),
             remembered: Remembered::new(REMEMBERED, &mut *randomness()),
             randomness,
         }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use pillarbox_core::dns::{
     Cache, Exchange, Failure, Heard, Hosts, Lookup, Question, Resolution, Settings, Step, Zone,
+    reserved,
 };
 use pillarbox_core::effect::{Completion, Effect, Fault, FaultKind};
 use pillarbox_core::flow::Desk;
@@ -23,7 +24,7 @@ const CACHE_BYTES: usize = 16 << 20;
 /// Where answers come from.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Source {
-    /// What the machine knows by itself, then servers.
+    /// Servers; and what the machine's own file says of names to connect to.
     Servers(Settings, Hosts),
     /// Files of ours, and nothing else: for trying and testing.
     Zone(Zone),
@@ -71,11 +72,11 @@ impl Resolver {
         let source = self.source();
         let settings = match &*source {
             Source::Zone(zone) => return zone.lookup(question),
-            Source::Servers(settings, hosts) => match hosts.look(question) {
-                Some(known) => return known,
-                None => settings,
-            },
+            Source::Servers(settings, _) => settings,
         };
+        if let Some(known) = reserved(question) {
+            return known;
+        }
         if let Some(known) = self.cache().look(now, question) {
             return known;
         }
@@ -102,6 +103,15 @@ impl Resolver {
             self.cache().keep(now, question, &outcome.lookup, outcome.keep);
         }
         outcome.lookup
+    }
+
+    /// What the machine's `/etc/hosts` says, where it has the name: for connecting to it.
+    #[must_use]
+    pub fn host(&self, question: &Question) -> Option<Lookup> {
+        match &*self.source() {
+            Source::Servers(_, hosts) => hosts.look(question),
+            Source::Zone(_) => None,
+        }
     }
 
     /// Where answers come from now.

@@ -13,6 +13,7 @@ use pillarbox_store::{Found, Read, Reader, StoreError, Write, Writer, Written};
 use crate::control::clerk::{Asked, Inlet};
 use crate::pulse::Pulse;
 use crate::secrets;
+use crate::smtp::signing::Unsigned;
 
 /// A question to the server's own hands.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub enum Job {
     Sort(Sorter),
     /// Make messages into threads.
     Thread(Box<Threader>),
+    /// Sign a message.
+    Sign(Box<Unsigned>),
     /// Wait for the next command from outside.
     Listen(Arc<Inlet>),
     /// Tell the service manager that the server lives.
@@ -51,6 +54,8 @@ pub enum Answer {
     Sorted(Vec<u32>),
     /// To [`Job::Thread`].
     Threaded(Threads),
+    /// To [`Job::Sign`]: the fields that go in front of it.
+    Signed(String),
     /// To [`Job::Listen`]; `None` once nobody listens any more.
     Heard(Option<Asked>),
     /// To [`Job::Report`].
@@ -64,7 +69,11 @@ impl IsJob for Job {
         match self {
             Self::Write(_) => Lane::Write,
             Self::Read(_) | Self::Report(_) => Lane::Read,
-            Self::Check { .. } | Self::Sort(_) | Self::Thread(_) | Self::Listen(_) => Lane::Work,
+            Self::Check { .. }
+            | Self::Sort(_)
+            | Self::Thread(_)
+            | Self::Sign(_)
+            | Self::Listen(_) => Lane::Work,
         }
     }
 }
@@ -137,6 +146,18 @@ pub async fn thread(desk: &Desk<Job>, threader: Box<Threader>) -> Result<Threads
     }
 }
 
+/// The fields of a message's signatures.
+///
+/// # Errors
+/// Where the hands themselves failed.
+pub async fn sign(desk: &Desk<Job>, unsigned: Box<Unsigned>) -> Result<String, StoreError> {
+    match desk.job("sign", Job::Sign(unsigned)).await {
+        Ok(Answer::Signed(fields)) => Ok(fields),
+        Ok(_) => Err(astray("sign")),
+        Err(fault) => Err(StoreError::Fault(fault)),
+    }
+}
+
 /// A store that answers another question than the one asked: our own mistake, and the end of this
 /// one flow only.
 pub(crate) fn astray(label: &str) -> StoreError {
@@ -171,6 +192,7 @@ impl Hands<Job> for Worker {
                 | Job::Check { .. }
                 | Job::Sort(_)
                 | Job::Thread(_)
+                | Job::Sign(_)
                 | Job::Listen(_) => Answer::Found(Err(astray("read lane"))),
             })),
             Self::Checker => answers.extend(jobs.into_iter().map(|job| match job {
@@ -179,6 +201,7 @@ impl Hands<Job> for Worker {
                 }
                 Job::Sort(sorter) => Answer::Sorted(sorter.sorted()),
                 Job::Thread(threader) => Answer::Threaded(threader.threads()),
+                Job::Sign(unsigned) => Answer::Signed(unsigned.sign()),
                 Job::Listen(inlet) => Answer::Heard(inlet.wait()),
                 Job::Write(_) | Job::Read(_) | Job::Report(_) => {
                     Answer::Found(Err(astray("work lane")))

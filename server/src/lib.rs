@@ -9,6 +9,7 @@ pub mod context;
 pub mod control;
 pub mod counters;
 mod directory;
+pub mod dkim_keys;
 pub mod dns;
 pub mod doors;
 mod fingerprint;

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use pillarbox_core::sasl::Secret;
 
+use crate::cli::zone_line;
 use crate::config::{Config, Protocol, RuntimeKind};
+use crate::control::wire::dkim::DkimRow;
 use crate::serve::{Extras, FirstAccounts};
 use crate::web::Landing;
 use crate::{certificates, serve};
@@ -70,6 +72,10 @@ pub fn run(options: &Options) -> Result<(), String> {
             names: ACCOUNTS.map(str::to_owned).to_vec(),
             password: Secret::new(PASSWORD.into()),
         }),
+        on_keys: Some(Box::new({
+            let dir = dir.clone();
+            move |keys| publish(&dir, keys).map_err(|error| unwritable(&dir, &error))
+        })),
         landing: Landing {
             accounts: ACCOUNTS.map(|name| format!("{name}@{DOMAIN}")).to_vec(),
             password: PASSWORD.into(),
@@ -115,17 +121,28 @@ fn prepare(
 ) -> Result<(Config, String), String> {
     fs::create_dir_all(dir).map_err(|error| unwritable(dir, &error))?;
     certificates::ensure(&dir.join("tls")).map_err(|error| unwritable(dir, &error))?;
-    let zones = [(OWN_ZONE, OWN_ZONE_TEXT, true), (ZONE, ZONE_TEXT, false)];
-    for (name, text, anew) in zones {
-        let file = dir.join(name);
-        if anew || !file.exists() {
-            fs::write(file, text).map_err(|error| unwritable(dir, &error))?;
-        }
+    fs::write(dir.join(OWN_ZONE), OWN_ZONE_TEXT).map_err(|error| unwritable(dir, &error))?;
+    if !dir.join(ZONE).exists() {
+        fs::write(dir.join(ZONE), ZONE_TEXT).map_err(|error| unwritable(dir, &error))?;
     }
     let text = configuration(options, ports);
     let config =
         Config::parse(&dir.join(CONFIGURATION), &text).map_err(|flaws| flaws.to_string())?;
     Ok((config, text))
+}
+
+/// Puts the public keys where they are found.
+fn publish(dir: &Path, keys: &[DkimRow]) -> io::Result<()> {
+    let mut zone = OWN_ZONE_TEXT.to_owned();
+    let mut records = String::new();
+    for key in keys {
+        zone.push_str(&zone_line(key));
+        // Writing to a String cannot fail.
+        let DkimRow { selector, domain, record, .. } = key;
+        let _infallible = writeln!(records, "{selector}._domainkey.{domain} \"{record}\"");
+    }
+    fs::write(dir.join(OWN_ZONE), zone)?;
+    fs::write(dir.join(RECORDS), records)
 }
 
 fn unwritable(dir: &Path, error: &io::Error) -> String {
@@ -226,7 +243,8 @@ fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> Str
            accounts   user@localhost, friend@localhost; any other name goes to user@localhost\n  \
            password   {PASSWORD}\n  \
            folder     {dir}\n  \
-           CA         {ca}\n\
+           CA         {ca}\n  \
+           DNS        {zone}; no server is asked\n\
          \n\
          Send a message, then read it:\n\
          \n  \
@@ -242,6 +260,7 @@ fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> Str
         http = address(Protocol::Http),
         https = address(Protocol::Https),
         dir = dir.display(),
+        zone = dir.join(ZONE).display(),
         ca = ca.display(),
         imaps_port = ports
             .iter()
@@ -280,6 +299,8 @@ sender_domain = false
 #spf_fail = \"junk\"
 # Who passes on other people's mail: networks, and domains that SPF or a signature proves.
 #forwarders = [\"192.0.2.0/24\", \"lists.example.org\"]
+# Only for trying: what is submitted is checked too, as if it came from outside.
+submitted = true
 # Only for a house of one's own: names such as localhost count as domains.
 single_labels = true
 ";
@@ -294,10 +315,12 @@ $ORIGIN localhost.
         AAAA    ::1
         MX      10 localhost.
         TXT     \"v=spf1 ip4:127.0.0.0/8 ip6:::1 -all\"
-_dmarc  TXT     \"v=DMARC1; p=reject\"
+_dmarc  TXT     \"v=DMARC1; p=none\"
 1.0.0.127.in-addr.arpa. PTR localhost.
 1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa. PTR localhost.
 ";
+/// In the folder: the public keys, for programs that check signatures without DNS.
+const RECORDS: &str = "dkim-records.txt";
 /// In the folder; the user's own.
 const ZONE: &str = "zone.txt";
 const ZONE_TEXT: &str = "\

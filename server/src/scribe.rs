@@ -1,4 +1,5 @@
-//! The machine that brings logins and attempts at them to the store: some seconds after the first
+//! The machine that brings logins and attempts at them, and what was found of messages for reports,
+//! to the store: some seconds after the first
 //! that waits, so that those of these seconds are one commit; and what waits at the server's stop.
 
 use std::fmt;
@@ -12,6 +13,7 @@ use pillarbox_store::Write;
 
 use crate::job::{self, Job};
 use crate::login::Attempts;
+use crate::smtp::Seen;
 
 /// The topic by which sessions tell the scribe that something waits. No mailbox and no account has
 /// it: those begin with 1.
@@ -20,6 +22,7 @@ pub(crate) const TOPIC: Topic = Topic(0);
 /// Keeps the list of logins.
 pub(crate) struct Scribe {
     attempts: Arc<Attempts>,
+    seen: Arc<Seen>,
     desk: Desk<Job>,
     writing: Option<Flow<()>>,
     /// When what waits is to be written.
@@ -28,21 +31,21 @@ pub(crate) struct Scribe {
 }
 
 impl Scribe {
-    /// The scribe of these attempts.
+    /// The scribe of these attempts, and of what is found of messages.
     #[must_use]
-    pub(crate) fn machine(attempts: Arc<Attempts>) -> BoxMachine<Job> {
+    pub(crate) fn machine(attempts: Arc<Attempts>, seen: Arc<Seen>) -> BoxMachine<Job> {
         let desk = Desk::default();
-        Box::new(Self { attempts, desk, writing: None, due: None, stopping: false })
+        Box::new(Self { attempts, seen, desk, writing: None, due: None, stopping: false })
     }
 
     /// Also forgets what is old, so it is done without anything to write too.
     fn write(&mut self, now: UnixSeconds) {
         self.due = None;
-        let (desk, attempts) = (self.desk.clone(), self.attempts.take());
+        let (desk, attempts, dmarc) = (self.desk.clone(), self.attempts.take(), self.seen.take());
         self.writing = Some(Flow::new(async move {
-            let write = Write::Note { attempts, dmarc: Vec::new(), now };
+            let write = Write::Note { attempts, dmarc, now };
             if let Err(error) = job::write(&desk, "logins", write).await {
-                log::error!(why:% = error; "logins could not be kept");
+                log::error!(why:% = error; "logins and findings could not be kept");
             }
         }));
     }

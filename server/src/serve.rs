@@ -13,16 +13,17 @@ use pillarbox_core::sasl::Secret as Password;
 use pillarbox_core::wire::network::Network;
 use pillarbox_core::{Random, UnixSeconds};
 use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper};
-use pillarbox_store::{Found, Options, Read, Store, Sync};
+use pillarbox_store::{Found, Options, Read, Store, Sync, Writer};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::config::{Config, RuntimeKind};
+use crate::config::{Config, Dns, RuntimeKind};
 use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
+use crate::control::wire::dkim::DkimRow;
 use crate::control::{Control, Office};
-use crate::dns::Resolver;
 use crate::dns::probe::Probe;
+use crate::dns::{Resolver, Source};
 use crate::doors::{self, Entrance, Shown};
 use crate::gleaner::Telling;
 use crate::job::{self, Job, Worker};
@@ -32,18 +33,24 @@ use crate::sandbox;
 use crate::scribe::Scribe;
 use crate::tls::Certificates;
 use crate::web::{Landing, Metrics};
-use crate::{accounts, dns, gleaner, logging, notify, ports, privileges};
+use crate::{accounts, dkim_keys, dns, gleaner, logging, notify, ports, privileges};
 
 /// What `localserve` adds to a plain `serve`.
 #[derive(Default)]
 pub struct Extras {
     /// Made if the store has no accounts yet.
     pub first_accounts: Option<FirstAccounts>,
+    /// Told the keys by which the domain of the first accounts signs, which it has then, before
+    /// names are looked up.
+    pub on_keys: Option<OnKeys>,
     /// What the page at `/` tells of accounts and certificates, on listeners that have one.
     pub landing: Landing,
     /// Called once every port is bound; where it fails, the server does not start.
     pub on_ready: Option<OnReady>,
 }
+
+/// What to do with the keys by which a domain signs.
+pub type OnKeys = Box<dyn FnOnce(&[DkimRow]) -> Result<(), String>>;
 
 /// What to do once every port is bound.
 pub type OnReady = Box<dyn FnOnce() -> Result<(), String>>;
@@ -80,6 +87,8 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     }
     let mut certificates =
         config.tls.as_ref().map(|tls| Certificates::open(tls, now)).transpose()?;
+    // As the keys, it may be root's alone.
+    let mut source = dns::files::read(&config.dns)?;
     let sockets = ports::open(config)?;
     // Before the first thread, so that none is left with more, and before the first file is made.
     privileges::drop_root(config.user.as_deref(), &config.data)?;
@@ -88,12 +97,12 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let store = open(config)?;
     let mut writer = store.writer().map_err(|error| error.to_string())?;
     if let Some(first) = &extras.first_accounts {
-        accounts::create_first(&store, &mut writer, first, now(), &mut SystemRandom::default())?;
+        source = begin_accounts(&store, &mut writer, first, extras.on_keys, &config.dns)?;
     }
     let statistics = Arc::new(Statistics::default());
     let secret = store.login_secret().map_err(|error| error.to_string())?;
     let random: fn() -> Box<dyn Random> = || Box::new(SystemRandom::default());
-    let (resolver, dns_reload) = resolver(config, random)?;
+    let (resolver, dns_reload) = resolver(config, source, random)?;
     let hostname = config.hostname.clone();
     let context = Context::new(hostname, first_id(), &config.rates, secret, random)
         .remembering(config.logins.remembered)
@@ -117,10 +126,10 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     // Tasks go round the threads, so that each has a beat of its own.
     let beats = Pulse::wanted(config.shards(), &statistics);
     let attempts = Arc::clone(&context.attempts);
-    let waiting = Arc::clone(&attempts);
+    let (waiting, seen) = (Arc::clone(&attempts), Arc::clone(&context.seen));
     let own: [Factory<Job>; 3] = [
         Box::new(move || Clerk::machine(inlet, attempts)),
-        Box::new(move || Scribe::machine(waiting)),
+        Box::new(move || Scribe::machine(waiting, seen)),
         Box::new(move || Probe::machine(resolver)),
     ];
     let setup = Setup {
@@ -146,12 +155,27 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     ended.map_err(|error| error.to_string())
 }
 
+/// Makes what there is to begin with. The keys may stand in a zone of ours then.
+fn begin_accounts(
+    store: &Store,
+    writer: &mut Writer,
+    first: &FirstAccounts,
+    on_keys: Option<OnKeys>,
+    names: &Dns,
+) -> Result<Source, String> {
+    accounts::create_first(store, writer, first, now(), &mut SystemRandom::default())?;
+    if let Some(on_keys) = on_keys {
+        on_keys(&dkim_keys::ensure(store, writer, &first.domain, now())?)?;
+    }
+    dns::files::read(names)
+}
+
 /// What looks names up, and how to have it read its files again.
 fn resolver(
     config: &Config,
+    source: Source,
     random: fn() -> Box<dyn Random>,
 ) -> Result<(Arc<Resolver>, SyncSender<()>), String> {
-    let source = dns::files::read(&config.dns)?;
     dns::files::tell(&source);
     let resolver = Arc::new(Resolver::new(source, random));
     let (reload, orders) = sync_channel(1);
@@ -230,11 +254,7 @@ fn limits(config: &Config) -> Limits {
 
 /// Hands for each lane. The writer tells a thread of its own when the WAL should be written back,
 /// so that no commit waits for that.
-fn crew(
-    store: &Arc<Store>,
-    writer: pillarbox_store::Writer,
-    threads: usize,
-) -> Result<Crew<Job>, String> {
+fn crew(store: &Arc<Store>, writer: Writer, threads: usize) -> Result<Crew<Job>, String> {
     let reader = || store.reader().map(Box::new).map_err(|error| error.to_string());
     let mut readers: Vec<Box<dyn pillarbox_core::effect::Hands<Job>>> = Vec::new();
     for _ in 0..threads.clamp(1, 4) {

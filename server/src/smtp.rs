@@ -12,8 +12,10 @@ mod receive;
 mod recipient;
 mod sender;
 mod session;
+pub(crate) mod signing;
 pub(crate) mod spool;
 mod trace;
 mod trouble;
 
+pub(crate) use checks::Seen;
 pub use session::{Door, SmtpSession, TimeLimits};

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillarbox_core::mta_sts::Policy;
+
 mod autoconfig;
 mod autodiscover;
 mod conditions;
@@ -22,7 +24,6 @@ mod session;
 mod setup;
 mod tasks;
 
-pub use mta_sts::{Mode, MtaSts};
 pub use session::WebSession;
 pub use setup::{Kind, Offer, Security, Setup};
 
@@ -34,7 +35,7 @@ pub struct WebDoor {
     /// How mail clients reach us.
     pub setup: Setup,
     /// What other servers are told about TLS on the way to us, if anything.
-    pub mta_sts: Option<MtaSts>,
+    pub mta_sts: Option<Policy>,
     /// For how long browsers are to come with TLS only, in seconds; 0: not said.
     pub hsts_seconds: u64,
     /// The counters as text, where they are shown.

@@ -7,8 +7,8 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::search::trigrams::Filter;
 
 use crate::{
-    AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, DmarcSeen, Flags, KeyHolder,
-    Keyword, MailboxId, Quota, Routing, Secret, Special, Storage, UidRange,
+    AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, DkimKey, DmarcSeen, Flags,
+    KeyHolder, Keyword, MailboxId, Quota, Routing, Secret, Special, Storage, UidRange,
 };
 
 /// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
@@ -200,6 +200,12 @@ pub enum Read {
         /// Whose.
         account: AccountId,
     },
+    /// The keys by which a domain signs, by selector; none if it is not ours. Answer:
+    /// [`Found::DkimKeys`].
+    DkimKeys {
+        /// Whose.
+        domain: String,
+    },
     /// What was found of messages of one day, for reports by DMARC: ascending by domain. Answer:
     /// [`Found::DmarcSeen`].
     DmarcSeen {
@@ -315,6 +321,8 @@ pub enum Found {
     Bytes(Vec<u8>),
     /// Whether it is.
     Ours(bool),
+    /// Keys.
+    DkimKeys(Vec<DkimKey>),
     /// What was found.
     DmarcSeen(Vec<DmarcSeen>),
     /// Totals.

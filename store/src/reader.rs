@@ -10,7 +10,8 @@ use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
     AccountId, Address, Found, Read, Routing, StoreError, account_key, accounts, addressee, alias,
-    attempts, capability, changes, directory, dmarc_seen, mailbox, messages, names, quota, sender,
+    attempts, capability, changes, directory, dkim_key, dmarc_seen, mailbox, messages, names,
+    quota, sender,
 };
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
@@ -86,6 +87,7 @@ impl Reader {
             Read::KeyHolder { .. }
             | Read::Logins { .. }
             | Read::KnowsNetwork { .. }
+            | Read::DkimKeys { .. }
             | Read::DmarcSeen { .. }
             | Read::Counts
             | Read::Hidden { .. }
@@ -110,6 +112,7 @@ fn of_the_directory(conn: &Connection, job: Read) -> Result<Found, StoreError> {
         Read::KnowsNetwork { account, network } => {
             attempts::knows(conn, account, &network).map(Found::KnowsNetwork)
         }
+        Read::DkimKeys { domain } => dkim_key::of(conn, &domain).map(Found::DkimKeys),
         Read::DmarcSeen { day, skip, count_max } => {
             dmarc_seen::list(conn, day, skip, count_max).map(Found::DmarcSeen)
         }

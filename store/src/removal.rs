@@ -41,6 +41,7 @@ pub(crate) fn domain(
             return Err(StoreError::HasAddresses);
         }
     }
+    sql::run(conn, "DELETE FROM dkim_key WHERE domain = ?1", [domain.0])?;
     sql::run(conn, "DELETE FROM domain WHERE id = ?1", [domain.0])?;
     accounts::drop_unwanted(conn, None)
 }

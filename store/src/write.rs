@@ -6,8 +6,8 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
 
 use crate::{
-    AccountId, Additions, Address, AliasChange, Attempt, DmarcSeen, DomainId, Flags, Incoming,
-    MailboxId, NewKey, Quota, Secret, Special, StoreError, UidRange,
+    AccountId, Additions, Address, AliasChange, Attempt, DkimChange, DmarcSeen, DomainId, Flags,
+    Incoming, MailboxId, NewKey, Quota, Secret, Special, StoreError, UidRange,
 };
 
 /// A change, as a value. [`Writer::commit`](crate::Writer::commit) carries it out; each names the
@@ -87,6 +87,15 @@ pub enum Write {
         domain: String,
         /// It does.
         on: bool,
+    },
+    /// Change one of the keys by which a domain signs. Answer: [`Written::Done`].
+    ChangeDkimKey {
+        /// A domain of ours.
+        domain: String,
+        /// Which key.
+        selector: String,
+        /// How.
+        change: DkimChange,
     },
     /// Make domains, accounts, addresses, aliases and catch-alls, and set quotas: all of them, or none where one of them is
     /// there already or names what is not there. Answer: [`Written::Done`].

@@ -14,8 +14,8 @@ use crate::names::Names;
 use crate::store::Shared;
 use crate::{
     MESSAGES_MAX, MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts,
-    capability, changes, deliver, directory, dmarc_seen, expunge, hold, mailbox, quota, removal,
-    sql, stage,
+    capability, changes, deliver, directory, dkim_key, dmarc_seen, expunge, hold, mailbox, quota,
+    removal, sql, stage,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -192,6 +192,7 @@ impl Writer {
             | Write::RemoveKey { .. }
             | Write::Note { .. }
             | Write::SetCramMd5 { .. }
+            | Write::ChangeDkimKey { .. }
             | Write::CreateDomain { .. }
             | Write::CreateAddress { .. }
             | Write::SetCatchAll { .. }
@@ -260,6 +261,9 @@ impl Writer {
             Write::Note { attempts, dmarc, now } => {
                 attempts::note(conn, attempts, *now)?;
                 dmarc_seen::note(conn, dmarc, *now).map(|()| Written::Done)
+            }
+            Write::ChangeDkimKey { domain, selector, change } => {
+                dkim_key::change(conn, domain, selector, change).map(|()| Written::Done)
             }
             Write::SetCramMd5 { domain, on } => {
                 accounts::set_cram_md5(conn, domain, *on).map(|()| Written::Done)

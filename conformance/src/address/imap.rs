@@ -349,6 +349,11 @@ impl Session {
         self.link.send(bytes);
     }
 
+    /// The server has agreed to COMPRESS: from here on everything is compressed (RFC 4978 §3).
+    pub fn compress(&mut self) {
+        self.link.compress();
+    }
+
     /// Waits until the server begins to say something, but no longer than this.
     ///
     /// # Errors

@@ -12,11 +12,15 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 
+use crate::zip::Zip;
+
 /// A connection to the server that is looked at.
 pub struct Link {
     stream: TcpStream,
     host: String,
     tls: Option<ClientConnection>,
+    /// All is compressed.
+    zip: Option<Box<Zip>>,
     /// Come, and not yet taken.
     come: Vec<u8>,
     closed: bool,
@@ -51,7 +55,8 @@ impl Link {
                         .and_then(|()| stream.set_write_timeout(Some(patience)));
                     set.map_err(|error| why(&error))?;
                     let host = host.trim_matches(['[', ']']).to_owned();
-                    return Ok(Self { stream, host, tls: None, come: Vec::new(), closed: false });
+                    let come = Vec::new();
+                    return Ok(Self { stream, host, tls: None, zip: None, come, closed: false });
                 }
             }
         }
@@ -60,6 +65,8 @@ impl Link {
 
     /// Writes. A server that has closed may refuse it: what it said before is still to be heard.
     pub fn send(&mut self, bytes: &[u8]) {
+        let packed = self.zip.as_mut().map(|zip| zip.pack(bytes));
+        let bytes = packed.as_deref().unwrap_or(bytes);
         let _maybe_closed = match &mut self.tls {
             None => self.stream.write_all(bytes),
             Some(tls) => rustls::Stream::new(tls, &mut self.stream).write_all(bytes),
@@ -147,6 +154,13 @@ impl Link {
         Ok(())
     }
 
+    /// From here on everything is compressed, in both directions (RFC 4978).
+    pub fn compress(&mut self) {
+        let mut zip = Zip::new();
+        self.come = zip.unpack(&self.come);
+        self.zip = Some(Box::new(zip));
+    }
+
     /// Says that nothing more will be sent.
     pub fn end(&mut self) {
         if let Some(tls) = &mut self.tls {
@@ -171,7 +185,13 @@ impl Link {
             Some(tls) => rustls::Stream::new(tls, &mut self.stream).read(&mut space),
         };
         match read {
-            Ok(count) if count > 0 => self.come.extend(space.iter().take(count)),
+            Ok(count) if count > 0 => {
+                let fresh = space.get(..count).unwrap_or_default();
+                match &mut self.zip {
+                    None => self.come.extend_from_slice(fresh),
+                    Some(zip) => self.come.extend(zip.unpack(fresh)),
+                }
+            }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 return Err(Silence::Patience);
             }

@@ -50,7 +50,7 @@ fn simulate(options: &Options) -> Result<bool, String> {
     println!("seed {seed}, count {count}, trace {trace}");
     let template = Template::new()?;
     let begin = Instant::now();
-    let mut broken = 0_u64;
+    let (mut broken, mut resyncs) = (0_u64, 0);
     for seed in seed..seed.saturating_add(count) {
         match sim::run(seed, trace, &template) {
             Err(why) => {
@@ -59,12 +59,14 @@ fn simulate(options: &Options) -> Result<bool, String> {
             }
             Ok(report) => {
                 broken += u64::from(!report.violations.is_empty());
+                resyncs += report.resyncs;
                 if count == 1 || !report.violations.is_empty() {
                     println!("seed {seed}: {report:#?}");
                 }
             }
         }
     }
-    println!("{broken} of {count} seeds broken, {:.1} s", begin.elapsed().as_secs_f64());
+    let took = begin.elapsed().as_secs_f64();
+    println!("{broken} of {count} seeds broken, {resyncs} times QRESYNC, {took:.1} s");
     Ok(broken == 0)
 }

@@ -56,6 +56,8 @@ pub(super) struct Ledger {
     pub(super) uidvalidity: BTreeMap<Place, u32>,
     /// Whether a message has the keyword that only one reader sets, by reader; where that is certain.
     pub(super) own: BTreeMap<(Place, u32, usize), bool>,
+    /// How often a reader has gone on where it was.
+    pub(super) resyncs: usize,
     /// What broke the promise.
     pub(super) violations: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 use super::ledger::{ACCOUNTS, Kind, Ledger, MAILBOXES, Place, keyword};
 use super::prng::Prng;
+use super::resync::{self, Kept, Mark};
 
 /// A client with a mailbox open.
 #[derive(Debug)]
@@ -26,6 +27,10 @@ pub(super) struct ImapReader {
     storing: Option<(u32, bool)>,
     /// Whether it was told that this is done.
     stored: bool,
+    /// Where the open mailbox stood when it was opened.
+    mark: Mark,
+    /// What it knew of it when the last connection ended.
+    kept: Option<Kept>,
 }
 
 /// What is known of one message.
@@ -42,6 +47,7 @@ enum Doing {
     Away,
     Greeting,
     Login,
+    Enabling,
     Select,
     /// Logged in and selected; nothing asked.
     Quiet,
@@ -75,13 +81,15 @@ impl ImapReader {
             letter: None,
             storing: None,
             stored: false,
+            mark: Mark::NOWHERE,
+            kept: None,
         }
     }
 
     /// A connection begins.
     pub(super) fn connected(&mut self) {
-        let (tag, mailbox) = (self.tag, self.mailbox);
-        *self = Self { tag, mailbox, ..Self::new(self.account, self.index) };
+        let (tag, mailbox, kept) = (self.tag, self.mailbox, self.kept.take());
+        *self = Self { tag, mailbox, kept, ..Self::new(self.account, self.index) };
         self.doing = Doing::Greeting;
     }
 
@@ -97,7 +105,19 @@ impl ImapReader {
         {
             letter.copies.entry(self.account).or_default().1 += 1;
         }
+        // Before SELECT is answered, what it has kept is still as good as ever.
+        if !matches!(self.doing, Doing::Away | Doing::Greeting | Doing::Login | Doing::Enabling)
+            && self.resyncs()
+            && self.doing != Doing::Select
+        {
+            self.kept = Kept::of(self.mark, &self.view);
+        }
         self.doing = Doing::Away;
+    }
+
+    /// Every other reader goes on where it was when it comes again (RFC 7162 §3.2.5).
+    const fn resyncs(&self) -> bool {
+        self.index.is_multiple_of(2)
     }
 
     /// The mailbox that it has open.
@@ -190,9 +210,14 @@ impl ImapReader {
     }
 
     fn open(&mut self, mailbox: usize, out: &mut Vec<u8>) {
+        if mailbox != self.mailbox {
+            self.kept = None;
+        }
         self.mailbox = mailbox;
         self.view.clear();
-        self.command(Doing::Select, &format!("SELECT {}", mailbox_name(mailbox)), out);
+        self.mark = Mark::NOWHERE;
+        let with = self.kept.as_ref().map(Kept::parameter).unwrap_or_default();
+        self.command(Doing::Select, &format!("SELECT {}{with}", mailbox_name(mailbox)), out);
     }
 
     /// Copies a message, if it is known which letter it is.
@@ -294,7 +319,18 @@ impl ImapReader {
             self.copied(pair, ledger);
         }
         match (self.doing, ok) {
-            (Doing::Login, true) => self.open(self.mailbox, out),
+            (Doing::Login, true) if self.resyncs() => {
+                self.command(Doing::Enabling, "ENABLE QRESYNC", out);
+            }
+            (Doing::Login | Doing::Enabling, true) => self.open(self.mailbox, out),
+            (Doing::Select, true) if self.kept.is_some() => {
+                let kept = self.kept.take();
+                if let Some(Err(why)) = kept.map(|kept| kept.resync(self.mark, &mut self.view)) {
+                    ledger.violation(why);
+                }
+                ledger.resyncs += 1;
+                self.doing = Doing::Quiet;
+            }
             (Doing::Select, true) => self.command(Doing::Numbers, "FETCH 1:* (UID FLAGS)", out),
             (Doing::Filing, true) => {
                 if let Some(letter) = self.letter.take().and_then(|n| ledger.letters.get_mut(n)) {
@@ -311,7 +347,10 @@ impl ImapReader {
                 }
                 self.doing = Doing::Quiet;
             }
-            (Doing::Filing | Doing::Asking | Doing::Login | Doing::Select, false) => {
+            (
+                Doing::Filing | Doing::Asking | Doing::Login | Doing::Enabling | Doing::Select,
+                false,
+            ) => {
                 ledger.violation(format!("{text:?} while {:?}", self.doing));
                 return false;
             }
@@ -336,12 +375,17 @@ impl ImapReader {
             ("OK", _) => {
                 if let Some(value) = rest.strip_prefix("[UIDVALIDITY ") {
                     let value = value.split(']').next().and_then(|value| value.parse().ok());
-                    ledger.saw_uidvalidity(self.place(), value.unwrap_or(0));
+                    self.mark.validity = value.unwrap_or(0);
+                    ledger.saw_uidvalidity(self.place(), self.mark.validity);
+                } else if let Some(value) = rest.strip_prefix("[HIGHESTMODSEQ ") {
+                    let value = value.split(']').next().and_then(|value| value.parse().ok());
+                    self.mark.modseq = value.unwrap_or(0);
                 } else if let Some(pair) = rest.strip_prefix("[COPYUID ") {
                     self.copied(pair, ledger);
                 }
             }
             ("BYE", _) => return false,
+            ("VANISHED", _) => self.vanished(rest, ledger),
             _ => {
                 if let Ok(number) = first.parse::<usize>() {
                     self.about_message(number, rest, literals, ledger);
@@ -386,6 +430,21 @@ impl ImapReader {
             self.view.remove(number - 1);
         } else if let Some(items) = what.strip_prefix("FETCH ") {
             self.fetched(number, items, literals, ledger);
+        }
+    }
+
+    /// RFC 7162 §3.2.10: as EXPUNGE, by UID; or what has gone since it was here last.
+    fn vanished(&mut self, what: &str, ledger: &mut Ledger) {
+        let gone = match (what.strip_prefix("(EARLIER) "), &mut self.kept) {
+            (Some(set), Some(kept)) => kept.lose(set),
+            (Some(_), None) => Ok(()),
+            (None, _) if matches!(self.doing, Doing::Quiet | Doing::Numbers | Doing::Select) => {
+                Err(format!("VANISHED while {:?}", self.doing))
+            }
+            (None, _) => resync::vanish(&mut self.view, what),
+        };
+        if let Err(why) = gone {
+            ledger.violation(why);
         }
     }
 

@@ -24,6 +24,9 @@ impl Client<'_> {
         if view.unknown().is_some() && !self.prng.once_in(10) {
             return self.learn();
         }
+        if self.prng.once_in(40) {
+            self.compress()?;
+        }
         if self.prng.once_in(6) {
             // RFC 3501 §7.4.1: EXPUNGE does not come when no command is under way.
             let wait = Duration::from_millis(self.prng.bits() % 3);
@@ -31,25 +34,31 @@ impl Client<'_> {
         }
         if !read_only && count > 5 && !self.prng.once_in(5) {
             match (self.mood, self.prng.below(6)) {
+                (Mood::Flags, 0) => return self.save(),
+                (Mood::Flags, 1 | 2) => return self.store_if_unchanged(),
                 (Mood::Flags, _) => return self.store(),
                 (Mood::Removal, 0) => return self.mark(),
                 (Mood::Removal, 1) => return self.expunge(),
                 (Mood::Removal, 2) => return self.transfer("MOVE"),
                 (Mood::Removal, 3) => return self.append(),
+                (Mood::Removal, 4) => return self.replace(),
                 (Mood::Removal | Mood::Any, _) => {}
             }
         }
         let change = if read_only { 40 } else { 0 };
         match self.prng.between(change, 99) {
             0..=9 if count < CROWDED => self.append(),
-            0..=22 => self.store(),
+            10..=12 if count < CROWDED => self.replace(),
+            0..=18 => self.store(),
+            19..=22 => self.store_if_unchanged(),
             23..=26 => self.transfer("MOVE"),
             27..=33 => self.expunge(),
             34..=37 => self.mark(),
             38..=43 if count < CROWDED => self.transfer("COPY"),
             38..=43 => self.close(),
             44..=60 => self.fetch(),
-            61..=70 => self.search(),
+            61..=66 => self.search(),
+            67..=70 => self.save(),
             71..=78 => self.simple("NOOP"),
             79..=84 => self.idle(),
             85..=88 => self.status(),
@@ -114,6 +123,8 @@ impl Client<'_> {
         let (sure, floor) = (self.record.sure(mailbox), self.record.floor(mailbox));
         let highest = self.record.highest(mailbox);
         self.keep();
+        // RFC 5182 §2.1.
+        self.saved.clear();
         let kept = self.kept.remove(mailbox);
         let since = kept.as_ref().map(|(validity, modseq, _)| format!("{validity} {modseq}"));
         let mut view = View::opening(mailbox, read_only);

@@ -1,4 +1,4 @@
-//! What changes messages: APPEND, STORE, COPY and MOVE.
+//! What changes messages: STORE, COPY and MOVE.
 
 use std::collections::BTreeSet;
 
@@ -6,80 +6,16 @@ use crate::address::imap::response::Value;
 use crate::address::keeper::quoted;
 
 use super::client::{Answer, Client, Stop};
-use super::pick::{self, Picked, uid_set};
+use super::pick::{Picked, uid_set};
 use super::record::{Claim, may_replace};
 use super::view::item;
 
 const SYSTEM: [&str; 4] = ["\\Seen", "\\Answered", "\\Flagged", "\\Draft"];
 
 impl Client<'_> {
-    /// Files a new letter.
-    pub(super) fn append(&mut self) -> Result<(), Stop> {
-        let mailbox = self.some_mailbox();
-        let (letter, floor) = (self.record.new_letter(), self.record.floor(&mailbox));
-        let text = self.mint.letter(letter);
-        let marked = self.prng.once_in(20);
-        let mut flags = vec![self.some_flag()];
-        let mut own = BTreeSet::new();
-        if self.prng.once_in(3) {
-            flags.push(self.keyword());
-            own.insert(self.index);
-        }
-        if marked {
-            flags.push("\\Deleted".into());
-        }
-        let waits = !self.announces("LITERAL+") || self.prng.once_in(2);
-        let plus = if waits { "" } else { "+" };
-        let name = quoted(&mailbox);
-        self.record.doubt(&[letter]);
-        self.send(&format!("APPEND {name} ({}) {{{}{plus}}}", flags.join(" "), text.len()));
-        let refused = if waits { self.invited("APPEND")? } else { None };
-        let answer = match refused {
-            Some(answer) => answer,
-            None => {
-                self.say(&[&text[..], b"\r\n"].concat());
-                self.answer("APPEND ")?
-            }
-        };
-        self.record.settle(&[letter]);
-        let stays = self.plan.stays(&mailbox);
-        if !answer.is_ok() {
-            return if stays { Err(Stop::Wrong("APPEND is refused".into())) } else { Ok(()) };
-        }
-        let told = answer.all_of("APPENDUID").find_map(|values| {
-            let [validity, uid] = values else { return None };
-            Some((validity.text().parse().ok()?, uid.text().parse().ok()?))
-        });
-        let Some((validity, uid)) = told else {
-            return self.lacks("UIDPLUS", "APPENDUID (RFC 4315 §3)", letter);
-        };
-        if uid < floor {
-            return Err(Stop::Wrong(format!("APPENDUID {uid} where UIDNEXT was {floor}")));
-        }
-        let clients = self.plan.clients;
-        let own = Some(&own);
-        let made = &format!("client {}: APPEND", self.index);
-        let claim = Claim { mailbox: &mailbox, validity, uid, letter, marked, own, clients, made };
-        self.record.claim(&claim, stays).map_err(Stop::Wrong)
-    }
-
-    /// A code that only an extension has: without it, nobody knows the UID.
-    fn lacks(&self, capability: &str, code: &str, letter: u64) -> Result<(), Stop> {
-        if self.announces(capability) {
-            return Err(Stop::Wrong(format!("no {code}")));
-        }
-        self.record.doubt(&[letter]);
-        Ok(())
-    }
-
-    fn some_flag(&mut self) -> String {
+    pub(super) fn some_flag(&mut self) -> String {
         let place = self.prng.below(SYSTEM.len() + 3);
         SYSTEM.get(place).map_or_else(|| format!("stress-k{}", place - 4), |name| (*name).into())
-    }
-
-    fn some_messages(&mut self) -> Option<Picked> {
-        let view = self.view.as_ref()?;
-        pick::some(view, self.record, &mut self.prng)
     }
 
     /// Gives `\Deleted` to messages, or takes it away.
@@ -152,7 +88,7 @@ impl Client<'_> {
     }
 
     /// Whether the client knows a message to have flags as if they had been stored just so.
-    fn is_so(&self, uid: u32, sign: &str, flags: &[String]) -> bool {
+    pub(super) fn is_so(&self, uid: u32, sign: &str, flags: &[String]) -> bool {
         let seen = self.view.as_ref().and_then(|view| view.seen.get(view.place_of(uid)?));
         let Some(known) = seen.and_then(|seen| seen.flags.as_ref()) else { return false };
         let mut flags = flags.iter().map(|flag| flag.to_ascii_lowercase());
@@ -164,7 +100,13 @@ impl Client<'_> {
     }
 
     /// RFC 3501 §6.4.6: in silence a client takes flags to be what it has made them.
-    fn assume(&mut self, picked: &Picked, sign: &str, flags: &[String], told: &BTreeSet<u32>) {
+    pub(super) fn assume(
+        &mut self,
+        picked: &Picked,
+        sign: &str,
+        flags: &[String],
+        told: &BTreeSet<u32>,
+    ) {
         let Some(view) = &mut self.view else { return };
         let flags: BTreeSet<String> = flags.iter().map(|flag| flag.to_ascii_lowercase()).collect();
         for seen in &mut view.seen {

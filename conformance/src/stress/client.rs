@@ -32,6 +32,10 @@ pub(super) struct Client<'a> {
     /// The one that was open before.
     pub(super) left: Option<String>,
     session: Session,
+    /// Everything is compressed.
+    packed: bool,
+    /// The UIDs that `$` stands for in this session, as far as the client can know.
+    pub(super) saved: BTreeSet<u32>,
     tag: u64,
     /// The last lines, to be shown where something is wrong.
     tail: VecDeque<String>,
@@ -89,6 +93,8 @@ impl<'a> Client<'a> {
             kept: BTreeMap::new(),
             left: None,
             session,
+            packed: false,
+            saved: BTreeSet::new(),
             tag: 0,
             tail: VecDeque::new(),
         })
@@ -99,8 +105,23 @@ impl<'a> Client<'a> {
         self.keep();
         let fresh = Self::enter(self.plan, self.record, self.index)?;
         self.session = fresh.session;
-        (self.view, self.left) = (None, None);
+        (self.view, self.left, self.packed) = (None, None, false);
+        self.saved.clear();
         self.note("-", "(connected again)");
+        Ok(())
+    }
+
+    /// Has everything compressed from here on, once in a session.
+    pub(super) fn compress(&mut self) -> Result<(), Stop> {
+        if self.packed || !self.announces("COMPRESS=DEFLATE") {
+            return Ok(());
+        }
+        let answer = self.ask("COMPRESS DEFLATE")?;
+        if !answer.is_ok() {
+            return Err(Stop::Wrong(format!("{} for COMPRESS", answer.kind)));
+        }
+        self.session.compress();
+        self.packed = true;
         Ok(())
     }
 
@@ -281,7 +302,7 @@ impl<'a> Client<'a> {
                 self.record
                     .identify(&view.mailbox, view.validity, uid, letter)
                     .map_err(Stop::Wrong)?;
-                if name == "BODY[]" && *text != self.mint.letter(letter) {
+                if name == "BODY[]" && !self.mint.is(text, letter) {
                     let what = format!("UID {uid}: letter {letter} is not as it was sent");
                     return Err(Stop::Wrong(what));
                 }

@@ -33,28 +33,42 @@ impl Mint {
             let line = LINES.get(prng.below(LINES.len())).copied().unwrap_or_default();
             text.extend_from_slice(line);
             let ends: [&[u8]; 3] = [b"\n", b"\r", b"\r\n"];
-            let odd = self.odd && prng.once_in(12);
+            let odd = self.odd && !is_delivered(number) && prng.once_in(12);
             text.extend_from_slice(if odd {
                 ends.get(prng.below(3)).copied().unwrap_or_default()
             } else {
                 b"\r\n"
             });
         }
-        if self.odd && prng.once_in(4) {
+        if self.odd && !is_delivered(number) && prng.once_in(4) {
             text.extend_from_slice(b"the end");
         }
         text
     }
 
-    /// The number of the letter that begins like this.
+    /// The number of the letter whose header, or the field of it, this begins with.
     pub(super) fn number_in(self, text: &[u8]) -> Option<u64> {
-        let rest = text.strip_prefix(HEAD.as_bytes())?;
-        let line = rest.split(|byte| *byte == b'\r').next()?;
-        let (seed, number) = std::str::from_utf8(line).ok()?.split_once('-')?;
+        let lines = text.split(|byte| *byte == b'\n');
+        let mut head = lines.take_while(|line| !line.trim_ascii().is_empty());
+        let rest = head.find_map(|line| line.strip_prefix(HEAD.as_bytes()))?;
+        let (seed, number) = std::str::from_utf8(rest).ok()?.trim_end().split_once('-')?;
         (seed.parse() == Ok(self.seed)).then(|| number.parse().ok())?
+    }
+
+    /// Whether this is the letter of that number: one that was delivered has lines in front.
+    pub(super) fn is(self, text: &[u8], number: u64) -> bool {
+        let letter = self.letter(number);
+        if is_delivered(number) { text.ends_with(&letter) } else { text == letter }
     }
 }
 
+/// Whether a letter comes by SMTP, by its number.
+pub(super) const fn is_delivered(number: u64) -> bool {
+    number >= DELIVERED
+}
+
+/// Numbers from here on are of letters that come by SMTP.
+pub(super) const DELIVERED: u64 = 1 << 40;
 /// The name of the header field that holds the number.
 pub(super) const FIELD: &str = "X-Stress";
 const HEAD: &str = "X-Stress: ";
@@ -82,6 +96,11 @@ mod tests {
             assert_eq!(letter, mint.letter(number));
             assert_eq!(mint.number_in(&letter), Some(number));
             assert_eq!(Mint { seed: 8, odd: true }.number_in(&letter), None);
+            let delivered = mint.letter(DELIVERED + number);
+            let traced = [b"Received: by x\r\n", &delivered[..]].concat();
+            assert_eq!(mint.number_in(&traced), Some(DELIVERED + number));
+            assert!(mint.is(&traced, DELIVERED + number) && !mint.is(&traced, number));
+            assert!(delivered.ends_with(b"\r\n"));
         }
     }
 }

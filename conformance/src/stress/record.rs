@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::letter::DELIVERED;
+
 /// Shared by all clients.
 #[derive(Debug, Default)]
 pub(super) struct Record(Mutex<Known>);
@@ -22,6 +24,9 @@ struct Known {
     highest: BTreeMap<String, u64>,
     /// Letters of which there may be copies that nobody was told of.
     doubts: BTreeMap<u64, usize>,
+    /// Letters that were delivered, and their UIDs in the shared mailbox, once they were seen there
+    /// in a moment of quiet.
+    arrived: BTreeMap<u64, Option<u32>>,
     violations: Vec<String>,
     counts: BTreeMap<String, u64>,
 }
@@ -68,6 +73,50 @@ impl Record {
         let mut known = self.lock();
         known.next_letter += 1;
         known.next_letter
+    }
+
+    /// A number for a letter that comes by SMTP.
+    pub(super) fn new_delivery(&self) -> u64 {
+        DELIVERED + self.new_letter()
+    }
+
+    /// The server has promised that a letter is there.
+    pub(super) fn delivered(&self, letter: u64) {
+        self.lock().arrived.insert(letter, None);
+    }
+
+    /// In a moment of quiet, a letter that was delivered is in the shared mailbox, and nobody has put
+    /// it there: once, and never again.
+    pub(super) fn arrives(&self, mailbox: &str, uid: u32, letter: u64) -> Result<(), String> {
+        let mut known = self.lock();
+        let is_doubtful = known.doubts.get(&letter).is_some_and(|count| *count > 0);
+        let Some(arrived) = known.arrived.get_mut(&letter) else {
+            return Err(format!("UID {uid} of {mailbox}, letter {letter}: nobody has made it"));
+        };
+        if let Some(other) = arrived.replace(uid).filter(|other| *other != uid) {
+            // A MOVE that has failed may have left a copy.
+            return if is_doubtful {
+                Ok(())
+            } else {
+                Err(format!("letter {letter} came into {mailbox} as UID {other} and UID {uid}"))
+            };
+        }
+        let message = known.messages.entry((mailbox.to_owned(), uid)).or_default();
+        message.claimed = true;
+        "SMTP".clone_into(&mut message.made);
+        Ok(())
+    }
+
+    /// Letters that the server has promised, and that nobody has ever seen in the mailbox.
+    pub(super) fn never_seen(&self, mailbox: &str) -> Option<u64> {
+        let known = self.lock();
+        let seen: BTreeSet<u64> = known
+            .letters
+            .iter()
+            .filter(|((name, ..), _)| name == mailbox)
+            .map(|(_, letter)| *letter)
+            .collect();
+        known.arrived.keys().copied().find(|letter| !seen.contains(letter))
     }
 
     /// Counts a command and how it ended.
@@ -239,6 +288,11 @@ impl Record {
         let known = self.lock();
         known.doubts.get(&letter).is_some_and(|count| *count > 0)
             || known.messages.get(&(mailbox.to_owned(), uid)).is_some_and(|one| one.claimed)
+    }
+
+    /// Whether somebody was told of having made it, or it was delivered.
+    pub(super) fn is_claimed(&self, mailbox: &str, uid: u32) -> bool {
+        self.lock().messages.get(&(mailbox.to_owned(), uid)).is_some_and(|one| one.claimed)
     }
 
     /// There may be more copies of these than anybody was told.

@@ -6,6 +6,7 @@ use crate::address::imap::response::Value;
 use crate::address::keeper::quoted;
 
 use super::client::{Client, Stop};
+use super::letter::is_delivered;
 use super::record::Record;
 use super::view::{Flags, View, item};
 
@@ -45,13 +46,14 @@ pub(super) fn truth(judge: &mut Client<'_>, mailbox: &str) -> Result<Truth, Stop
     if truth.len() != count {
         return Err(Stop::Wrong(format!("{mailbox}: {} of {count} can be read", truth.len())));
     }
-    accounts(judge.record, mailbox, &truth).map_err(Stop::Wrong)?;
+    let shared = judge.plan.mailboxes.first().is_some_and(|name| name == mailbox);
+    accounts(judge.record, mailbox, shared, &truth).map_err(Stop::Wrong)?;
     keywords(judge, mailbox, &truth).map_err(Stop::Wrong)?;
     Ok(truth)
 }
 
 /// Nothing is lost, nothing is there that nobody has made, and nothing that has gone.
-fn accounts(record: &Record, mailbox: &str, truth: &Truth) -> Result<(), String> {
+fn accounts(record: &Record, mailbox: &str, shared: bool, truth: &Truth) -> Result<(), String> {
     for uid in record.sure(mailbox) {
         if !truth.contains_key(&uid) {
             return Err(format!("UID {uid} of {mailbox} is lost"));
@@ -61,11 +63,16 @@ fn accounts(record: &Record, mailbox: &str, truth: &Truth) -> Result<(), String>
         if record.is_gone(mailbox, *uid) {
             return Err(format!("UID {uid} of {mailbox} was gone, and is there"));
         }
-        if !record.is_accounted_for(mailbox, *uid, *letter) {
+        if is_delivered(*letter) && shared && !record.is_claimed(mailbox, *uid) {
+            record.arrives(mailbox, *uid, *letter)?;
+        } else if !record.is_accounted_for(mailbox, *uid, *letter) {
             return Err(format!("UID {uid} of {mailbox}, letter {letter}: nobody has made it"));
         }
     }
-    Ok(())
+    match record.never_seen(mailbox).filter(|_| shared) {
+        Some(letter) => Err(format!("letter {letter} was taken by SMTP, and nobody has seen it")),
+        None => Ok(()),
+    }
 }
 
 /// No client's change of its own keyword is lost.
@@ -120,7 +127,19 @@ pub(super) fn tidy(client: &mut Client<'_>) -> Result<(), Stop> {
     // A session may end when its mailbox is deleted.
     client.again().map_err(Stop::Wrong)?;
     for name in client.plan.mailboxes.clone() {
-        client.ask(&format!("DELETE {}", quoted(&name)))?;
+        if name == super::INBOX {
+            empty(client)?;
+        } else {
+            client.ask(&format!("DELETE {}", quoted(&name)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes all that is in INBOX, which cannot be deleted (RFC 3501 §6.3.4).
+pub(super) fn empty(client: &mut Client<'_>) -> Result<(), Stop> {
+    for command in ["SELECT INBOX", "UID STORE 1:* +FLAGS.SILENT (\\Deleted)", "CLOSE"] {
+        client.ask(command)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::validate::{LINE_END, Status};
 use crate::UnixSeconds;
 use crate::authres::{self, Method};
 use crate::dkim::sign::Folded;
-use crate::dkim::{Canonicalization, Signer, SigningFault, SigningKey, Terms};
+use crate::dkim::{BodyHasher, Canonicalization, SigningFault, SigningKey, Terms};
 use crate::dns::Name;
 
 /// As [`Terms::new`], and the DKIM signatures that are there already are covered too
@@ -22,9 +22,8 @@ pub fn terms(domain: Name, selector: Name) -> Terms {
 /// A message on the way to its next set.
 #[derive(Debug)]
 pub struct Sealer {
-    domain: Name,
-    selector: Name,
-    signer: Signer,
+    terms: Terms,
+    hasher: BodyHasher,
 }
 
 impl Sealer {
@@ -39,13 +38,13 @@ impl Sealer {
         };
         terms.fields.retain(covered);
         terms.sealed.retain(covered);
-        let (domain, selector) = (terms.domain.clone(), terms.selector.clone());
-        Self { domain, selector, signer: Signer::new(terms) }
+        let hasher = BodyHasher::new(terms.body_form, None);
+        Self { terms, hasher }
     }
 
     /// Takes the next bytes of the body, whose lines end with CRLF, as it is handed on.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.signer.push(bytes);
+        self.hasher.push(bytes);
     }
 
     /// The body has ended: the three fields that are to stand in front of this header, with their line
@@ -84,7 +83,9 @@ impl Sealer {
         let results = results.split_once(':').map_or("", |(_, value)| value.trim_start());
         let [results_name, message_name, seal_name] = NAMES.map(|name| format!("{name}:"));
         let results = format!("{results_name} i={number};\r\n\t{results}");
-        let message = self.signer.field(&message_name, ("i", &number), head, key, now, random)?;
+        let body = self.hasher.finish();
+        let message =
+            self.terms.field((&message_name, "i", &number), head, &body, key, now, random)?;
         Canonicalization::Relaxed.field(results.as_bytes(), &mut text);
         Canonicalization::Relaxed.field(message.as_bytes(), &mut text);
         let mut seal = Folded::new(&seal_name);
@@ -92,8 +93,8 @@ impl Sealer {
         seal.tag("a", key.algorithm().name());
         seal.tag("t", &now.0.to_string());
         seal.tag("cv", status.name());
-        seal.tag("d", self.domain.as_str());
-        seal.tag("s", self.selector.as_str());
+        seal.tag("d", self.terms.domain.as_str());
+        seal.tag("s", self.terms.selector.as_str());
         seal.open("b");
         Canonicalization::Relaxed.field(seal.text.as_bytes(), &mut text);
         text.truncate(text.len().saturating_sub(LINE_END));

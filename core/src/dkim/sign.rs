@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::rand::SecureRandom;
 use ring::signature::{self, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
 
-use super::canonical::{BodyHasher, Canonicalization};
+use super::canonical::{BodyHash, BodyHasher, Canonicalization};
 use super::selection::Selection;
 use super::signature::Algorithm;
 use crate::UnixSeconds;
@@ -206,6 +206,62 @@ const FIELDS: [&str; 17] = [
     "list-archive",
 ];
 
+impl Terms {
+    /// The field that is to stand in front of the header, with its line end, for a message whose
+    /// body has this hash in the form of these terms. `random` is what `ring` blinds RSA with; the
+    /// signature does not depend on it.
+    ///
+    /// # Errors
+    /// [`SigningFault::Failed`].
+    pub fn sign(
+        &self,
+        head: &[u8],
+        body: &BodyHash,
+        key: &SigningKey,
+        now: UnixSeconds,
+        random: &dyn SecureRandom,
+    ) -> Result<String, SigningFault> {
+        self.field(("DKIM-Signature:", "v", "1"), head, body, key, now, random)
+    }
+
+    /// The field of this name, whose first tag is this one.
+    pub(crate) fn field(
+        &self,
+        (name, first, value): (&str, &str, &str),
+        head: &[u8],
+        body: &BodyHash,
+        key: &SigningKey,
+        now: UnixSeconds,
+        random: &dyn SecureRandom,
+    ) -> Result<String, SigningFault> {
+        let header = Selection::new(head);
+        let mut names = Vec::new();
+        for name in &self.sealed {
+            names.extend(std::iter::repeat_n(name.clone(), header.count(name) + 1));
+        }
+        for name in self.fields.iter().filter(|name| !self.sealed.contains(name)) {
+            names.extend(std::iter::repeat_n(name.clone(), header.count(name)));
+        }
+        let mut field = Folded::new(name);
+        field.tag(first, value);
+        field.tag("a", key.algorithm().name());
+        field.tag("c", &format!("{}/{}", self.header_form.name(), self.body_form.name()));
+        field.tag("d", self.domain.as_str());
+        field.tag("s", self.selector.as_str());
+        field.tag("t", &now.0.to_string());
+        if let Some(seconds) = self.lifetime_seconds {
+            field.tag("x", &now.0.saturating_add(seconds).to_string());
+        }
+        field.list("h", &names);
+        field.base64("bh", body.hash.as_ref());
+        field.open("b");
+        let signed = header.signed(&names, self.header_form, field.text.as_bytes(), None);
+        field.value(&key.sign(&signed, random)?);
+        field.text.push_str("\r\n");
+        Ok(field.text)
+    }
+}
+
 /// A message on the way to its signature.
 #[derive(Debug)]
 pub struct Signer {
@@ -226,8 +282,7 @@ impl Signer {
         self.hasher.push(bytes);
     }
 
-    /// The body has ended: the field that is to stand in front of the header, with its line end.
-    /// `random` is what `ring` blinds RSA with; the signature does not depend on it.
+    /// The body has ended: as [`Terms::sign`].
     ///
     /// # Errors
     /// [`SigningFault::Failed`].
@@ -238,45 +293,7 @@ impl Signer {
         now: UnixSeconds,
         random: &dyn SecureRandom,
     ) -> Result<String, SigningFault> {
-        self.field("DKIM-Signature:", ("v", "1"), head, key, now, random)
-    }
-
-    /// The field of this name, whose first tag is this one.
-    pub(crate) fn field(
-        self,
-        name: &str,
-        first: (&str, &str),
-        head: &[u8],
-        key: &SigningKey,
-        now: UnixSeconds,
-        random: &dyn SecureRandom,
-    ) -> Result<String, SigningFault> {
-        let header = Selection::new(head);
-        let terms = &self.terms;
-        let mut names = Vec::new();
-        for name in &terms.sealed {
-            names.extend(std::iter::repeat_n(name.clone(), header.count(name) + 1));
-        }
-        for name in terms.fields.iter().filter(|name| !terms.sealed.contains(name)) {
-            names.extend(std::iter::repeat_n(name.clone(), header.count(name)));
-        }
-        let mut field = Folded::new(name);
-        field.tag(first.0, first.1);
-        field.tag("a", key.algorithm().name());
-        field.tag("c", &format!("{}/{}", terms.header_form.name(), terms.body_form.name()));
-        field.tag("d", terms.domain.as_str());
-        field.tag("s", terms.selector.as_str());
-        field.tag("t", &now.0.to_string());
-        if let Some(seconds) = terms.lifetime_seconds {
-            field.tag("x", &now.0.saturating_add(seconds).to_string());
-        }
-        field.list("h", &names);
-        field.base64("bh", self.hasher.finish().hash.as_ref());
-        field.open("b");
-        let signed = header.signed(&names, terms.header_form, field.text.as_bytes(), None);
-        field.value(&key.sign(&signed, random)?);
-        field.text.push_str("\r\n");
-        Ok(field.text)
+        self.terms.sign(head, &self.hasher.finish(), key, now, random)
     }
 }
 

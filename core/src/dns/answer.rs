@@ -145,7 +145,8 @@ pub enum Failure {
         /// Whether that was proved.
         secure: bool,
     },
-    /// It could not be found out now: the text says why.
+    /// It could not be found out now. The text says why, in printable ASCII, with the addresses of
+    /// the servers and what they say of it (RFC 8914): for the log and our own reports.
     Trouble(String),
 }
 
@@ -201,7 +202,8 @@ impl Kind {
 
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.kind.name())
+        let name = if self.name.as_str().is_empty() { "." } else { self.name.as_str() };
+        write!(f, "{name} {}", self.kind.name())
     }
 }
 

@@ -26,6 +26,8 @@ const ALIASES_MAX: usize = 10;
 const EXCHANGES_MAX: usize = 40;
 /// No answer by TCP is longer (RFC 1035 §4.2.2).
 const ANSWER_MAX: usize = 65_535;
+/// By UDP we ask for much less, and some servers do not care.
+const DATAGRAM_MAX: usize = 4_096;
 /// For how long trouble is remembered, in seconds, so that a server in trouble is not asked the same
 /// over and over (RFC 9520 §3.2).
 const TROUBLE_SECONDS: u32 = 5;
@@ -198,7 +200,7 @@ impl Resolution {
             over: self.over,
             to,
             question,
-            answer_max: ANSWER_MAX,
+            answer_max: if self.over == Transport::Udp { DATAGRAM_MAX } else { ANSWER_MAX },
             within: self.settings.timeout,
         })
     }
@@ -320,10 +322,6 @@ impl Resolution {
         // For how long there is nothing (RFC 2308 §5), as the name's own zone says it.
         let denial = answered.denial.as_ref().filter(|(zone, _)| name.is_within(zone));
         let denied_for = denial.map_or(0, |(_, seconds)| self.ttl.min(*seconds));
-        // It is told of the last name (RFC 6604 §3).
-        if answered.verdict == Verdict::NoName {
-            return Ok(self.end(Err(Failure::NoName { secure }), denied_for));
-        }
         let mut ttl = self.ttl;
         let mut records = Vec::new();
         for (owner, seconds, data) in &answered.records {
@@ -336,6 +334,11 @@ impl Resolution {
         }
         if !records.is_empty() {
             return Ok(self.end(Ok(Answer { name, records, ttl, secure }), ttl));
+        }
+        // It is told of the last name (RFC 6604 §3); some tell it of the first, and have records all
+        // the same.
+        if answered.verdict == Verdict::NoName {
+            return Ok(self.end(Err(Failure::NoName { secure }), denied_for));
         }
         if denial.is_none() && name != self.name {
             self.name = name.clone();

@@ -146,6 +146,13 @@ impl Gatherer {
     }
 }
 
+impl From<Vec<u8>> for Head {
+    /// One that is at hand.
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
 impl Head {
     /// As it came.
     #[must_use]

@@ -25,6 +25,7 @@ pub mod media;
 mod msgid;
 mod parser;
 pub mod preview;
+mod quoted_printable;
 mod reencode;
 mod structure;
 mod text;
@@ -36,6 +37,7 @@ pub use msgid::MessageIds;
 pub use parser::{
     BOUNDARY_BYTES_MAX, DEPTH_MAX, HEADER_BYTES_MAX, HEADERS_BYTES_MAX, PARTS_MAX, Parser,
 };
+pub use quoted_printable::quoted_printable;
 pub use reencode::{BinaryFault, Reencoder};
 pub use structure::{Content, Part, PartId, Structure};
 pub use text::TextReader;

@@ -88,7 +88,8 @@ pub(super) fn run(command: DnsCommand) -> Result<(), Trouble> {
     for kind in kinds {
         let question = Question { name: name.clone(), kind };
         let (steps, lookup) = look(&resolver, question.clone())?;
-        table::print(&format!("\n{question}\n{steps}{}", told(&question, &lookup)))?;
+        let hosts = resolver.host(&question).map_or_else(String::new, |known| own(&known));
+        table::print(&format!("\n{question}\n{steps}{}{hosts}", told(&question, &lookup)))?;
         if let Err(Failure::Trouble(why)) = lookup {
             failed = Some(format!("{question}: {why}"));
         }
@@ -131,6 +132,14 @@ fn look(resolver: &Rc<Resolver>, question: Question) -> Result<(String, Lookup),
     };
     let lookup = console::drive(&desk, Flow::new(flow))?;
     Ok((steps.take(), lookup))
+}
+
+/// What stands in `/etc/hosts`.
+fn own(known: &Lookup) -> String {
+    let records = known.iter().flat_map(|answer| &answer.records);
+    let all: Vec<String> = records.map(ToString::to_string).collect();
+    let all = if all.is_empty() { "no such address".to_owned() } else { all.join(", ") };
+    format!("  beside DNS, /etc/hosts has {all}\n")
 }
 
 fn told(question: &Question, lookup: &Lookup) -> String {

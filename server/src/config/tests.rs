@@ -1,3 +1,4 @@
+use pillarbox_core::dns::Name;
 use pillarbox_core::sasl::{Hash, Mechanism};
 
 use super::*;
@@ -55,7 +56,7 @@ fn every_flaw_is_told_with_its_place() {
         [
             "1:1: `data` is missing",
             "1:12: `mail_example` is not a host name such as mail.example.org",
-            "2:1: there is no `dta` here: known are data, delivery, dns, hostname, limits, listener, \
+            "2:1: there is no `dta` here: known are checks, data, delivery, dns, hostname, limits, listener, \
              log, login, rates, runtime, sandbox, sync, tls, user, web",
             "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
@@ -216,8 +217,8 @@ fn the_web_is_configured() {
     assert_eq!(parse(GOOD).unwrap().web, Web::default());
     assert_eq!(web("hsts_seconds = 0").unwrap(), Web { hsts_seconds: 0, mta_sts: None });
     let policy = web("mta_sts = \"enforce\"").unwrap().mta_sts.unwrap();
-    let mx = vec!["mail.example.org".to_owned()];
-    assert_eq!(policy, MtaSts { mode: Mode::Enforce, max_age: 604_800, mx });
+    let mx = vec![MxPattern::parse("mail.example.org").unwrap()];
+    assert_eq!(policy, Policy { mode: Mode::Enforce, max_age: 604_800, mx });
     let lines = "mta_sts = \"none\"\nmta_sts_max_age_seconds = 31_557_600\n\
                  mta_sts_mx = [\"a.example\", \"*.b.example\"]";
     let policy = web(lines).unwrap().mta_sts.unwrap();
@@ -324,5 +325,31 @@ fn name_servers_are_named() {
     ] {
         let flaws = with(lines).unwrap_err();
         assert!(flaws.contains(expected), "{flaws}");
+    }
+}
+
+#[test]
+fn what_mail_from_outside_is_asked() {
+    let with = |text: &str| parse(&format!("{GOOD}\n[checks]\n{text}"));
+    assert_eq!(parse(GOOD).unwrap().checks, Some(Checks::default()));
+    assert_eq!(with("enabled = false").unwrap().checks, None);
+    let text = "within_seconds = 5\nsender_domain = false\ndmarc = \"watch\"\nspf_fail = \"refuse\"\n\
+                forwarders = [\"192.0.2.0/24\", \"Lists.example.org\"]\nsingle_labels = true";
+    let checks = with(text).unwrap().checks.unwrap();
+    assert_eq!((checks.within, checks.sender_domain), (Duration::from_secs(5), false));
+    assert_eq!((checks.dmarc, checks.spf_fail), (Obedience::Watch, SpfFail::Refuse));
+    let forwarders = [
+        Forwarder::From("192.0.2.0/24".parse().unwrap()),
+        Forwarder::Domain(Name::parse("lists.example.org").unwrap()),
+    ];
+    assert_eq!((checks.forwarders, checks.single_labels), (forwarders.to_vec(), true));
+    for (text, flaw) in [
+        ("dmarc = \"obey\"", "`obey` is none of enforce, junk, watch"),
+        ("spf_fail = \"no\"", "`no` is none of accept, junk, refuse"),
+        ("forwarders = [\"a b\"]", "`a b` is no network such as 192.0.2.0/24, and no domain"),
+        ("within_seconds = 0", "0 is not between 1 and 120"),
+    ] {
+        let flaws = with(text).unwrap_err().to_string();
+        assert!(flaws.contains(flaw), "{flaws}");
     }
 }

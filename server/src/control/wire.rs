@@ -9,10 +9,12 @@
 //! `pillarbox` is the version of all this. Whatever else changes, a server answers another version
 //! with an `error` that says so, and a command shows it.
 
+pub mod dkim;
 pub mod mail;
 
 use std::fmt;
 
+use dkim::{DkimRequest, DkimRow};
 use mail::{MailAnswer, MailRequest};
 use pillarbox_store as store;
 use serde::{Deserialize, Serialize};
@@ -170,6 +172,9 @@ pub enum Request {
         /// Its addresses too.
         with_addresses: bool,
     },
+    /// About the keys by which domains sign. Answer: [`Answer::DkimKeys`] to the question for them,
+    /// else [`Answer::Done`].
+    Dkim(DkimRequest),
     /// About mail from files. Answer: [`Answer::Mail`].
     Mail(MailRequest),
 }
@@ -186,6 +191,7 @@ impl Request {
             | Self::Domains { .. }
             | Self::Logins { .. }
             | Self::Aliases { .. }
+            | Self::Dkim(DkimRequest::List { .. })
             | Self::Check(_) => false,
             Self::Add(_)
             | Self::CatchAll { .. }
@@ -201,6 +207,7 @@ impl Request {
             | Self::RemoveAccount { .. }
             | Self::RemoveAddress { .. }
             | Self::RemoveDomain { .. }
+            | Self::Dkim(_)
             | Self::Mail(_) => true,
         }
     }
@@ -413,6 +420,8 @@ pub enum Answer {
         /// There are more.
         more: bool,
     },
+    /// Keys of a domain.
+    DkimKeys(Vec<DkimRow>),
     /// About mail from files.
     Mail(MailAnswer),
     /// Domains by name.

@@ -101,9 +101,9 @@ pub(crate) fn tell(source: &Source) {
     };
     let asked: Vec<SocketAddr> = settings.asked().iter().map(|server| server.address).collect();
     if settings.is_validating() {
-        let left = settings.servers.len() - asked.len();
-        log::info!(servers:? = asked, left; "DNS: these servers are believed to validate (DNSSEC); \
-            others are not asked");
+        let not_asked = settings.servers.len() - asked.len();
+        log::info!(servers:? = asked, not_asked; "DNS: these servers are believed to validate (DNSSEC); \
+            others would not be asked");
     } else {
         log::warn!(servers:? = asked; "DNS: none of these servers is known to validate (DNSSEC), so \
             that no answer counts as secure: run one on this machine, such as unbound, or name one \
@@ -163,5 +163,82 @@ fn reload(dns: &Dns, resolver: &Resolver) {
             resolver.replace(source);
         }
         Err(why) => log::error!(why = why.as_str(); "the old zone files stay in use"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pillarbox_core::dns::{Kind, Question};
+
+    use super::*;
+    use crate::context::SystemRandom;
+
+    fn dns(zone: &Path) -> Dns {
+        Dns { zones: vec![zone.to_owned()], ..Dns::default() }
+    }
+
+    #[test]
+    fn a_change_of_the_files_is_taken_up_and_half_a_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("zone");
+        fs::write(&file, "a. A 192.0.2.1\n").unwrap();
+        let dns = dns(&file);
+        let source = read(&dns).unwrap();
+        let resolver = Resolver::new(source, || Box::new(SystemRandom::default()));
+        let has = |name: &str| {
+            let question = Question { name: Name::parse(name).unwrap(), kind: Kind::A };
+            match &*resolver.source() {
+                Source::Zone(zone) => zone.lookup(&question).is_ok(),
+                other @ Source::Servers(..) => panic!("{other:?}"),
+            }
+        };
+        let before = stamps(&dns);
+        fs::write(&file, "b. A 192.0.2.1 ; longer\n").unwrap();
+        assert_ne!(stamps(&dns), before);
+        reload(&dns, &resolver);
+        assert!(has("b") && !has("a"));
+        for broken in ["c. A nothing\n", "c. A 192.0.2.1\nd. A"] {
+            fs::write(&file, broken).unwrap();
+            reload(&dns, &resolver);
+            assert!(has("b") && !has("c"), "{broken}");
+        }
+        fs::remove_file(&file).unwrap();
+        reload(&dns, &resolver);
+        assert!(has("b"));
+        assert!(read(&dns).unwrap_err().contains("cannot read"));
+    }
+
+    #[test]
+    fn who_validates_is_configured() {
+        let ips = ["127.0.0.1:53", "192.0.2.1:53", "192.0.2.2:5353"];
+        let servers: Vec<SocketAddr> = ips.map(|ip| ip.parse().unwrap()).to_vec();
+        for (validating, expected) in [
+            (None, vec!["127.0.0.1:53"]),
+            (Some("192.0.2.2/32"), vec!["192.0.2.2:5353"]),
+            (Some("192.0.2.0/24"), vec!["192.0.2.1:53", "192.0.2.2:5353"]),
+            // None: all are asked, and nothing is secure.
+            (Some("198.51.100.1/32"), ips.to_vec()),
+        ] {
+            let validating = validating.map(|network| vec![network.parse().unwrap()]);
+            let attempts = Some(1);
+            let dns = Dns { servers: servers.clone(), validating, attempts, ..Dns::default() };
+            let Source::Servers(settings, _) = read(&dns).unwrap() else { panic!() };
+            let asked = settings.asked();
+            let asked: Vec<String> =
+                asked.iter().map(|server| server.address.to_string()).collect();
+            assert_eq!(asked, expected);
+            assert_eq!((settings.rounds, settings.timeout), (1, Duration::from_secs(5)));
+        }
+    }
+
+    #[test]
+    fn what_is_read_later_stays_readable() {
+        let found = paths(&dns(Path::new("/srv/mail/zone.txt")));
+        assert_eq!(found, [Path::new("/srv/mail/zone.txt"), Path::new("/srv/mail")]);
+        let found = paths(&Dns::default());
+        assert_eq!(found[..2], [Path::new(RESOLV_CONF), Path::new(HOSTS)]);
+        assert!(found[2..].iter().all(|folder| folder.starts_with("/run")), "{found:?}");
+        let servers = vec![([127, 0, 0, 1], 53).into()];
+        assert_eq!(paths(&Dns { servers, ..Dns::default() })[..1], [Path::new(HOSTS)]);
     }
 }

@@ -58,7 +58,12 @@ fn what_was_found_is_remembered_and_who_found_it() {
     assert_eq!(lookup.clone().unwrap().records, [Data::A([192, 0, 2, 7].into())]);
     assert_eq!(asked(&resolver, "A.example"), (Vec::new(), lookup));
     assert_eq!(asked(&resolver, "b.example").0, ["192.0.2.2:53"]);
-    assert_eq!(asked(&resolver, "own").0, [""; 0]);
+    assert_eq!(asked(&resolver, "a.localhost").0, [""; 0]);
+    // What is to be proved by DNS is asked there.
+    assert_eq!(asked(&resolver, "own").0, ["192.0.2.2:53"]);
+    let own = resolver.host(&question("own")).unwrap().unwrap();
+    assert_eq!(own.records, [Data::A([192, 0, 2, 9].into())]);
+    assert_eq!(resolver.host(&question("a.example")), None);
     // What other servers would say is not known.
     resolver.replace(servers(1));
     let (servers_asked, lookup) = asked(&resolver, "a.example");

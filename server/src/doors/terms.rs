@@ -112,8 +112,11 @@ fn smtp_door(
     let any_sender = listener.any_sender || !submission;
     let delivery = config.delivery.clone();
     // Our own people have logged in; and who speaks LMTP has looked at the mail before.
-    let checks = config.checks.clone().map(Arc::new);
-    let checks = checks.filter(|_| listener.protocol == Protocol::Smtp);
+    let checks = config.checks.clone().filter(|checks| match listener.protocol {
+        Protocol::Smtp => true,
+        _ => submission && checks.submitted,
+    });
+    let checks = checks.map(Arc::new);
     let smtp = Arc::new(smtp);
     Ok(Door { smtp, submission, delivery, any_sender, head, parts_max, times, checks })
 }

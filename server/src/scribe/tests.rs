@@ -17,7 +17,7 @@ impl Trial {
     /// A scribe that has looked after old ones at its start.
     fn new() -> Self {
         let attempts: Arc<Attempts> = Arc::default();
-        let scribe = Scribe::machine(Arc::clone(&attempts));
+        let scribe = Scribe::machine(Arc::clone(&attempts), Arc::default());
         let mut trial = Self { scribe, attempts, watch: None, writing: None, want: Want::READ };
         trial.step(0, Input::Start);
         assert_eq!(trial.written(0), 0);

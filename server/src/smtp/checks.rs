@@ -4,14 +4,18 @@
 mod early;
 mod fields;
 mod late;
+mod seen;
 mod verdict;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 
 use pillarbox_core::dkim::{self, Verifier};
 use pillarbox_core::dmarc::{self, Author};
 use pillarbox_core::dns::{Lookup, Name, Question};
+use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::{Desk, Flow};
 use pillarbox_core::message::{Head, OriginFault};
 use pillarbox_core::smtp::address::{Mailbox, ReversePath};
@@ -22,16 +26,19 @@ use super::letter::{Client, sender_text};
 use crate::config::Checks;
 use crate::dns::Resolver;
 use crate::job::Job;
+use crate::scribe;
 use early::Early;
 pub(super) use fields::{REASON, summary};
 use late::Late;
 pub(super) use late::Wanted;
+pub(crate) use seen::Seen;
 pub(super) use verdict::{Facts, Judgement, Verdict};
 
 /// Asks questions for a flow.
 #[derive(Debug, Clone)]
 pub(super) struct Asker {
     pub(super) resolver: Arc<Resolver>,
+    pub(super) seen: Arc<Seen>,
     pub(super) desk: Desk<Job>,
     pub(super) now: Moment,
 }
@@ -161,18 +168,36 @@ impl Inquiry {
         self.until
     }
 
-    /// What was found, what comes of it, and the fields that tell it.
+    /// Asks for the rest, waits until all is known, and concludes.
+    pub(super) async fn find_out(
+        mut self,
+        claims: Claims,
+        now: UnixSeconds,
+    ) -> (Facts, Judgement, String) {
+        self.go_on(claims.wanted());
+        std::future::poll_fn(|_| {
+            let (early, late) = (self.early.poll(), self.late.poll());
+            if early && late { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        self.conclude(claims, now)
+    }
+
+    /// What was found, what comes of it, and the fields that tell it. What reports are made of is
+    /// noted.
     pub(super) fn conclude(self, claims: Claims, now: UnixSeconds) -> (Facts, Judgement, String) {
         let Claims { verifier, author } = claims;
-        let (early, late) = (self.early.into_known(), self.late.into_known());
-        let keys = late.as_ref().map(|late| &late.keys);
-        let dkim = match keys {
-            Some(keys) => verifier.finish(keys, now),
-            None => verifier.finish(&std::collections::HashMap::new(), now),
+        let early = self.early.into_known();
+        let (keys, dmarc) = match self.late.into_known() {
+            Some(Late { keys, dmarc }) => (keys, dmarc),
+            None => (HashMap::new(), None),
         };
-        let ip = self.client.ip;
-        let facts = Facts::new(ip, self.domain, early, late, dkim, author);
+        let dkim = verifier.finish(&keys, now);
+        let facts = Facts::new(self.client.ip, self.domain, early, dmarc, dkim, author);
         let judgement = verdict::judge(&facts, &self.checks);
+        if self.asker.seen.note(&facts, &judgement.verdict, now) {
+            self.asker.desk.send(Effect::Notify(scribe::TOPIC));
+        }
         let lines = fields::lines(&facts, &judgement, &self.client, &self.sender);
         (facts, judgement, lines)
     }

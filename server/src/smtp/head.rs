@@ -14,6 +14,7 @@
 use std::fmt::Write as _;
 
 use pillarbox_core::authres;
+use pillarbox_core::dmarc::{Author, author};
 use pillarbox_core::message::{
     Excess, Gatherer, Head, HeadLimits, OriginFault, Originator, originators,
 };
@@ -27,6 +28,7 @@ use pillarbox_core::{Random, UnixSeconds};
 use memchr::memchr;
 
 use super::checks::{self, Claims, Wanted};
+use super::signing::Signing;
 use super::spool::Spool;
 
 /// The text of a letter on its way in.
@@ -48,6 +50,8 @@ pub(super) struct Taken {
     pub(super) facts: Facts,
     /// What is to be checked of it, where anything is.
     pub(super) claims: Option<Box<Claims>>,
+    /// What its signatures will be about, where it is submitted.
+    pub(super) signing: Option<Box<Signing>>,
     /// What that makes one ask, until somebody does.
     pub(super) wanted: Option<Wanted>,
     /// Counts its parts, where it may have any.
@@ -188,6 +192,9 @@ impl Taken {
         if let Some(claims) = &mut self.claims {
             claims.push(bytes);
         }
+        if let Some(signing) = &mut self.signing {
+            signing.push(bytes);
+        }
         let Some(parser) = &mut self.parts else { return Ok(()) };
         parser.push(bytes);
         if parser.parts() > rules.parts_max { Err(too_many_parts(rules.parts_max)) } else { Ok(()) }
@@ -207,6 +214,7 @@ fn judge(head: Head, rules: &Rules<'_>) -> Result<Taken, Reply> {
     let claims =
         if rules.checked { Some(Box::new(Claims::of(&head).map_err(no_origin)?)) } else { None };
     let wanted = claims.as_ref().map(|claims| claims.wanted());
+    let author = if rules.submission { author(&head).ok() } else { None };
     let came = head.as_bytes().len() as u64;
     let parts = parts(&head, rules.parts_max);
     let mut added = String::new();
@@ -225,7 +233,11 @@ fn judge(head: Head, rules: &Rules<'_>) -> Result<Taken, Reply> {
         stored.extend_from_slice(&kept);
         stored
     };
-    Ok(Taken { spool: Spool::from(stored), facts, claims, wanted, parts, came })
+    let signing = match author {
+        Some(Author::Domain(domain)) => Some(Box::new(Signing::new(domain, stored.clone()))),
+        _ => None,
+    };
+    Ok(Taken { spool: Spool::from(stored), facts, claims, signing, wanted, parts, came })
 }
 
 /// Whether only we may write such a field (RFC 8601 §5): whoever reads the message believes it.

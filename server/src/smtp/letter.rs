@@ -16,6 +16,7 @@ use pillarbox_store::AccountId;
 
 use super::checks::Wanted;
 use super::head::{Facts, Refusal, Rules, Taken, Text};
+use super::signing::Signing;
 use super::spool::Spool;
 use crate::job::Job;
 
@@ -49,6 +50,8 @@ pub(super) struct Whole {
     /// Junk.
     pub(super) found: String,
     pub(super) junk: bool,
+    /// What its signatures will be about, where it is submitted.
+    pub(super) signing: Option<Box<Signing>>,
 }
 
 /// An accepted recipient.

@@ -1,20 +1,35 @@
 //! The end of a body: the letter becomes durable for every recipient, or for none; by LMTP for each
 //! by itself.
 
+use std::sync::Arc;
+
 use pillarbox_core::effect::{Effect, FaultKind, FileWork, Handle, Topic};
 use pillarbox_core::flow::Desk;
+use pillarbox_core::message::Head;
 use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::smtp::reply::Reply;
-use pillarbox_core::{Random, UnixSeconds};
+use pillarbox_core::{Now, Random, UnixSeconds};
 use pillarbox_store::{
     Delivered, Flags, NewBody, Place, Recipient as Into, Special, StoreError, Write, Written,
 };
 
+use super::checks::{Asker, Claims, Inquiry, Verdict};
 use super::letter::{Client, Envelope, To, Whole};
 use super::sender::{self, Sending};
+use super::signing::Signing;
 use super::spool::Body;
 use super::trace::{self, Spoken, Trace};
+use crate::config::Checks;
 use crate::job::{self, Job};
+
+/// Where and when a letter comes.
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub(super) client: Client,
+    /// Our name.
+    pub(super) hostname: String,
+    pub(super) now: Now,
+}
 
 /// What became of a letter.
 #[derive(Debug)]
@@ -51,10 +66,10 @@ pub(super) async fn receive(
     mut random: Box<dyn Random>,
     mut letter: Whole,
     user: Option<Sending>,
-    client: Client,
-    hostname: String,
-    at: UnixSeconds,
+    scene: Scene,
+    own: Option<(Arc<Checks>, Asker)>,
 ) -> Received {
+    let (at, client) = (scene.now.wall, &scene.client);
     let sender = letter.envelope.sender_text();
     let recipients = letter.envelope.addresses();
     let size = letter.spool.size();
@@ -72,7 +87,13 @@ pub(super) async fn receive(
         tls_optional = letter.facts.tls_optional;
         "whole"
     );
-    let into = addressed(&letter, &client, &hostname, at);
+    if let Some(signing) = letter.signing.take()
+        && let Err(why) = sign(&desk, &mut letter, *signing, &scene, own).await
+    {
+        letter.spool.discard(&desk);
+        return Received { sender, recipients, size, result: Err(why) };
+    }
+    let into = addressed(&letter, client, &scene.hostname, at);
     let (file, body) = letter.spool.finish(desk.clone(), random.as_mut()).await;
     let result = match body {
         Ok(body) => {
@@ -99,6 +120,43 @@ pub(super) async fn receive(
     }
     let stored = result.map(|(delivered, refused)| Stored { copies: delivered.len(), refused });
     Received { sender, recipients, size, result: stored.map_err(NotReceived::Failed) }
+}
+
+/// Signs what our own people send; and looks at it as others will, where that is wanted.
+async fn sign(
+    desk: &Desk<Job>,
+    letter: &mut Whole,
+    signing: Signing,
+    scene: &Scene,
+    own: Option<(Arc<Checks>, Asker)>,
+) -> Result<(), NotReceived> {
+    let Scene { client, hostname, now } = scene;
+    let head = own.as_ref().map(|_| signing.head().to_vec());
+    let fields = signing.sign(desk, now.wall).await.map_err(NotReceived::Failed)?;
+    letter.found.push_str(&fields);
+    let (Some((checks, asker)), Some(head)) = (own, head) else { return Ok(()) };
+    let mut offset = head.len() as u64;
+    let head = Head::from([fields.into_bytes(), head].concat());
+    // It has one From, or it would not be signed.
+    let Ok(mut claims) = Claims::of(&head) else { return Ok(()) };
+    let failed = |fault| NotReceived::Failed(StoreError::Fault(fault));
+    loop {
+        let piece = letter.spool.piece(desk, offset).await.map_err(failed)?;
+        if piece.is_empty() {
+            break;
+        }
+        offset += piece.len() as u64;
+        claims.push(&piece);
+    }
+    let sender = &letter.envelope.mail.sender;
+    let inquiry = Inquiry::begin(&checks, asker, client, hostname, sender, *now);
+    let (_, judgement, lines) = inquiry.find_out(claims, now.wall).await;
+    letter.found.insert_str(0, &lines);
+    match judgement.verdict {
+        Verdict::Refuse(reply) => return Err(NotReceived::Refused(reply)),
+        verdict => letter.junk = verdict == Verdict::Junk,
+    }
+    Ok(())
 }
 
 /// Each recipient gets lines of its own in front of the one body that all share.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use pillarbox_core::flow::Desk;
 use pillarbox_core::international::DomainName;
+use pillarbox_core::mta_sts::POLICY_LABEL;
 use pillarbox_store::{Found, Read};
 
 use super::reply::Reply;
@@ -85,7 +86,7 @@ pub(super) async fn is_ours(desk: &Desk<Job>, domain: &str) -> Result<bool, Repl
 fn named(host: &str) -> Option<Name> {
     let (first, domain) = host.split_once('.')?;
     match first {
-        "mta-sts" => Some(Name::MtaSts(domain.to_owned())),
+        POLICY_LABEL => Some(Name::MtaSts(domain.to_owned())),
         "autoconfig" | "autodiscover" => Some(Name::ClientSetup(domain.to_owned())),
         _ => None,
     }

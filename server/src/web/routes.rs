@@ -1,6 +1,7 @@
 //! What there is: each path, what may be asked of it, and who answers.
 
 use hyper::{Method, StatusCode};
+use pillarbox_core::mta_sts::POLICY_PATH;
 
 use super::reply::Reply;
 use super::service::{Asked, is_get};
@@ -39,7 +40,7 @@ const ROUTES: [(&str, &str, Route); 10] = [
     ("/.well-known/autoconfig/mail/config-v1.1.xml", GET, Route::Autoconfig),
     (autodiscover::PATH, GET_AND_POST, Route::Autodiscover),
     ("/profile.mobileconfig", GET, Route::MobileConfig),
-    ("/.well-known/mta-sts.txt", GET, Route::MtaSts),
+    (POLICY_PATH, GET, Route::MtaSts),
     ("/healthz", GET, Route::Health),
     ("/metrics", GET, Route::Metrics),
 ];

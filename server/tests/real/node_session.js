@@ -41,8 +41,9 @@ async function send(way, method, subject, password = pass) {
     transport.close();
 }
 
-async function enter(way, loginMethod, password = pass) {
+async function enter(way, loginMethod, password = pass, more = {}) {
     const client = new ImapFlow({
+        ...more,
         host: "localhost",
         doSTARTTLS: !way.secure,
         ...way,
@@ -101,6 +102,37 @@ async function main() {
         count -= 1;
         await client.logout();
     }
+    await resync(ways(imap, imaps, "imap")[1]);
+}
+
+// What has changed while a client was away is told when it comes again (RFC 7162).
+async function resync(way) {
+    const before = await enter(way, undefined, pass, { qresync: true });
+    assert(before.enabled.has("QRESYNC"));
+    const { uidValidity, highestModseq } = await before.mailboxOpen("INBOX");
+    const first = (await before.fetchOne("1", { uid: true })).uid;
+    const last = (await before.fetchOne("*", { uid: true })).uid;
+    await before.logout();
+
+    const other = await enter(way);
+    await other.mailboxOpen("INBOX");
+    await other.messageFlagsAdd("1", ["\\Flagged"]);
+    await other.messageDelete("*");
+    await other.logout();
+
+    const again = await enter(way, undefined, pass, { qresync: true });
+    const [gone, changed] = [[], []];
+    again.on("expunge", (told) => gone.push([told.uid, told.earlier]));
+    again.on("flags", (told) => changed.push([told.uid, [...told.flags]]));
+    const box = await again.mailboxOpen("INBOX", { uidValidity, changedSince: highestModseq });
+    assert(box.highestModseq > highestModseq);
+    assert.deepStrictEqual(gone, [[last, true]]);
+    assert.deepStrictEqual(changed, [[first, ["\\Flagged"]]]);
+    const since = { uid: true, changedSince: highestModseq };
+    const found = await again.fetchAll("1:*", { uid: true, flags: true }, since);
+    assert.deepStrictEqual(found.map((message) => message.uid), [first]);
+    assert.deepStrictEqual(await again.fetchAll("1:*", { uid: true }, { changedSince: box.highestModseq }), []);
+    await again.logout();
 }
 
 main();

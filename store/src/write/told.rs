@@ -46,6 +46,9 @@ impl fmt::Debug for Write {
             Self::Note { attempts, dmarc, .. } => {
                 write!(f, "Note({} logins, {} for DMARC)", attempts.len(), dmarc.len())
             }
+            Self::ChangeDkimKey { domain, selector, .. } => {
+                write!(f, "ChangeDkimKey({selector} of {domain})")
+            }
             Self::SetCramMd5 { domain, on } => write!(f, "SetCramMd5({domain}: {on})"),
             Self::RemoveAccount { account } => write!(f, "RemoveAccount({})", account.0),
             Self::Clear { messages_max } => write!(f, "Clear({messages_max})"),

@@ -15,6 +15,8 @@ mod crash;
 #[cfg(test)]
 mod digests;
 #[cfg(test)]
+mod dkim_keys;
+#[cfg(test)]
 mod dmarc_seen;
 #[cfg(test)]
 mod each;

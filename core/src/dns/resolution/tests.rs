@@ -210,6 +210,9 @@ fn aliases_are_followed_so_far() {
         play(&settings, &asked, &[Reply { answer: whole, does: "ad", ..Reply::default() }]);
     let answer = outcome.lookup.unwrap();
     assert_eq!((answer.name.as_str(), answer.ttl, answer.secure), ("0/25.c.example", 7, true));
+    let (_, outcome) =
+        play(&settings, &asked, &[Reply { answer: whole, code: 3, ..Reply::default() }]);
+    assert_eq!(addresses(&outcome.lookup), ["192.0.2.7"]);
     // The rest is asked for; secure is what is so on the whole way.
     let first = "a.example. 50 IN CNAME b.example.";
     let second = "b.example. 60 IN A 192.0.2.7";

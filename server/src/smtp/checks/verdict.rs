@@ -9,7 +9,6 @@ use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::{dkim, spf};
 
 use super::early::{Early, Sender};
-use super::late::Late;
 use crate::config::{Checks, Forwarder, Obedience, SpfFail};
 
 /// All that was found out about a message.
@@ -42,12 +41,12 @@ pub(in crate::smtp) enum Verdict {
 }
 
 impl Facts {
-    /// Puts together what was found. `late` is `None` where it was not found out in time.
+    /// Puts together what was found.
     pub(super) fn new(
         ip: IpAddr,
         sender_domain: String,
         early: Option<Early>,
-        late: Option<Late>,
+        dmarc: Option<Box<dmarc::Found>>,
         dkim: Vec<dkim::Outcome>,
         author: Author,
     ) -> Self {
@@ -58,11 +57,10 @@ impl Facts {
             spf_aligned: false,
         };
         let evidence = evidence(early.as_ref(), &sender_domain, &dkim);
-        let dmarc = late.as_ref().and_then(|late| late.dmarc.clone());
-        let outcome = match (&dmarc, &author, &late) {
-            (Some(found), ..) => found.evaluate(&evidence),
-            (None, Author::Domain(_), _) => undecided(dmarc::Verdict::TempError),
-            (None, Author::Several | Author::Nobody, _) => undecided(dmarc::Verdict::PermError),
+        let outcome = match (&dmarc, &author) {
+            (Some(found), _) => found.evaluate(&evidence),
+            (None, Author::Domain(_)) => undecided(dmarc::Verdict::TempError),
+            (None, Author::Several | Author::Nobody) => undecided(dmarc::Verdict::PermError),
         };
         Self { ip, sender_domain, early, author, dkim, dmarc, outcome }
     }

@@ -8,7 +8,7 @@ use pillarbox_core::{Now, Outbox};
 use super::super::checks::{self, Asker, Claims, Inquiry, Verdict};
 use super::super::head::{Rules, Taken};
 use super::super::letter::Whole;
-use super::super::receive;
+use super::super::receive::{Scene, receive};
 use super::super::spool::Spool;
 use super::super::trouble::Stage;
 use super::{Door, Outcome, SmtpSession};
@@ -39,14 +39,18 @@ impl SmtpSession {
         self.door.checks.is_some() && self.user.is_none()
     }
 
+    fn asker(&self, now: Now) -> Asker {
+        let (resolver, seen) = (self.context.resolver().clone(), self.context.seen.clone());
+        Asker { resolver, seen, desk: self.desk.clone(), now: now.moment }
+    }
+
     /// Lookups go on while the text comes in.
     fn begin_inquiry(&mut self, now: Now) {
         if self.inquiry.is_some() || !self.is_checked() {
             return;
         }
         let (Some(checks), Some(letter)) = (&self.door.checks, &self.letter) else { return };
-        let resolver = self.context.resolver().clone();
-        let asker = Asker { resolver, desk: self.desk.clone(), now: now.moment };
+        let asker = self.asker(now);
         let (client, host) = (&self.client, &self.context.hostname);
         let sender = &letter.envelope.mail.sender;
         let inquiry = Inquiry::begin(checks, asker, client, host, sender, now);
@@ -109,7 +113,7 @@ impl SmtpSession {
         }
         let (envelope, text) =
             letter.finish(&rules(&self.door, &self.context, self.is_checked(), now), &self.desk);
-        let Taken { spool, facts, claims, wanted, .. } = match text {
+        let Taken { spool, facts, claims, signing, wanted, .. } = match text {
             Ok(taken) => taken,
             Err(reply) => {
                 let (from, to) = (envelope.sender_text(), envelope.recipients_text());
@@ -118,7 +122,8 @@ impl SmtpSession {
                 return;
             }
         };
-        let letter = Whole { envelope, spool, facts, found: String::new(), junk: false };
+        let (found, junk) = (String::new(), false);
+        let letter = Whole { envelope, spool, facts, found, junk, signing };
         if let (Some(wanted), Some(inquiry)) = (wanted, &mut self.inquiry) {
             inquiry.go_on(wanted);
         }
@@ -132,12 +137,13 @@ impl SmtpSession {
 
     fn store(&mut self, letter: Whole, now: Now) {
         let (desk, random) = (self.desk.clone(), self.context.random());
-        let (client, host) = (self.client.clone(), self.context.hostname.clone());
+        let (client, hostname) = (self.client.clone(), self.context.hostname.clone());
+        let scene = Scene { client, hostname, now };
         let user = self.user.as_ref().map(|user| self.sending(user));
+        let checks = self.door.checks.clone().filter(|_| user.is_some());
+        let own = checks.map(|checks| (checks, self.asker(now)));
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            let received =
-                receive::receive(desk, random, letter, user, client, host, now.wall).await;
-            Outcome::Received(received)
+            Outcome::Received(receive(desk, random, letter, user, scene, own).await)
         }));
     }
 

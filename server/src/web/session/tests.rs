@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillarbox_core::mta_sts::{Mode, MxPattern, Policy};
 use pillarbox_core::sasl::Bindings;
 use pillarbox_core::{EffectId, Inbox, UnixSeconds};
 use pillarbox_store::{Found, Read};
@@ -12,7 +13,7 @@ use super::*;
 use crate::context::SystemRandom;
 use crate::job::Answer;
 use crate::rates::Allowances;
-use crate::web::{Kind, Landing, Metrics, Mode, MtaSts, Offer, Security, Setup, WebLimits};
+use crate::web::{Kind, Landing, Metrics, Offer, Security, Setup, WebLimits};
 
 mod http2;
 mod limits;
@@ -46,10 +47,10 @@ fn door(limits: WebLimits) -> Arc<WebDoor> {
             ],
             by_alpn: vec![(Kind::Imap, 443)],
         },
-        mta_sts: Some(MtaSts {
+        mta_sts: Some(Policy {
             mode: Mode::Testing,
             max_age: 86_400,
-            mx: vec!["mail.example.org".into()],
+            mx: vec![MxPattern::parse("mail.example.org").unwrap()],
         }),
         hsts_seconds: 3_600,
         metrics: Some(Metrics(Arc::new(|| "# EOF\n".into()))),
