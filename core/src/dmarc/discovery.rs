@@ -26,6 +26,8 @@ pub struct Discovery {
 enum Place {
     /// No policy.
     Nothing,
+    /// A record that says nothing that can be understood.
+    Broken,
     Policy(Box<Record>),
     /// It could not be found out, and why.
     Trouble(String),
@@ -120,6 +122,8 @@ impl Discovery {
                 policy: record.policy,
                 record: (**record).clone(),
             })),
+            // RFC 7489 §6.6.3: then nothing is done by DMARC.
+            Place::Broken => Ok(None),
             Place::Nothing => match (way.published(&organization), trouble(&way)) {
                 // What is nearer could not be read.
                 (_, Some(why)) => Err(why),
@@ -194,7 +198,7 @@ impl Discovery {
         let mut next = Some(from.clone());
         while let Some(domain) = next {
             match self.policy_at(&domain)? {
-                Place::Nothing => {}
+                Place::Nothing | Place::Broken => {}
                 Place::Trouble(why) => {
                     way.trouble.get_or_insert_with(|| why.clone());
                 }
@@ -264,7 +268,7 @@ impl Place {
         // RFC 9989 §4.10: of several none counts.
         match (texts.next(), texts.next()) {
             (Some(text), None) => {
-                Record::parse(text).map_or(Self::Nothing, |record| Self::Policy(Box::new(record)))
+                Record::parse(text).map_or(Self::Broken, |record| Self::Policy(Box::new(record)))
             }
             _ => Self::Nothing,
         }

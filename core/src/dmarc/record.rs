@@ -66,7 +66,8 @@ pub enum SuffixDomain {
 pub enum RecordFault {
     /// It is not text.
     Characters,
-    /// It has no `p=` that can be understood, and wants no reports either.
+    /// One of `p=`, `sp=` and `np=` cannot be understood, or there is no `p=`; and it wants no
+    /// reports either.
     NoPolicy,
 }
 
@@ -74,7 +75,7 @@ impl fmt::Display for RecordFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Characters => "the record is no text",
-            Self::NoPolicy => "the record has no `p=` with none, quarantine or reject",
+            Self::NoPolicy => "one of `p=`, `sp=` and `np=` is not none, quarantine or reject",
         })
     }
 }
@@ -124,7 +125,7 @@ impl Alignment {
 /// Whether a text is such a record at all: others are passed over (RFC 9989 §4.10).
 pub(super) fn is_record(text: &[u8]) -> bool {
     let text = text.trim_ascii_start();
-    let Some(rest) = text.strip_prefix(b"v") else { return false };
+    let (Some(b'v' | b'V'), Some(rest)) = (text.first(), text.get(1..)) else { return false };
     let Some(rest) = rest.trim_ascii_start().strip_prefix(b"=") else { return false };
     let Some(rest) = rest.trim_ascii_start().strip_prefix(b"DMARC1") else { return false };
     matches!(rest.trim_ascii_start().first(), None | Some(b';'))
@@ -144,7 +145,10 @@ impl Record {
                 found.trim().eq_ignore_ascii_case(name).then(|| value.trim())
             })
         };
-        let policy = |name: &str| tag(name).and_then(Policy::from_name);
+        // A policy that cannot be understood, or none where there must be one.
+        let broken =
+            ["sp", "np"].into_iter().filter_map(tag).any(|text| Policy::from_name(text).is_none());
+        let policy = |name: &str| tag(name).filter(|_| !broken).and_then(Policy::from_name);
         let alignment = |name: &str| match tag(name) {
             Some("s" | "S") => Alignment::Strict,
             _ => Alignment::Relaxed,
@@ -152,7 +156,7 @@ impl Record {
         let aggregate_to = addresses(tag("rua"));
         let policy_of_all = match policy("p") {
             Some(policy) => policy,
-            // Who wants reports has meant to publish something (RFC 9989 §4.10.1).
+            // RFC 7489 §6.6.3, RFC 9989 §4.10.1: who wants reports has meant to publish something.
             None if !aggregate_to.is_empty() => Policy::None,
             None => return Err(RecordFault::NoPolicy),
         };

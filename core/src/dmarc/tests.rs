@@ -49,7 +49,9 @@ fn records_are_read_as_far_as_they_can_be() {
         ("v=DMARC1;p=none", Ok(Policy::None)),
         ("v=DMARC1 ; rua=mailto:a@b ; p = quarantine", Ok(Policy::Quarantine)),
         ("v=DMARC1;p=reject;p=none", Ok(Policy::Reject)),
-        ("v=DMARC1;p=reject;sp=moo;adkim=x;x;=;y=z", Ok(Policy::Reject)),
+        ("V = DMARC1;p=reject;adkim=x;x;=;y=z", Ok(Policy::Reject)),
+        ("v=DMARC1;p=reject;sp=moo", Err(RecordFault::NoPolicy)),
+        ("v=DMARC1;p=reject;np=moo;rua=mailto:a@b", Ok(Policy::None)),
         ("v=DMARC1;p=moo;rua=mailto:a@b", Ok(Policy::None)),
         ("v=DMARC1;rua=mailto:a@b", Ok(Policy::None)),
         ("v=DMARC1;rua=http:a@b", Err(RecordFault::NoPolicy)),
@@ -88,6 +90,15 @@ fn who_has_said_what_and_where_the_organization_ends() {
             "",
         ),
         ("b.c", "_dmarc.b.c TXT \"v=DMARC10;p=none\"", "b.c", None, ""),
+        // One that cannot be understood ends it.
+        (
+            "a.b.c",
+            "_dmarc.a.b.c TXT \"v=DMARC1;p=moo\"\n_dmarc.b.c TXT \"v=DMARC1;p=reject\"",
+            "b.c",
+            None,
+            "",
+        ),
+        ("b.c", "_dmarc.b.c TXT \"V=DMARC1;p=reject\"", "b.c", Some("b.c"), "reject"),
         // Below the organization: `sp` where there is one.
         ("a.b.c", "_dmarc.b.c TXT \"v=DMARC1;p=reject\"", "b.c", Some("b.c"), "reject"),
         ("a.b.c", "_dmarc.b.c TXT \"v=DMARC1;p=reject;sp=none\"", "b.c", Some("b.c"), "none"),
