@@ -93,8 +93,9 @@ fn report(policy: Policy, said: &[u8]) {
         day,
     };
     let json: serde_json::Value = serde_json::from_str(&report.to_json()).expect("it is JSON");
-    assert_eq!(json["contact-info"], report.contact);
-    let details = &json["policies"][0]["failure-details"][0];
-    assert_eq!(details["failure-reason-code"], report.contact);
+    for place in ["/contact-info", "/policies/0/failure-details/0/failure-reason-code"] {
+        let text = json.pointer(place).and_then(serde_json::Value::as_str);
+        assert_eq!(text, Some(&*report.contact));
+    }
     assert!(report.file_name().is_ascii());
 }
