@@ -15,6 +15,7 @@
 //! - *runtime*: not here. It moves bytes and carries out [`effect`]s.
 
 pub mod alpn;
+pub mod arc;
 pub mod archive;
 pub mod authres;
 pub mod compression;

@@ -17,11 +17,12 @@ use pillarbox_store::{Found, Options, Read, Store, Sync, Writer};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::config::{Config, Dns, RuntimeKind};
+use crate::config::{Config, RuntimeKind};
 use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
 use crate::control::wire::dkim::DkimRow;
 use crate::control::{Control, Office};
+use crate::dns::files::Files;
 use crate::dns::probe::Probe;
 use crate::dns::{Resolver, Source};
 use crate::doors::{self, Entrance, Shown};
@@ -33,7 +34,7 @@ use crate::sandbox;
 use crate::scribe::Scribe;
 use crate::tls::Certificates;
 use crate::web::{Landing, Metrics};
-use crate::{accounts, dkim_keys, dns, gleaner, logging, notify, ports, privileges};
+use crate::{accounts, dkim_keys, gleaner, logging, notify, ports, privileges};
 
 /// What `localserve` adds to a plain `serve`.
 #[derive(Default)]
@@ -88,7 +89,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let mut certificates =
         config.tls.as_ref().map(|tls| Certificates::open(tls, now)).transpose()?;
     // As the keys, it may be root's alone.
-    let mut source = dns::files::read(&config.dns)?;
+    let names = Files::open(&config.dns)?;
     let sockets = ports::open(config)?;
     // Before the first thread, so that none is left with more, and before the first file is made.
     privileges::drop_root(config.user.as_deref(), &config.data)?;
@@ -97,12 +98,12 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let store = open(config)?;
     let mut writer = store.writer().map_err(|error| error.to_string())?;
     if let Some(first) = &extras.first_accounts {
-        source = begin_accounts(&store, &mut writer, first, extras.on_keys, &config.dns)?;
+        begin_accounts(&store, &mut writer, first, extras.on_keys)?;
     }
     let statistics = Arc::new(Statistics::default());
     let secret = store.login_secret().map_err(|error| error.to_string())?;
     let random: fn() -> Box<dyn Random> = || Box::new(SystemRandom::default());
-    let (resolver, dns_reload) = resolver(config, source, random)?;
+    let (resolver, dns_reload) = resolver(names, random)?;
     let hostname = config.hostname.clone();
     let context = Context::new(hostname, first_id(), &config.rates, secret, random)
         .remembering(config.logins.remembered)
@@ -155,32 +156,28 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     ended.map_err(|error| error.to_string())
 }
 
-/// Makes what there is to begin with. The keys may stand in a zone of ours then.
+/// Makes what there is to begin with.
 fn begin_accounts(
     store: &Store,
     writer: &mut Writer,
     first: &FirstAccounts,
     on_keys: Option<OnKeys>,
-    names: &Dns,
-) -> Result<Source, String> {
+) -> Result<(), String> {
     accounts::create_first(store, writer, first, now(), &mut SystemRandom::default())?;
-    if let Some(on_keys) = on_keys {
-        on_keys(&dkim_keys::ensure(store, writer, &first.domain, now())?)?;
+    match on_keys {
+        Some(on_keys) => on_keys(&dkim_keys::ensure(store, writer, &first.domain, now())?),
+        None => Ok(()),
     }
-    dns::files::read(names)
 }
 
 /// What looks names up, and how to have it read its files again.
 fn resolver(
-    config: &Config,
-    source: Source,
+    (files, source): (Files, Source),
     random: fn() -> Box<dyn Random>,
 ) -> Result<(Arc<Resolver>, SyncSender<()>), String> {
-    dns::files::tell(&source);
     let resolver = Arc::new(Resolver::new(source, random));
     let (reload, orders) = sync_channel(1);
-    dns::files::watch(config.dns.clone(), Arc::clone(&resolver), orders)
-        .map_err(|error| error.to_string())?;
+    files.watch(Arc::clone(&resolver), orders).map_err(|error| error.to_string())?;
     Ok((resolver, reload))
 }
 

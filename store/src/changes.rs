@@ -62,7 +62,8 @@ pub(crate) fn of(conn: &Connection, opened: &Mailbox, since: u64) -> Result<Chan
     Ok(changes)
 }
 
-fn tombstones(
+/// What was purged since then, as far as it is remembered.
+pub(crate) fn tombstones(
     conn: &Connection,
     mailbox: MailboxId,
     since: i64,

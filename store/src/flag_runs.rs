@@ -1,16 +1,17 @@
-//! The flags of a whole mailbox at once, which searches for unseen or flagged messages ask for again
-//! and again. Those of the mailboxes that were asked for last are kept, and brought up to date by
-//! what has changed since.
+//! The UIDs and flags of a whole mailbox at once, which every SELECT and searches for unseen or
+//! flagged messages ask for. Those of the mailboxes that were asked for last are kept, and brought up
+//! to date by what has changed since, so that a large mailbox costs what has changed in it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
+use crate::changes::tombstones;
 use crate::rights::{Principal, Right, may};
-use crate::{AccountId, FlagRun, Flags, MailboxId, StoreError, sql};
+use crate::{AccountId, FlagRun, Flags, MailboxId, StoreError, UidRange, mailbox, sql};
 
-/// How many runs are kept of all mailboxes together: 1 MiB.
+/// How many runs are kept of all mailboxes together: 1.5 MiB.
 const RUNS_MAX: usize = 64 << 10;
 /// Of more changes than this a mailbox is read anew.
 const CHANGES_MAX: usize = 1_000;
@@ -44,20 +45,31 @@ impl FlagRuns {
         by: AccountId,
         mailbox: MailboxId,
     ) -> Result<Arc<[FlagRun]>, StoreError> {
-        let status = may(conn, Principal::Account(by), Right::Read, mailbox)?.status;
-        let known = self.find(mailbox);
-        let (runs, modseq) = match known {
-            // Another reader may have looked at a later snapshot; UIDs that are not there yet are
-            // none of the session's, and flags may be told as they are now.
-            Some(known) if known.modseq >= status.highestmodseq => return Ok(known.runs),
-            Some(known) => match changes(conn, mailbox, known.modseq)? {
-                Some(changed) => (merged(&known.runs, &changed), status.highestmodseq),
-                None => (all(conn, mailbox)?, status.highestmodseq),
-            },
-            None => (all(conn, mailbox)?, status.highestmodseq),
+        self.at(conn, &may(conn, Principal::Account(by), Right::Read, mailbox)?)
+    }
+
+    /// The same of a mailbox whose row is at hand.
+    pub(crate) fn at(
+        &self,
+        conn: &Connection,
+        opened: &mailbox::Mailbox,
+    ) -> Result<Arc<[FlagRun]>, StoreError> {
+        let (mailbox, now) = (opened.id, opened.status.highestmodseq);
+        let runs = match self.find(mailbox) {
+            Some(known) if known.modseq == now => return Ok(known.runs),
+            // Another reader has looked at a later snapshot.
+            Some(known) if known.modseq > now => return Ok(all(conn, mailbox)?.into()),
+            // What was purged since must be known.
+            Some(known) if known.modseq >= opened.forgotten => {
+                match changes(conn, mailbox, known.modseq)? {
+                    Some(changed) => merged(&known.runs, &changed),
+                    None => all(conn, mailbox)?,
+                }
+            }
+            _ => all(conn, mailbox)?,
         };
         let runs: Arc<[FlagRun]> = runs.into();
-        self.keep(mailbox, modseq, &runs);
+        self.keep(mailbox, now, &runs);
         Ok(runs)
     }
 
@@ -91,59 +103,76 @@ impl FlagRuns {
 
 /// All of a mailbox.
 fn all(conn: &Connection, mailbox: MailboxId) -> Result<Vec<FlagRun>, StoreError> {
-    let mut statement =
-        conn.prepare_cached("SELECT uid, flags FROM message WHERE mailbox = ?1 ORDER BY uid")?;
+    let mut statement = conn.prepare_cached(
+        "SELECT uid, flags, expunged FROM message WHERE mailbox = ?1 ORDER BY uid",
+    )?;
     let mut rows = statement.query(params![mailbox.0])?;
     let mut runs = Vec::new();
     while let Some(row) = rows.next()? {
-        let uid = row.get(0)?;
-        push(&mut runs, FlagRun { first: uid, last: uid, flags: Flags(sql::u64_at(row, 1)?) });
+        push(&mut runs, one(row)?);
     }
     Ok(runs)
 }
 
-/// What has changed since, ascending; `None` if that is much.
+/// What has changed since, ascending, or is gone (`false`); `None` if that is much.
 fn changes(
     conn: &Connection,
     mailbox: MailboxId,
     since: u64,
-) -> Result<Option<Vec<FlagRun>>, StoreError> {
+) -> Result<Option<Vec<(FlagRun, bool)>>, StoreError> {
     let mut statement = conn.prepare_cached(
-        "SELECT uid, flags FROM message WHERE mailbox = ?1 AND modseq > ?2 LIMIT ?3",
+        "SELECT uid, flags, expunged FROM message WHERE mailbox = ?1 AND modseq > ?2 LIMIT ?3",
     )?;
     let since = i64::try_from(since).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![mailbox.0, since, sql::count(CHANGES_MAX + 1)])?;
     let mut changed = Vec::new();
     while let Some(row) = rows.next()? {
-        let uid = row.get(0)?;
-        changed.push(FlagRun { first: uid, last: uid, flags: Flags(sql::u64_at(row, 1)?) });
+        changed.push((one(row)?, true));
     }
-    changed.sort_unstable_by_key(|one| one.first);
+    for UidRange { first, last } in tombstones(conn, mailbox, since)? {
+        changed.push((FlagRun { first, last, flags: Flags(0), expunged: true }, false));
+    }
+    changed.sort_unstable_by_key(|(one, _)| one.first);
     Ok((changed.len() <= CHANGES_MAX).then_some(changed))
 }
 
-/// The runs with the changed messages in their places.
-fn merged(runs: &[FlagRun], changed: &[FlagRun]) -> Vec<FlagRun> {
+/// A message of these queries.
+fn one(row: &Row<'_>) -> rusqlite::Result<FlagRun> {
+    let uid = row.get(0)?;
+    let (flags, expunged) = (Flags(sql::u64_at(row, 1)?), row.get(2)?);
+    Ok(FlagRun { first: uid, last: uid, flags, expunged })
+}
+
+/// The runs with the changed ones in the place of what lies there, and without those that are gone.
+fn merged(runs: &[FlagRun], changed: &[(FlagRun, bool)]) -> Vec<FlagRun> {
     let mut out = Vec::with_capacity(runs.len() + changed.len());
     let mut changed = changed.iter().copied().peekable();
-    for run in runs {
-        while let Some(one) = changed.next_if(|one| one.first < run.first) {
-            push(&mut out, one);
+    let add = |out: &mut Vec<FlagRun>, (one, there): (FlagRun, bool)| {
+        if there {
+            push(out, one);
         }
-        let mut first = run.first;
-        while let Some(one) = changed.next_if(|one| one.first <= run.last) {
-            if first < one.first {
-                push(&mut out, FlagRun { first, last: one.first - 1, ..*run });
+        one.last.saturating_add(1)
+    };
+    // Up to here what has changed was put in.
+    let mut next = 0;
+    for run in runs {
+        while let Some(one) = changed.next_if(|(one, _)| one.first < run.first) {
+            next = add(&mut out, one);
+        }
+        let mut first = run.first.max(next);
+        while let Some(one) = changed.next_if(|(one, _)| one.first <= run.last) {
+            if first < one.0.first {
+                push(&mut out, FlagRun { first, last: one.0.first - 1, ..*run });
             }
-            push(&mut out, one);
-            first = one.first.saturating_add(1);
+            next = add(&mut out, one);
+            first = next;
         }
         if first <= run.last {
             push(&mut out, FlagRun { first, ..*run });
         }
     }
     for one in changed {
-        push(&mut out, one);
+        add(&mut out, one);
     }
     out
 }
@@ -151,7 +180,10 @@ fn merged(runs: &[FlagRun], changed: &[FlagRun]) -> Vec<FlagRun> {
 /// Adds a run behind all others, to the last one if they are one.
 fn push(runs: &mut Vec<FlagRun>, run: FlagRun) {
     match runs.last_mut() {
-        Some(last) if last.flags == run.flags && last.last.checked_add(1) == Some(run.first) => {
+        Some(last)
+            if (last.flags, last.expunged) == (run.flags, run.expunged)
+                && last.last.checked_add(1) == Some(run.first) =>
+        {
             last.last = run.last;
         }
         _ => runs.push(run),
@@ -168,7 +200,9 @@ mod tests {
     fn runs(messages: impl IntoIterator<Item = (u32, u64)>) -> Vec<FlagRun> {
         let mut runs = Vec::new();
         for (uid, flags) in messages {
-            push(&mut runs, FlagRun { first: uid, last: uid, flags: Flags(flags) });
+            // Bit 1 for those that are expunged.
+            let expunged = flags & 2 > 0;
+            push(&mut runs, FlagRun { first: uid, last: uid, flags: Flags(flags), expunged });
         }
         runs
     }
@@ -176,18 +210,34 @@ mod tests {
     proptest! {
         #[test]
         fn what_changed_takes_its_place(
-            before in btree_map(1..60_u32, 0..3_u64, 0..40),
-            changed in btree_map(1..60_u32, 0..3_u64, 0..20),
+            before in btree_map(1..60_u32, 0..4_u64, 0..40),
+            changed in btree_map(1..60_u32, proptest::option::of(0..4_u64), 0..20),
         ) {
-            let single = changed.iter().map(|(uid, flags)| FlagRun {
-                first: *uid,
-                last: *uid,
-                flags: Flags(*flags),
-            });
-            let single: Vec<_> = single.collect();
+            let one = |(uid, flags): (&u32, &Option<u64>)| {
+                let bits = flags.unwrap_or(0);
+                let (flags, expunged) = (Flags(bits), bits & 2 > 0);
+                FlagRun { first: *uid, last: *uid, flags, expunged }
+            };
+            let single: Vec<_> =
+                changed.iter().map(|(uid, flags)| (one((uid, flags)), flags.is_some())).collect();
             let mut after = before.clone();
-            after.extend(changed);
+            for (uid, flags) in changed {
+                after.remove(&uid);
+                after.extend(flags.map(|flags| (uid, flags)));
+            }
             prop_assert_eq!(merged(&runs(before), &single), runs(after));
+        }
+
+        #[test]
+        fn what_is_gone_goes_in_ranges(
+            before in btree_map(1..60_u32, 0..4_u64, 0..40),
+            first in 1..60_u32,
+            count in 0..30_u32,
+        ) {
+            let range = FlagRun { first, last: first + count, flags: Flags(0), expunged: true };
+            let mut after = before.clone();
+            after.retain(|uid, _| *uid < range.first || *uid > range.last);
+            prop_assert_eq!(merged(&runs(before), &[(range, false)]), runs(after));
         }
     }
 

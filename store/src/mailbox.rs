@@ -3,6 +3,7 @@
 use pillarbox_core::UnixSeconds;
 use rusqlite::{Connection, Row, params};
 
+use crate::flag_runs::FlagRuns;
 use crate::rights::{Principal, Right, may};
 use crate::{
     AccountId, Flags, Keyword, MailboxId, MailboxInfo, Place, Selected, Special, Status,
@@ -248,10 +249,10 @@ fn info(row: &Row<'_>) -> rusqlite::Result<MailboxInfo> {
     })
 }
 
-/// What SELECT tells, and what has changed if `since` names this UIDVALIDITY. One scan of the slim
-/// rows gives the UIDs and the first unseen one.
+/// What SELECT tells, and what has changed if `since` names this UIDVALIDITY.
 pub(crate) fn select(
     conn: &Connection,
+    flag_runs: &FlagRuns,
     by: AccountId,
     mailbox: MailboxId,
     since: Option<(u32, u64)>,
@@ -261,15 +262,15 @@ pub(crate) fn select(
         sql::first(conn, "SELECT name FROM mailbox WHERE id = ?1", [mailbox.0], |row| row.get(0))?;
     let mut uids = Vec::new();
     let mut first_unseen = None;
-    let mut statement = conn.prepare_cached(
-        "SELECT uid, flags FROM message WHERE mailbox = ?1 AND expunged = 0 ORDER BY uid",
-    )?;
-    let mut rows = statement.query([mailbox.0])?;
-    while let Some(row) = rows.next()? {
-        let uid = row.get(0)?;
-        UidRange::push(&mut uids, uid);
-        if first_unseen.is_none() && !Flags(sql::u64_at(row, 1)?).contains(Flags::SEEN) {
-            first_unseen = Some(uid);
+    for run in flag_runs.at(conn, &opened)?.iter().filter(|run| !run.expunged) {
+        match uids.last_mut() {
+            Some(UidRange { last, .. }) if last.checked_add(1) == Some(run.first) => {
+                *last = run.last;
+            }
+            _ => uids.push(UidRange { first: run.first, last: run.last }),
+        }
+        if first_unseen.is_none() && !run.flags.contains(Flags::SEEN) {
+            first_unseen = Some(run.first);
         }
     }
     let since = since.filter(|(uidvalidity, _)| *uidvalidity == opened.status.uidvalidity);

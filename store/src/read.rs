@@ -473,6 +473,8 @@ pub struct FlagRun {
     pub last: u32,
     /// The flags of each.
     pub flags: Flags,
+    /// They are expunged, and kept for those who still number them.
+    pub expunged: bool,
 }
 
 /// Messages, as many as fit.

@@ -49,7 +49,8 @@ impl Reader {
             Read::Mailboxes { account } => mailboxes(&snapshot, account),
             Read::MailboxByName { account, name } => mailbox_by_name(&snapshot, account, &name),
             Read::Select { by, mailbox, since } => {
-                mailbox::select(&snapshot, by, mailbox, since).map(Found::Selected)
+                mailbox::select(&snapshot, &self.shared.flag_runs, by, mailbox, since)
+                    .map(Found::Selected)
             }
             Read::Subscriptions { account } => {
                 names::subscriptions(&snapshot, account).map(Found::Subscriptions)

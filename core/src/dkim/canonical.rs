@@ -26,7 +26,7 @@ impl Canonicalization {
     }
 
     /// Appends a header field (with its line end) as it is hashed, its line end included.
-    pub(super) fn field(self, whole: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn field(self, whole: &[u8], out: &mut Vec<u8>) {
         match self {
             // RFC 6376 §3.4.1. A file may have other line ends than mail on its way.
             Self::Simple => {

@@ -182,7 +182,7 @@ impl PublicKey {
 
     /// Whether this is the signature of `header`, in its canonical form, with SHA-256.
     #[must_use]
-    pub(super) fn verifies(&self, header: &[u8], value: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, header: &[u8], value: &[u8]) -> bool {
         match self {
             // RFC 8301 §3.2: verifiers must know keys from 1,024 bits on.
             Self::Rsa { der, .. } => UnparsedPublicKey::new(

@@ -20,11 +20,11 @@
 
 mod canonical;
 mod key;
-mod selection;
-mod sign;
-mod signature;
-mod tags;
-mod verify;
+pub(crate) mod selection;
+pub(crate) mod sign;
+pub(crate) mod signature;
+pub(crate) mod tags;
+pub(crate) mod verify;
 
 #[cfg(test)]
 mod tests;

@@ -221,6 +221,19 @@ impl Terms {
         now: UnixSeconds,
         random: &dyn SecureRandom,
     ) -> Result<String, SigningFault> {
+        self.field(("DKIM-Signature:", "v", "1"), head, body, key, now, random)
+    }
+
+    /// The field of this name, whose first tag is this one.
+    pub(crate) fn field(
+        &self,
+        (name, first, value): (&str, &str, &str),
+        head: &[u8],
+        body: &BodyHash,
+        key: &SigningKey,
+        now: UnixSeconds,
+        random: &dyn SecureRandom,
+    ) -> Result<String, SigningFault> {
         let header = Selection::new(head);
         let mut names = Vec::new();
         for name in &self.sealed {
@@ -229,8 +242,8 @@ impl Terms {
         for name in self.fields.iter().filter(|name| !self.sealed.contains(name)) {
             names.extend(std::iter::repeat_n(name.clone(), header.count(name)));
         }
-        let mut field = Folded::new("DKIM-Signature:");
-        field.tag("v", "1");
+        let mut field = Folded::new(name);
+        field.tag(first, value);
         field.tag("a", key.algorithm().name());
         field.tag("c", &format!("{}/{}", self.header_form.name(), self.body_form.name()));
         field.tag("d", self.domain.as_str());

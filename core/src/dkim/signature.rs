@@ -35,7 +35,7 @@ impl Algorithm {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         let all = [Self::RsaSha256, Self::Ed25519Sha256, Self::RsaSha1];
         all.into_iter().find(|one| one.name().eq_ignore_ascii_case(name))
     }
@@ -136,14 +136,20 @@ impl Signature {
         if required(&tags, "v")? != "1" {
             return Err(SignatureFault::Version);
         }
-        let algorithm = Algorithm::named(required(&tags, "a")?).ok_or(SignatureFault::Algorithm)?;
+        let mut signature = Self::read(&tags)?;
+        if let Some(identity) = tags.get("i") {
+            (signature.identity_local, signature.identity_domain) =
+                identity_of(identity, &signature.domain)?;
+        }
+        Ok(signature)
+    }
+
+    /// All but `v=` and `i=`, which an `ARC-Message-Signature` has otherwise (RFC 8617 §4.1.2).
+    pub(crate) fn read(tags: &Tags<'_>) -> Result<Self, SignatureFault> {
+        let algorithm = Algorithm::named(required(tags, "a")?).ok_or(SignatureFault::Algorithm)?;
         let (header_form, body_form) = forms(tags.get("c").unwrap_or("simple"))?;
-        let domain = domain(required(&tags, "d")?, "d")?;
-        let (identity_local, identity_domain) = match tags.get("i") {
-            Some(identity) => identity_of(identity, &domain)?,
-            None => (String::new(), domain.clone()),
-        };
-        let (made, expires) = (number(&tags, "t")?, number(&tags, "x")?);
+        let domain = domain(required(tags, "d")?, "d")?;
+        let (made, expires) = (number(tags, "t")?, number(tags, "x")?);
         if made.zip(expires).is_some_and(|(made, expires)| expires <= made) {
             return Err(SignatureFault::Order);
         }
@@ -155,15 +161,15 @@ impl Signature {
             algorithm,
             header_form,
             body_form,
-            selector: self::domain(required(&tags, "s")?, "s")?,
-            fields: fields(required(&tags, "h")?)?,
-            identity_local,
-            identity_domain,
-            body_length: number(&tags, "l")?,
+            selector: self::domain(required(tags, "s")?, "s")?,
+            fields: fields(required(tags, "h")?)?,
+            identity_local: String::new(),
+            identity_domain: domain.clone(),
+            body_length: number(tags, "l")?,
             made: made.map(seconds),
             expires: expires.map(seconds),
-            body_hash: base64(&tags, "bh")?,
-            value: base64(&tags, "b")?,
+            body_hash: base64(tags, "bh")?,
+            value: base64(tags, "b")?,
             domain,
         })
     }
@@ -173,13 +179,17 @@ impl Signature {
     /// # Errors
     /// Where domain and selector together are longer than any name.
     pub fn key_name(&self) -> Result<Name, NameFault> {
-        self.domain.below(&format!("{}._domainkey", self.selector))
+        key_name(&self.domain, &self.selector)
     }
+}
+
+pub(crate) fn key_name(domain: &Name, selector: &Name) -> Result<Name, NameFault> {
+    domain.below(&format!("{selector}._domainkey"))
 }
 
 /// The field's value without what its `b=` holds (RFC 6376 §3.7): the white space around that goes
 /// too.
-pub(super) fn without_value(whole: &[u8]) -> Vec<u8> {
+pub(crate) fn without_value(whole: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(whole.len());
     let colon = memchr::memchr(b':', whole).map_or(whole.len(), |colon| colon + 1);
     let (name, value) = whole.split_at_checked(colon).unwrap_or((whole, &[]));
@@ -203,7 +213,7 @@ fn is_b(name: &[u8]) -> bool {
     letters.next() == Some(&b'b') && letters.next() == Some(&b'=')
 }
 
-fn required<'a>(tags: &Tags<'a>, name: &'static str) -> Result<&'a str, SignatureFault> {
+pub(crate) fn required<'a>(tags: &Tags<'a>, name: &'static str) -> Result<&'a str, SignatureFault> {
     tags.get(name).filter(|value| !value.is_empty()).ok_or(SignatureFault::Missing(name))
 }
 
@@ -217,7 +227,7 @@ fn forms(value: &str) -> Result<(Canonicalization, Canonicalization), SignatureF
 }
 
 /// RFC 8616 §4: labels may be written in either form.
-fn domain(text: &str, tag: &'static str) -> Result<Name, SignatureFault> {
+pub(crate) fn domain(text: &str, tag: &'static str) -> Result<Name, SignatureFault> {
     Name::parse(text).map_err(|_| SignatureFault::Domain(tag))
 }
 
@@ -251,7 +261,7 @@ fn fields(list: &str) -> Result<Vec<String>, SignatureFault> {
 
 /// RFC 6376 §3.5: at most 76 digits for a length, and 12 for a time. What is beyond what we can
 /// count is as far as we can count.
-fn number(tags: &Tags<'_>, name: &'static str) -> Result<Option<u64>, SignatureFault> {
+pub(crate) fn number(tags: &Tags<'_>, name: &'static str) -> Result<Option<u64>, SignatureFault> {
     let Some(digits) = tags.get(name) else { return Ok(None) };
     if digits.is_empty() || digits.len() > 76 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(SignatureFault::Number(name));
@@ -259,11 +269,11 @@ fn number(tags: &Tags<'_>, name: &'static str) -> Result<Option<u64>, SignatureF
     Ok(Some(digits.parse().unwrap_or(u64::MAX)))
 }
 
-fn seconds(number: u64) -> UnixSeconds {
+pub(crate) fn seconds(number: u64) -> UnixSeconds {
     UnixSeconds(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-fn base64(tags: &Tags<'_>, name: &'static str) -> Result<Vec<u8>, SignatureFault> {
+pub(crate) fn base64(tags: &Tags<'_>, name: &'static str) -> Result<Vec<u8>, SignatureFault> {
     let value = tags::without_space(required(tags, name)?);
     BASE64.decode(value).map_err(|_| SignatureFault::Base64(name))
 }

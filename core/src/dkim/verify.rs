@@ -264,7 +264,7 @@ impl Verifier {
                 }
             };
             let body = bodies.get(&(signature.body_form, signature.body_length));
-            let mut found = Found { testing: false, rsa_bits: None };
+            let mut found = Found::default();
             let field = self.head.get(from..to).unwrap_or_default();
             let judged =
                 judge(&self.limits, &signature, body, keys, now, &mut found).and_then(|key| {
@@ -301,7 +301,8 @@ impl Outcome {
 }
 
 /// What is told of a key, whatever comes of it.
-struct Found {
+#[derive(Debug, Default)]
+pub(crate) struct Found {
     testing: bool,
     rsa_bits: Option<usize>,
 }
@@ -310,7 +311,7 @@ const FAIL_HEADER: Result<(), (Verdict, Why)> = Err((Verdict::Fail, Why::Header)
 
 /// All but the signature itself: comes with the key by which that can be checked. What costs least
 /// is asked first.
-fn judge(
+pub(crate) fn judge(
     limits: &Limits,
     signature: &Signature,
     body: Option<&BodyHash>,
@@ -318,32 +319,16 @@ fn judge(
     now: UnixSeconds,
     found: &mut Found,
 ) -> Result<PublicKey, (Verdict, Why)> {
-    if signature.algorithm == Algorithm::RsaSha1 {
-        return Err((Verdict::Policy, Why::Sha1));
-    }
     if signature.expires.is_some_and(|expires| expires < now) {
         return Err((Verdict::Policy, Why::Expired));
     }
     if signature.made.is_some_and(|made| made.0 > now.0.saturating_add(limits.skew_seconds)) {
         return Err((Verdict::Policy, Why::Future));
     }
-    let record = record_of(signature, keys)?;
-    found.testing = record.testing;
-    if !record.key.fits(signature.algorithm) {
-        return Err((Verdict::PermError, Why::KeyKind));
-    }
+    let record = key_of(limits, signature.algorithm, signature.key_name(), keys, found)?;
     // RFC 6376 §3.6.1, `t=s`.
     if record.strict && signature.identity_domain != signature.domain {
         return Err((Verdict::PermError, Why::Strict));
-    }
-    if let PublicKey::Rsa { bits, .. } = record.key {
-        found.rsa_bits = Some(bits);
-        if bits < limits.rsa_bits_min {
-            return Err((Verdict::Policy, Why::TooFewBits(bits)));
-        }
-        if bits > limits.rsa_bits_max {
-            return Err((Verdict::Policy, Why::TooManyBits(bits)));
-        }
     }
     // The limit of `l=` is not above the length (RFC 6376 §3.5).
     let body = body.ok_or((Verdict::Fail, Why::Body))?;
@@ -356,12 +341,40 @@ fn judge(
     Ok(record.key)
 }
 
-fn record_of(
-    signature: &Signature,
+/// The key that is published at this name, where signatures of this algorithm by it are believed.
+pub(crate) fn key_of(
+    limits: &Limits,
+    algorithm: Algorithm,
+    name: Result<Name, NameFault>,
+    keys: &HashMap<Name, KeyAnswer>,
+    found: &mut Found,
+) -> Result<KeyRecord, (Verdict, Why)> {
+    if algorithm == Algorithm::RsaSha1 {
+        return Err((Verdict::Policy, Why::Sha1));
+    }
+    let record = record_at(name, keys)?;
+    found.testing = record.testing;
+    if !record.key.fits(algorithm) {
+        return Err((Verdict::PermError, Why::KeyKind));
+    }
+    if let PublicKey::Rsa { bits, .. } = record.key {
+        found.rsa_bits = Some(bits);
+        if bits < limits.rsa_bits_min {
+            return Err((Verdict::Policy, Why::TooFewBits(bits)));
+        }
+        if bits > limits.rsa_bits_max {
+            return Err((Verdict::Policy, Why::TooManyBits(bits)));
+        }
+    }
+    Ok(record)
+}
+
+fn record_at(
+    name: Result<Name, NameFault>,
     keys: &HashMap<Name, KeyAnswer>,
 ) -> Result<KeyRecord, (Verdict, Why)> {
     let perm = |why| (Verdict::PermError, why);
-    let name = signature.key_name().map_err(|fault| perm(Why::KeyName(fault)))?;
+    let name = name.map_err(|fault| perm(Why::KeyName(fault)))?;
     let records = match keys.get(&name) {
         None | Some(KeyAnswer::Failed) => return Err((Verdict::TempError, Why::KeyUnavailable)),
         Some(KeyAnswer::Records(records)) => records,

@@ -161,6 +161,27 @@ impl Failure {
     }
 }
 
+impl Data {
+    /// About how many bytes it takes in memory.
+    pub(super) fn size(&self) -> usize {
+        let beside = match self {
+            Self::A(_) | Self::Aaaa(_) => 0,
+            Self::Ptr(name) | Self::Cname(name) | Self::Ns(name) => name.as_str().len(),
+            Self::Mx { exchange: name, .. }
+            | Self::Soa { primary: name, .. }
+            | Self::Srv { target: name, .. } => name.as_str().len(),
+            Self::Txt(bytes) | Self::Tlsa { association: bytes, .. } => bytes.len(),
+            Self::Caa { tag, value, .. } => tag.len() + value.len(),
+            Self::Svcb { target, parameters, .. } => {
+                let each = size_of::<(u16, Vec<u8>)>();
+                let all = parameters.iter().map(|(_, value)| each + value.len());
+                target.as_str().len() + all.sum::<usize>()
+            }
+        };
+        size_of::<Self>() + beside
+    }
+}
+
 impl Kind {
     /// All of them.
     pub const ALL: [Self; 13] = [

@@ -98,26 +98,8 @@ fn size(question: &Question, lookup: &Lookup) -> usize {
     base + match lookup {
         Err(failure) => failure.to_string().len(),
         Ok(answer) => {
-            let records = answer.records.iter().map(|data| size_of::<Data>() + beside(data));
+            let records = answer.records.iter().map(Data::size);
             answer.name.as_str().len() + records.sum::<usize>()
-        }
-    }
-}
-
-/// What a record has beside itself.
-fn beside(data: &Data) -> usize {
-    match data {
-        Data::A(_) | Data::Aaaa(_) => 0,
-        Data::Ptr(name) | Data::Cname(name) | Data::Ns(name) => name.as_str().len(),
-        Data::Mx { exchange: name, .. }
-        | Data::Soa { primary: name, .. }
-        | Data::Srv { target: name, .. } => name.as_str().len(),
-        Data::Txt(bytes) | Data::Tlsa { association: bytes, .. } => bytes.len(),
-        Data::Caa { tag, value, .. } => tag.len() + value.len(),
-        Data::Svcb { target, parameters, .. } => {
-            let each = size_of::<(u16, Vec<u8>)>();
-            let all = parameters.iter().map(|(_, value)| each + value.len());
-            target.as_str().len() + all.sum::<usize>()
         }
     }
 }

@@ -231,7 +231,9 @@ impl Resolution {
         match read {
             Err(_) if self.over == Transport::Udp => self.again_by_tcp(Heard::Stray),
             Err(Unfit::Stray) => self.missed(self.told("answered another question")),
-            Err(Unfit::Malformed) => self.missed(self.told("sent what cannot be read")),
+            Err(Unfit::Malformed) => {
+                self.missed(self.told("sent what cannot be read, or too much"))
+            }
             Ok(answered) if answered.truncated && self.over == Transport::Udp => {
                 self.again_by_tcp(Heard::Truncated)
             }

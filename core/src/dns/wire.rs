@@ -12,6 +12,10 @@ use super::{Data, Kind, Name};
 /// larger ones get lost or are forged.
 const DATAGRAM_BYTES: u16 = 1_232;
 
+/// What the records of an answer may take in memory: a name that is told again in two bytes may have a
+/// thousand as text, so that the largest answer would take megabytes.
+const RECORDS_BYTES_MAX: usize = 512 << 10;
+
 /// Of what a server says why it failed, so many characters are kept.
 const SAID_MAX: usize = 200;
 
@@ -58,7 +62,7 @@ pub(super) enum Verdict {
 /// Bytes that are no answer, or one to another question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unfit {
-    /// It is no message, or breaks off.
+    /// It is no message, or breaks off, or takes more than [`RECORDS_BYTES_MAX`].
     Malformed,
     /// It is not for this question: somebody may be guessing (RFC 5452 §9.1).
     Stray,
@@ -152,6 +156,7 @@ impl Asked {
 
     fn read_records(&self, message: &Message<&[u8]>, into: &mut Answered) -> Option<()> {
         let wanted = rtype(self.kind);
+        let mut left = RECORDS_BYTES_MAX;
         for record in message.answer().ok()? {
             let record = record.ok()?;
             let kind = match record.rtype() {
@@ -166,7 +171,9 @@ impl Asked {
             let seconds = seconds(record.ttl().as_secs());
             let record: Record<_, ZoneRecordData<_, ParsedName<_>>> =
                 record.into_record().ok()??;
-            into.records.push((owner, seconds, data(kind, record.data())?));
+            let data = data(kind, record.data())?;
+            left = left.checked_sub(data.size() + size_of::<Name>() + owner.as_str().len())?;
+            into.records.push((owner, seconds, data));
         }
         for record in message.authority().ok()? {
             let record = record.ok()?;

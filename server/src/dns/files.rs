@@ -94,7 +94,7 @@ fn read_file(path: &Path) -> Result<String, String> {
 }
 
 /// Says what the answers are worth.
-pub(crate) fn tell(source: &Source) {
+fn tell(source: &Source) {
     let Source::Servers(settings, _) = source else {
         log::info!("DNS: all answers come from the zone files of the configuration");
         return;
@@ -119,50 +119,81 @@ fn stamps(dns: &Dns) -> Vec<Stamp> {
     files(dns).iter().map(|path| fs::metadata(path).ok().map(of)).collect()
 }
 
-/// Looks after the files on a thread of its own: at each call through `orders`, and every few seconds
-/// by itself.
-///
-/// # Errors
-/// No thread is left.
-pub(crate) fn watch(
+/// The files that answers come from, and how they were when they were read last.
+#[derive(Debug)]
+pub(crate) struct Files {
     dns: Dns,
-    resolver: Arc<Resolver>,
-    orders: Receiver<()>,
-) -> std::io::Result<()> {
-    let mut known = stamps(&dns);
-    let look = move || {
-        loop {
-            match orders.recv_timeout(LOOK_EVERY) {
-                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            // Before the files: a change while they are read is seen the next time.
-            let now = stamps(&dns);
-            if now != known {
-                known = now;
-                reload(&dns, &resolver);
-            }
-        }
-    };
-    thread::Builder::new().name("dns".into()).stack_size(256 << 10).spawn(look).map(drop)
+    known: Vec<Stamp>,
 }
 
-/// Reads the files again. What cannot be read changes nothing.
-fn reload(dns: &Dns, resolver: &Resolver) {
+impl Files {
+    /// Reads where answers come from, for the first time.
+    ///
+    /// # Errors
+    /// See [`read`].
+    pub(crate) fn open(dns: &Dns) -> Result<(Self, Source), String> {
+        let files = Self { dns: dns.clone(), known: stamps(dns) };
+        Ok((files, read(dns)?))
+    }
+
+    /// Takes up what has changed; says whether anything has.
+    fn look(&mut self, resolver: &Resolver) -> bool {
+        // Before the files: a change while they are read is seen the next time.
+        let now = stamps(&self.dns);
+        if now == self.known {
+            return false;
+        }
+        self.known = now;
+        reload(&self.dns, resolver)
+    }
+
+    /// Looks after the files: at once, and on a thread of its own at each call through `orders`, and
+    /// every few seconds by itself.
+    ///
+    /// # Errors
+    /// No thread is left.
+    pub(crate) fn watch(
+        mut self,
+        resolver: Arc<Resolver>,
+        orders: Receiver<()>,
+    ) -> std::io::Result<()> {
+        self.look(&resolver);
+        tell(&resolver.source());
+        let look = move || {
+            loop {
+                match orders.recv_timeout(LOOK_EVERY) {
+                    Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+                if self.look(&resolver) {
+                    tell(&resolver.source());
+                }
+            }
+        };
+        thread::Builder::new().name("dns".into()).stack_size(256 << 10).spawn(look).map(drop)
+    }
+}
+
+/// Reads the files again; says whether they say something else now. What cannot be read changes
+/// nothing.
+fn reload(dns: &Dns, resolver: &Resolver) -> bool {
     let unreadable =
         files(dns).into_iter().find(|file| fs::metadata(file).is_ok() && File::open(file).is_err());
     if let Some(file) = unreadable {
         log::error!(file:% = file.display(); "has changed and cannot be read: what it said before \
             stays in use until the server starts again");
-        return;
+        return false;
     }
     match read(dns) {
-        Ok(source) if source == *resolver.source() => {}
+        Ok(source) if source == *resolver.source() => false,
         Ok(source) => {
-            tell(&source);
             resolver.replace(source);
+            true
         }
-        Err(why) => log::error!(why = why.as_str(); "the old zone files stay in use"),
+        Err(why) => {
+            log::error!(why = why.as_str(); "the old zone files stay in use");
+            false
+        }
     }
 }
 
@@ -183,7 +214,7 @@ mod tests {
         let file = folder.path().join("zone");
         fs::write(&file, "a. A 192.0.2.1\n").unwrap();
         let dns = dns(&file);
-        let source = read(&dns).unwrap();
+        let (mut files, source) = Files::open(&dns).unwrap();
         let resolver = Resolver::new(source, || Box::new(SystemRandom::default()));
         let has = |name: &str| {
             let question = Question { name: Name::parse(name).unwrap(), kind: Kind::A };
@@ -192,19 +223,15 @@ mod tests {
                 other @ Source::Servers(..) => panic!("{other:?}"),
             }
         };
-        let before = stamps(&dns);
         fs::write(&file, "b. A 192.0.2.1 ; longer\n").unwrap();
-        assert_ne!(stamps(&dns), before);
-        reload(&dns, &resolver);
+        assert!(files.look(&resolver) && !files.look(&resolver));
         assert!(has("b") && !has("a"));
         for broken in ["c. A nothing\n", "c. A 192.0.2.1\nd. A"] {
             fs::write(&file, broken).unwrap();
-            reload(&dns, &resolver);
-            assert!(has("b") && !has("c"), "{broken}");
+            assert!(!files.look(&resolver) && has("b") && !has("c"), "{broken}");
         }
         fs::remove_file(&file).unwrap();
-        reload(&dns, &resolver);
-        assert!(has("b"));
+        assert!(!files.look(&resolver) && has("b"));
         assert!(read(&dns).unwrap_err().contains("cannot read"));
     }
 

@@ -214,7 +214,8 @@ async fn by_numbers(
             _ => return Err(job::astray("search flags")),
         }
     } else {
-        [FlagRun { first: 1, last: u32::MAX, flags: store::Flags(0) }].into()
+        let all = FlagRun { first: 1, last: u32::MAX, flags: store::Flags(0), expunged: false };
+        [all].into()
     };
     let ranges: Vec<_> = uids.iter().map(|range| (range.first, range.last)).collect();
     let mut runs = runs.iter().peekable();

@@ -57,7 +57,8 @@ impl Manager {
     /// A configuration with two threads and these listeners; the accounts are `localserve`'s.
     fn configure(&self, listeners: &[(&str, SocketAddr)]) -> PathBuf {
         let mut text = format!(
-            "hostname = \"localhost\"\ndata = \".\"\n[runtime]\nkind = \"{}\"\nthreads = 2\n",
+            "hostname = \"localhost\"\ndata = \".\"\n[checks]\nenabled = false\n\
+             [runtime]\nkind = \"{}\"\nthreads = 2\n",
             self.place.runtime
         );
         for (protocol, address) in listeners {

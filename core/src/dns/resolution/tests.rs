@@ -487,3 +487,34 @@ fn a_large_answer_costs_little() {
     let Step::Done(outcome) = resolution.step(&mut Numbers(0)) else { panic!() };
     assert_eq!(outcome.lookup.unwrap().records.len(), count);
 }
+
+/// A name of 252 bytes once, and then again and again in two bytes.
+#[test]
+fn an_answer_that_swells_is_not_taken() {
+    for (count, taken) in [(300, true), (4_000, false)] {
+        let settings = servers(&["127.0.0.1"]);
+        let mut resolution = Resolution::new(&question("a", Kind::Mx), &settings, 0);
+        let mut heard = Heard::Answer;
+        for _ in 0..4 {
+            let Step::Ask(exchange) = resolution.step(&mut Numbers(1)) else { break };
+            let mut bytes = exchange.question[..19].to_vec();
+            let [high, low] = u16::to_be_bytes(count);
+            bytes[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, high, low, 0, 0, 0, 0]);
+            let head = |length| [0xc0, 12, 0, 15, 0, 1, 0, 0, 0, 60, 0, length, 0, 10];
+            bytes.extend(head(254));
+            let long = bytes.len();
+            for length in [63, 63, 63, 58] {
+                bytes.push(length);
+                bytes.extend(vec![0; length.into()]);
+            }
+            bytes.push(0);
+            for _ in 1..count {
+                bytes.extend(head(4));
+                bytes.extend((0xc000 | u16::try_from(long).unwrap()).to_be_bytes());
+            }
+            assert!(bytes.len() < 65_536);
+            heard = resolution.answered(Ok(bytes));
+        }
+        assert_eq!(heard == Heard::Answer, taken, "{heard}");
+    }
+}
