@@ -25,6 +25,7 @@ pub mod http;
 pub mod imap;
 pub mod notice;
 pub mod order;
+pub mod policies;
 pub mod reencode;
 pub mod sasl;
 pub mod smtp;
@@ -34,7 +35,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -49,6 +50,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("deflate", deflate::target),
     ("dns", dns::target),
     ("notice", notice::target),
+    ("policies", policies::target),
 ];
 
 /// Bytes of a fuzzer, read from the front. Once there are none left, all that is read is zero.

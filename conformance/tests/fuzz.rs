@@ -145,6 +145,11 @@ fn notice() {
 }
 
 #[test]
+fn policies() {
+    bounded("policies", 4_000, 400);
+}
+
+#[test]
 fn digest() {
     bounded("digest", 4_000, 400);
 }
@@ -188,6 +193,7 @@ under_bolero! {
     bolero_calls: fuzz::calls::target;
     bolero_reencode: fuzz::reencode::target;
     bolero_notice: fuzz::notice::target;
+    bolero_policies: fuzz::policies::target;
     bolero_digest: fuzz::digest::target;
     bolero_dns: fuzz::dns::target;
     bolero_http: fuzz::http::target;

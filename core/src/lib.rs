@@ -20,6 +20,8 @@ pub mod archive;
 pub mod authres;
 pub mod compression;
 pub mod connection;
+pub mod dane;
+pub mod delivery;
 pub mod dkim;
 pub mod dmarc;
 pub mod dns;
@@ -41,6 +43,7 @@ pub mod sasl;
 pub mod smtp;
 pub mod spf;
 pub mod tls;
+pub mod tlsrpt;
 pub mod wire;
 
 pub use io::{Inbox, Outbox};

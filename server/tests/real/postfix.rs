@@ -13,6 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pillarbox_core::dsn::{Action, Notice};
+
 use crate::commands::done;
 use crate::on_each_runtime;
 use crate::server::{PATIENCE, Place, succeed};
@@ -97,8 +99,13 @@ fn a_postfix_relays_its_queue() {
     for text in texts {
         if text.starts_with("Return-Path: <>\r\n") {
             bounces += 1;
-            assert!(text.contains("report-type=delivery-status"), "{text}");
-            assert!(text.contains("\r\nDiagnostic-Code: smtp; 5"), "{text}");
+            let notice = Notice::read(text.as_bytes()).unwrap();
+            let [outcome] = &*notice.outcomes else { panic!("{notice:?}") };
+            assert_eq!(outcome.address, "permerror@localhost");
+            assert_eq!((outcome.action, outcome.status.class()), (Action::Failed, 5));
+            assert!(outcome.diagnostic.as_deref().is_some_and(|said| said.starts_with('5')));
+            assert!(outcome.server.is_some() && notice.reporter.is_some(), "{notice:?}");
+            assert!(notice.message_id.is_some(), "Postfix gives one to what has none");
         } else if text.starts_with("Return-Path: <jörg@relay.example>\r\n") {
             international += 1;
             assert!(text.contains(" with UTF8SMTPS id "), "{text}");
