@@ -1,4 +1,5 @@
-//! SMTP (RFC 5321): the server machine, its commands, replies and the body of DATA.
+//! SMTP (RFC 5321): the server machine, its commands, replies and the body of DATA. The client
+//! machine is [`client`].
 //!
 //! # What the machine does, and what its owner does
 //!
@@ -131,6 +132,7 @@
 pub mod address;
 pub mod body;
 mod chunk;
+pub mod client;
 pub mod command;
 pub mod config;
 mod cursor;

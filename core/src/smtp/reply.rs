@@ -267,6 +267,18 @@ impl Enhanced {
         }
         Self { subject: capped(subject), detail: capped(detail) }
     }
+
+    /// Its second number: what it is about.
+    #[must_use]
+    pub const fn subject(self) -> u16 {
+        self.subject
+    }
+
+    /// Its third number.
+    #[must_use]
+    pub const fn detail(self) -> u16 {
+        self.detail
+    }
 }
 
 /// Which line of a reply.
