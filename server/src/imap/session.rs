@@ -62,8 +62,9 @@ pub struct ImapSession {
     account: Option<EffectId>,
     /// The selected mailbox; with the flow while one is under way.
     open: Option<Open>,
-    filing: Option<Filing>,
-    exchange: Option<Exchange>,
+    /// These three are small beside what they hold, which most clients that wait do not have.
+    filing: Option<Box<Filing>>,
+    exchange: Option<Box<Exchange>>,
     /// By which somebody logs in.
     mechanism: &'static str,
     tls: bool,
@@ -76,8 +77,8 @@ pub struct ImapSession {
     ending: Ending,
     takes_tls: bool,
     takes_compression: bool,
-    /// What a login can be bound to.
-    bindings: Bindings,
+    /// What a login can be bound to, until there is one.
+    bindings: Option<Box<Bindings>>,
 }
 
 /// What a flow has come to.
@@ -123,7 +124,7 @@ impl ImapSession {
             ending: if full { Ending::Full } else { Ending::No },
             takes_tls: false,
             takes_compression: false,
-            bindings: Bindings::default(),
+            bindings: None,
         }
     }
 
@@ -358,7 +359,7 @@ impl ImapSession {
                 self.imap.close("the selected mailbox was deleted", out);
             }
             Outcome::AppendBegun(Ok(filing)) => {
-                self.filing = Some(filing);
+                self.filing = Some(Box::new(filing));
                 if let Err(misuse) = self.imap.accept_append(out) {
                     log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
                 }

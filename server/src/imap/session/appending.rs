@@ -31,7 +31,7 @@ impl ImapSession {
         let (Some(tools), Some(filing)) = (self.tools(), self.filing.take()) else { return };
         let mut random = self.context.random();
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            Outcome::AppendBegun(append::next(&tools, random.as_mut(), filing, message).await)
+            Outcome::AppendBegun(append::next(&tools, random.as_mut(), *filing, message).await)
         }));
     }
 
@@ -40,7 +40,7 @@ impl ImapSession {
         let mut random = self.context.random();
         let open = self.open.take();
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            let ended = append::end(&tools, random.as_mut(), filing, now).await;
+            let ended = append::end(&tools, random.as_mut(), *filing, now).await;
             // RFC 3501 §6.3.11: if the mailbox is the selected one, its client is told.
             settle(tools, open, true, ended).await
         }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::Desk;
 use pillarbox_core::imap::response::Code;
-use pillarbox_core::sasl::{Mechanism, NONCE_BYTES, Step as SaslStep};
+use pillarbox_core::sasl::{Bindings, Mechanism, NONCE_BYTES, Step as SaslStep};
 use pillarbox_core::{Now, Outbox};
 
 use pillarbox_store::{Found, Read, StoreError};
@@ -26,7 +26,9 @@ impl ImapSession {
         match Mechanism::from_name(mechanism) {
             Some(mechanism) => {
                 self.mechanism = mechanism.name();
-                self.on_sasl(mechanism.start(initial, &self.bindings), out);
+                let none = Bindings::default();
+                let bindings = self.bindings.as_deref().unwrap_or(&none);
+                self.on_sasl(mechanism.start(initial, bindings), out);
             }
             None => self.finish(&Answer::no(None, "that mechanism is not offered"), out),
         }
@@ -35,7 +37,7 @@ impl ImapSession {
     pub(super) fn on_sasl(&mut self, step: SaslStep, out: &mut Outbox) {
         match step {
             SaslStep::Challenge(exchange, challenge) => {
-                self.exchange = Some(exchange);
+                self.exchange = Some(Box::new(exchange));
                 if let Err(misuse) = self.imap.challenge(&challenge, out) {
                     log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
                 }
@@ -97,7 +99,7 @@ impl ImapSession {
                 log::info!(cid, login = user.name.as_str(); "login");
                 let topic = crate::topic_of_account(user.account);
                 self.account = Some(self.desk.send(Effect::Watch(topic)));
-                self.user = Some(user);
+                (self.user, self.bindings) = (Some(user), None);
                 Answer::ok("logged in")
             }
             Err(denied) => {

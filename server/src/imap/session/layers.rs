@@ -29,7 +29,7 @@ impl Session for ImapSession {
         self.context.counters.tls_handshakes.count();
         self.tls = true;
         log::debug!(cid = self.id.as_str(), version = agreed.version; "tls");
-        self.bindings = agreed.bindings;
+        self.bindings = Some(Box::new(agreed.bindings));
         if let Err(misuse) = self.imap.tls_started() {
             log::error!(cid = self.id.as_str(), why:% = misuse; "our own mistake");
         }
