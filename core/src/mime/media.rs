@@ -196,13 +196,18 @@ impl Encoding {
     }
 }
 
-/// The first word of a field, such as the name of an encoding.
+/// The first word of a field, such as the name of an encoding. What has a NUL in its quotes is no
+/// word: no string of a protocol can hold it.
 #[must_use]
 pub fn word(value: &[u8]) -> Option<&[u8]> {
     match Lexer::new(value, &PARAMETER).word() {
-        Some(Token::Atom(word) | Token::Quoted(word)) if !word.is_empty() => Some(word),
+        Some(Token::Atom(word) | Token::Quoted(word)) if is_word(word) => Some(word),
         _ => None,
     }
+}
+
+fn is_word(text: &[u8]) -> bool {
+    !text.is_empty() && memchr::memchr(0, text).is_none()
 }
 
 /// Where this word stands in a field, if it is the first one there.

@@ -7,6 +7,7 @@ use crate::UnixSeconds;
 use crate::imap::command::Verb;
 use crate::imap::flags::{DELETED, SEEN};
 
+mod deep;
 mod modifiers;
 
 fn read(line: &str) -> Request<'_> {

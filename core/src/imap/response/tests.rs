@@ -3,6 +3,9 @@ use crate::imap::command::BodySection;
 use crate::imap::flags::{ANSWERED, DELETED, SEEN};
 use crate::imap::grammar::Partial;
 
+mod awkward;
+mod strict;
+
 fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
     write(&mut out);

@@ -5,6 +5,8 @@ use crate::imap::grammar;
 use crate::imap::name::Spelling;
 use crate::imap::object::EmailId;
 
+mod awkward;
+
 /// The search of these keys.
 fn search(keys: &str) -> Search {
     let mut view = View::new([2, 3, 10, 11], 1).with_recent_above(9);

@@ -426,3 +426,44 @@ fn a_hundred_thousand_changes_leave_nothing_behind_once_they_are_told() {
     tell(&mut view, Expunges::Tell);
     assert_eq!((view.vanished.len(), view.shown.runs.len()), (0, 0));
 }
+
+/// RFC 3501 §7.4.1: who asks only what lets nothing be told to be gone keeps all numbers, and that
+/// costs no more, however much comes and goes meanwhile.
+#[test]
+fn much_that_may_not_be_told_costs_little() {
+    const ROUNDS: u32 = 100_000;
+    let mut view = View::new(1..=10, 1);
+    let keywords = Keywords::new([""; 0]);
+    let mut out = Vec::new();
+    for round in 1..=ROUNDS {
+        let uid = 10 + round;
+        view.note(&Changes {
+            new: vec![uid],
+            flags: vec![(1, FlagBits(u64::from(round % 2)), u64::from(round))],
+            // The one that came before it goes, and again and again one that is long gone.
+            vanished: vec![(uid - 1, uid - 1), (10, 10)],
+            modseq: u64::from(round),
+        });
+        out.clear();
+        let more = view.tell(Expunges::Hold, Enabled::default(), &keywords, &mut out, |_| true);
+        assert!(!more);
+        let text = std::str::from_utf8(&out).unwrap();
+        assert!(text.starts_with(&format!("* {uid} EXISTS\r\n")) && !text.contains("EXPUNGE"));
+        assert!(view.flags.is_empty() && view.vanished.len() == 1 && view.shown.runs.len() == 1);
+    }
+    // Once it may be told, all is, in pieces: nine and the last are left.
+    let mut gone = 0;
+    let mut more = true;
+    while more {
+        out.clear();
+        let room = |out: &Vec<u8>| out.len() < 4 << 10;
+        more = view.tell(Expunges::Tell, Enabled::default(), &keywords, &mut out, room);
+        assert!(out.len() < 64 << 10, "{}", out.len());
+        let text = std::str::from_utf8(&out).unwrap();
+        gone += text.lines().filter(|line| *line == "* 10 EXPUNGE").count();
+    }
+    assert_eq!(gone, usize::try_from(ROUNDS).unwrap());
+    let left: Vec<_> = view.stretches().map(|stretch| stretch.uids()).collect();
+    assert_eq!(left, [(1, 9), (10 + ROUNDS, 10 + ROUNDS)]);
+    assert!(view.is_settled());
+}
