@@ -56,7 +56,8 @@ pub enum SpfFail {
 pub enum Forwarder {
     /// Whoever comes from there.
     From(Network),
-    /// Whoever is proved to be this domain, by SPF or by a signature, or one below it.
+    /// Whoever is proved to be this domain or one below it: by SPF, by a signature, or by the last seal
+    /// of a chain that is whole (ARC).
     Domain(Name),
 }
 

@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Poll;
 
+use pillarbox_core::arc;
 use pillarbox_core::dkim::{self, Verifier};
 use pillarbox_core::dmarc::{self, Author};
 use pillarbox_core::dns::{Lookup, Name, Question};
@@ -53,6 +54,7 @@ impl Asker {
 #[derive(Debug)]
 pub(super) struct Claims {
     verifier: Verifier,
+    chain: arc::Validator,
     author: Author,
 }
 
@@ -68,18 +70,21 @@ impl Claims {
             Err(_) => Author::Nobody,
             Ok(author) => author,
         };
-        let verifier = Verifier::new(head.as_bytes().to_vec(), dkim::Limits::default());
-        Ok(Self { verifier, author })
+        let limits = dkim::Limits::default();
+        let verifier = Verifier::new(head.as_bytes().to_vec(), limits);
+        let chain = arc::Validator::new(head.as_bytes().to_vec(), limits);
+        Ok(Self { verifier, chain, author })
     }
 
     /// Takes the next bytes of the body.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.verifier.push(bytes);
+        self.chain.push(bytes);
     }
 
     /// What has to be asked.
     pub(super) fn wanted(&self) -> Wanted {
-        Wanted::by(&self.verifier, self.author.clone())
+        Wanted::by(&self.verifier, &self.chain, self.author.clone())
     }
 }
 
@@ -186,14 +191,14 @@ impl Inquiry {
     /// What was found, what comes of it, and the fields that tell it. What reports are made of is
     /// noted.
     pub(super) fn conclude(self, claims: Claims, now: UnixSeconds) -> (Facts, Judgement, String) {
-        let Claims { verifier, author } = claims;
+        let Claims { verifier, chain, author } = claims;
         let early = self.early.into_known();
         let (keys, dmarc) = match self.late.into_known() {
             Some(Late { keys, dmarc }) => (keys, dmarc),
             None => (HashMap::new(), None),
         };
-        let dkim = verifier.finish(&keys, now);
-        let facts = Facts::new(self.client.ip, self.domain, early, dmarc, dkim, author);
+        let (dkim, arc) = (verifier.finish(&keys, now), chain.finish(&keys, now));
+        let facts = Facts::new(self.client.ip, self.domain, early, dmarc, (dkim, arc), author);
         let judgement = verdict::judge(&facts, &self.checks);
         if self.asker.seen.note(&facts, &judgement.verdict, now) {
             self.asker.desk.send(Effect::Notify(scribe::TOPIC));

@@ -1,5 +1,6 @@
 //! What was found, as the fields that are put in front of a message.
 
+use pillarbox_core::arc::{Chain, Status};
 use pillarbox_core::authres::{self, Method};
 use pillarbox_core::dmarc::Author;
 use pillarbox_core::{dkim, spf};
@@ -77,6 +78,7 @@ fn methods(facts: &Facts) -> Vec<Method> {
     }
     methods.extend(facts.dkim.iter().map(signature));
     methods.push(dmarc(facts));
+    methods.extend(arc(facts));
     methods
 }
 
@@ -114,6 +116,20 @@ fn signature(outcome: &dkim::Outcome) -> Method {
         .with("header", "s", signature.selector.as_str())
         .with("header", "a", signature.algorithm.name())
         .with("header", "b", value)
+}
+
+/// RFC 8617 §10.1; nothing where nobody has sealed it.
+fn arc(facts: &Facts) -> Option<Method> {
+    let Chain { status, why, hops } = &facts.arc;
+    let count = hops.len();
+    let comment = match hops.last() {
+        Some(last) if count > 1 => format!("{count} sets, the last by {}", last.domain),
+        Some(last) => format!("one set, by {}", last.domain),
+        None => String::new(),
+    };
+    let reason = why.map(|why| why.to_string()).unwrap_or_default();
+    let method = Method::new("arc", status.name()).comment(comment).reason(reason);
+    (*status != Status::None).then_some(method)
 }
 
 /// RFC 9989 §8.2.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use pillarbox_core::arc::Validator;
 use pillarbox_core::dkim::{KeyAnswer, Verifier};
 use pillarbox_core::dmarc::{self, Author, Discovery};
 use pillarbox_core::dns::{Kind, Name, Question};
@@ -29,9 +30,13 @@ pub(in crate::smtp) struct Late {
 }
 
 impl Wanted {
-    /// By the signatures in the header, and whom it is from.
-    pub(in crate::smtp) fn by(verifier: &Verifier, author: Author) -> Self {
-        Self { keys: verifier.key_names(), domains: verifier.domains(), author }
+    /// By the signatures and seals in the header, and whom it is from.
+    pub(in crate::smtp) fn by(verifier: &Verifier, chain: &Validator, author: Author) -> Self {
+        let mut keys = verifier.key_names();
+        keys.extend(chain.key_names());
+        keys.sort_unstable();
+        keys.dedup();
+        Self { keys, domains: verifier.domains(), author }
     }
 }
 

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use pillarbox_core::Random;
+use pillarbox_core::arc::Sealer;
+use pillarbox_core::authres::Method;
+use pillarbox_core::dkim::{Signer, SigningKey, Terms};
 use pillarbox_core::dns::Zone;
 use pillarbox_core::message::Gatherer;
 use pillarbox_core::smtp::address::Grammar;
@@ -12,6 +15,7 @@ use pillarbox_core::smtp::reply::Enhanced;
 use super::*;
 use crate::config::{Forwarder, Obedience, SpfFail};
 use crate::context::SystemRandom;
+use crate::dkim_keys::KeyKind;
 use crate::dns::Source;
 
 const NET: &str = "\
@@ -42,8 +46,13 @@ fn random() -> Box<dyn Random> {
 }
 
 fn asker() -> Asker {
+    asker_with("")
+}
+
+/// With more records.
+fn asker_with(records: &str) -> Asker {
     let mut zone = Zone::default();
-    zone.read(NET, &Name::root()).unwrap();
+    zone.read(&format!("{NET}{records}"), &Name::root()).unwrap();
     let resolver = Arc::new(Resolver::new(Source::Zone(zone), random));
     Asker { resolver, seen: Arc::default(), desk: Desk::default(), now: Moment::START }
 }
@@ -233,4 +242,67 @@ fn what_reports_are_made_of_is_noted() {
         (&"sub.strict.example".into(), &"reject".into())
     );
     assert!(seen.take().is_empty());
+}
+
+/// A key of a domain, and its record.
+fn key(domain: &str) -> (SigningKey, String) {
+    let key = SigningKey::from_pkcs8(&KeyKind::Ed25519.make().unwrap()).unwrap();
+    let record = format!("s1._domainkey.{domain}. TXT \"{}\"\n", key.record());
+    (key, record)
+}
+
+/// What comes of a whole message that list.example passes on.
+fn passed_on(checks: &Checks, records: &str, head: &str, body: &str) -> (String, Verdict, String) {
+    let mut gatherer = Gatherer::new(100_000);
+    gatherer.push(head.as_bytes()).unwrap();
+    let mut claims = Claims::of(&gatherer.into_head()).unwrap();
+    claims.push(body.as_bytes());
+    let sender = Mailbox::parse("list@list.example", Grammar::default()).unwrap();
+    let now = Now { moment: Moment::START, wall: UnixSeconds(1_795_527_240) };
+    let (checks, client) = (Arc::new(checks.clone()), client("192.0.2.2"));
+    let sender = ReversePath::Mailbox(sender);
+    let asker = asker_with(records);
+    let mut inquiry = Inquiry::begin(&checks, asker, &client, "mx.example", &sender, now);
+    inquiry.go_on(claims.wanted());
+    assert!(inquiry.poll(now.moment));
+    let (facts, judgement, fields) = inquiry.conclude(claims, now.wall);
+    (summary(&facts), judgement.verdict, fields)
+}
+
+#[test]
+fn signatures_and_seals_stand_behind_a_message() {
+    let (random, now) = (ring::rand::SystemRandom::new(), UnixSeconds(1_795_527_240));
+    let name = |text| Name::parse(text).unwrap();
+    let head = "From: a@strict.example\r\nSubject: Hi\r\n\r\n";
+    let ((own, own_record), (list, list_record)) = (key("strict.example"), key("list.example"));
+    let records = own_record + &list_record;
+    let mut signer = Signer::new(Terms::new(name("strict.example"), name("s1")));
+    signer.push(b"Hello\r\n");
+    let signed = signer.finish(head.as_bytes(), &own, now, &random).unwrap() + head;
+    let checks = Checks::default();
+    let (found, verdict, _) = passed_on(&checks, &records, &signed, "Hello\r\n");
+    assert_eq!(found, "iprev=permerror spf=fail dkim=pass dmarc=pass");
+    assert_eq!(verdict, Verdict::Accept);
+    // The list adds a line, and says under its seal that all was well before.
+    let body = "Hello\r\n-- list\r\n";
+    let mut sealer = Sealer::new(arc::terms(name("list.example"), name("s1")));
+    sealer.push(body.as_bytes());
+    let results = [Method::new("dmarc", "pass").with("header", "from", "strict.example")];
+    let results = ("list.example", &results[..]);
+    let status = arc::Status::None;
+    let seal = sealer.finish(signed.as_bytes(), status, results, &list, now, &random).unwrap();
+    let sealed = seal.unwrap() + &signed;
+    let (found, verdict, fields) = passed_on(&checks, &records, &sealed, body);
+    assert_eq!(found, "iprev=permerror spf=fail dkim=fail dmarc=fail arc=pass");
+    assert!(
+        matches!(verdict, Verdict::Refuse(_)),
+        "nobody has said that the list is to be believed"
+    );
+    assert!(fields.contains("arc=pass (one set, by list.example)"), "{fields}");
+    let checks =
+        Checks { forwarders: vec![Forwarder::Domain(name("list.example"))], ..Checks::default() };
+    assert_eq!(passed_on(&checks, &records, &sealed, body).1, Verdict::Accept);
+    let (found, verdict, _) = passed_on(&checks, &records, &sealed, "Hello\r\nBuy this\r\n");
+    assert_eq!(found, "iprev=permerror spf=fail dkim=fail dmarc=fail arc=fail");
+    assert!(matches!(verdict, Verdict::Refuse(_)));
 }

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use pillarbox_core::arc::{Chain, Status};
 use pillarbox_core::dmarc::{self, Author, Evidence, Policy};
 use pillarbox_core::dns::Name;
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
@@ -21,6 +22,8 @@ pub(in crate::smtp) struct Facts {
     pub(in crate::smtp) early: Option<Early>,
     pub(in crate::smtp) author: Author,
     pub(in crate::smtp) dkim: Vec<dkim::Outcome>,
+    /// Who has handed it on and vouches for what they found.
+    pub(in crate::smtp) arc: Chain,
     /// `None` where it was not found out in time, or there is nothing to ask.
     pub(in crate::smtp) dmarc: Option<Box<dmarc::Found>>,
     pub(in crate::smtp) outcome: dmarc::Outcome,
@@ -47,7 +50,7 @@ impl Facts {
         sender_domain: String,
         early: Option<Early>,
         dmarc: Option<Box<dmarc::Found>>,
-        dkim: Vec<dkim::Outcome>,
+        (dkim, arc): (Vec<dkim::Outcome>, Chain),
         author: Author,
     ) -> Self {
         let undecided = |verdict| dmarc::Outcome {
@@ -62,10 +65,11 @@ impl Facts {
             (None, Author::Domain(_)) => undecided(dmarc::Verdict::TempError),
             (None, Author::Several | Author::Nobody) => undecided(dmarc::Verdict::PermError),
         };
-        Self { ip, sender_domain, early, author, dkim, dmarc, outcome }
+        Self { ip, sender_domain, early, author, dkim, arc, dmarc, outcome }
     }
 
-    /// Whether one of the signatures that are good, or SPF, is of this domain or one below it.
+    /// Whether one of the signatures that are good, or SPF, or the last seal of a chain that is whole,
+    /// is of this domain or one below it.
     fn is_proved(&self, domain: &Name) -> bool {
         let signed = self.dkim.iter().filter(|one| one.verdict == dkim::Verdict::Pass);
         let mut signers = signed.filter_map(|one| one.signature.as_ref()).map(|one| &one.domain);
@@ -74,7 +78,9 @@ impl Facts {
             .as_ref()
             .filter(|early| early.spf.verdict == spf::Verdict::Pass)
             .and_then(|early| Name::parse(&early.spf.domain).ok());
+        let sealer = self.arc.hops.last().filter(|_| self.arc.status == Status::Pass);
         signers.any(|signer| signer.is_within(domain))
+            || sealer.is_some_and(|sealer| sealer.domain.is_within(domain))
             || sender.is_some_and(|sender| sender.is_within(domain))
     }
 
