@@ -100,6 +100,8 @@ pub(super) struct Inquiry {
     early: Slot<Early>,
     late: Slot<Late>,
     until: Moment,
+    /// The client is one of our own people: where they are is nobody's business.
+    own: bool,
 }
 
 enum Slot<T> {
@@ -153,7 +155,8 @@ impl Inquiry {
         let early = Slot::Asked(Flow::new(early::look(asker.clone(), check, reachable)));
         let (checks, sender) = (Arc::clone(checks), sender_text(sender));
         let until = now.moment + checks.within;
-        Self { checks, client, sender, domain, asker, early, late: Slot::Empty, until }
+        let late = Slot::Empty;
+        Self { checks, client, sender, domain, asker, early, late, until, own: false }
     }
 
     /// The header has come.
@@ -173,12 +176,13 @@ impl Inquiry {
         self.until
     }
 
-    /// Asks for the rest, waits until all is known, and concludes.
+    /// Asks for the rest, waits until all is known, and concludes: for what our own people send.
     pub(super) async fn find_out(
         mut self,
         claims: Claims,
         now: UnixSeconds,
     ) -> (Facts, Judgement, String) {
+        self.own = true;
         self.go_on(claims.wanted());
         std::future::poll_fn(|_| {
             let (early, late) = (self.early.poll(), self.late.poll());
@@ -203,7 +207,8 @@ impl Inquiry {
         if self.asker.seen.note(&facts, &judgement.verdict, now) {
             self.asker.desk.send(Effect::Notify(scribe::TOPIC));
         }
-        let lines = fields::lines(&facts, &judgement, &self.client, &self.sender);
+        let client = (&self.client, self.own);
+        let lines = fields::lines(&facts, &judgement, client, &self.sender);
         (facts, judgement, lines)
     }
 }

@@ -225,11 +225,11 @@ fn manages_who_gets_the_mail(runtime: &'static str) {
 
     // A quota, and out of use, on a session that is under way.
     assert_eq!(
-        done(&dir, &["account", "quota", "alice", "1kB"]),
-        "account `alice` may have: 1.0 kB\n"
+        done(&dir, &["account", "quota", "alice", "4kB"]),
+        "account `alice` may have: 4.0 kB\n"
     );
     let listed = done(&dir, &["account", "list", "--json"]);
-    assert!(listed.contains("\"quota\":{\"bytes\":1000},\"disabled\":false"), "{listed}");
+    assert!(listed.contains("\"quota\":{\"bytes\":4000},\"disabled\":false"), "{listed}");
     deliver(&place, &[alice]);
     done(&dir, &["account", "quota", alice, "0"]);
     assert!(rcpt(&place, alice).starts_with("452 4.2.2"));

@@ -13,17 +13,20 @@ use super::verdict::{Facts, Judgement, Verdict};
 
 /// Ours, and nobody else's: one that comes from outside is removed.
 pub(in crate::smtp) const REASON: &str = "X-Pillarbox-Reason";
+const IPREV: &str = "iprev";
 
-/// `Authentication-Results`, `Received-SPF` and the reason, with their line ends. `sender` is the
-/// address of MAIL FROM.
+/// `Authentication-Results`, `Received-SPF` and the reason, with their line ends; nothing of where
+/// the client is, where it is one of our `own` people. `sender` is the address of MAIL FROM.
 pub(super) fn lines(
     facts: &Facts,
     judgement: &Judgement,
-    client: &spf::Client,
+    (client, own): (&spf::Client, bool),
     sender: &str,
 ) -> String {
-    let mut lines = authres::field(&client.receiver, &methods(facts));
-    if let Some(early) = &facts.early {
+    let mut methods = methods(facts);
+    methods.retain(|method| !own || method.name != IPREV);
+    let mut lines = authres::field(&client.receiver, &methods);
+    if let Some(early) = facts.early.as_ref().filter(|_| !own) {
         lines.push_str(&early.spf.received_spf(client, sender));
     }
     let done = match judgement.verdict {
@@ -90,7 +93,7 @@ fn iprev(reverse: &Reverse, facts: &Facts) -> Method {
         Reverse::None => ("permerror", "it has no name".to_owned()),
         Reverse::Trouble => ("temperror", String::new()),
     };
-    let method = Method::new("iprev", result).with("policy", "iprev", facts.ip.to_string());
+    let method = Method::new(IPREV, result).with("policy", "iprev", facts.ip.to_string());
     method.comment(comment)
 }
 
