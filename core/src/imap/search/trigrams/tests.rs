@@ -130,6 +130,8 @@ fn line() -> impl Strategy<Value = &'static [u8]> {
         b"\x93\xFA\x96{",
         b"a\rb\nc\0abc\n",
         b"\xEF\xBB\xBFabc",
+        b"abc\xE2\x82",
+        b"YWJjYWL",
     ]);
     prop::sample::select(lines)
 }
@@ -186,6 +188,23 @@ fn key() -> impl Strategy<Value = SearchKey> {
     })
 }
 
+/// The texts of a message, as a reader has them.
+fn texts(message: &[u8]) -> Vec<String> {
+    let structure = Structure::of(message);
+    let mut texts = Vec::new();
+    field_texts(&structure, &mut String::new(), |text| texts.push(text.to_owned()));
+    for part in structure.parts() {
+        let Some(mut reader) = TextReader::of(&structure, part) else { continue };
+        let at = |offset: u64| usize::try_from(offset).unwrap();
+        let mut text = String::new();
+        reader.push(&message[at(part.body.start)..at(part.body.end)], &mut text);
+        reader.finish(&mut text);
+        texts.push(text);
+    }
+    texts.retain(|text| !text.is_empty());
+    texts
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -201,6 +220,24 @@ proptest! {
         let search = search(&key);
         let found = finds(&search, &[front.as_bytes(), &body].concat());
         prop_assert!(!found || passes(&search.filter(), &of));
+    }
+
+    #[test]
+    fn whatever_stands_there_passes(
+        lines in prop::collection::vec(line(), 1..14),
+        which in any::<prop::sample::Index>(),
+        from in any::<prop::sample::Index>(),
+        length in 1_usize..12,
+    ) {
+        let body = lines.concat();
+        let texts = texts(&body);
+        prop_assume!(!texts.is_empty());
+        let text: Vec<char> = which.get(&texts).chars().collect();
+        let from = from.index(text.len());
+        let needle: String = text[from..text.len().min(from + length)].iter().collect();
+        let search = search(&SearchKey::Text(needle.as_str().into()));
+        prop_assert!(finds(&search, &body), "{needle:?}");
+        prop_assert!(passes(&search.filter(), &[gathered(&body)]), "{needle:?}");
     }
 
     #[test]
