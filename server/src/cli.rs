@@ -6,6 +6,7 @@ mod alias;
 mod backup;
 mod capability;
 mod dkim;
+mod dmarc;
 mod dns;
 mod domain;
 mod key;
@@ -13,6 +14,7 @@ mod mail;
 mod password;
 mod place;
 mod progress;
+mod spf;
 mod table;
 mod transfer;
 
@@ -76,6 +78,12 @@ enum Command {
     /// Manage the keys with which domains sign mail (DKIM).
     #[command(subcommand)]
     Dkim(dkim::DkimCommand),
+    /// Find what a domain wants done with mail that it does not stand behind (DMARC).
+    #[command(subcommand)]
+    Dmarc(dmarc::DmarcCommand),
+    /// Say whether a host may send for a domain (SPF).
+    #[command(subcommand)]
+    Spf(spf::SpfCommand),
     /// Add, list and remove the domains whose mail this server takes.
     #[command(subcommand)]
     Domain(domain::DomainCommand),
@@ -184,6 +192,8 @@ fn carry_out(command: Command) -> Result<(), Trouble> {
         Command::Address(command) => address::run(command)?,
         Command::Alias(command) => alias::run(command)?,
         Command::Dkim(command) => dkim::run(command)?,
+        Command::Dmarc(command) => dmarc::run(command)?,
+        Command::Spf(command) => spf::run(command)?,
         Command::Domain(command) => domain::run(command)?,
         Command::Dns(command) => dns::run(command)?,
         Command::Mail(command) => mail::run(command)?,

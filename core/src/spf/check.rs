@@ -371,7 +371,7 @@ impl Check {
             Err(_) => None,
         };
         match purpose {
-            Purpose::Record { redirected } => self.on_record(question.name, redirected, answer),
+            Purpose::Record { redirected } => self.on_record(&question.name, redirected, answer),
             Purpose::Addresses { bits, mut others } => {
                 if answer.is_some_and(|answer| has_address(answer, self.client.ip, bits)) {
                     self.judge(true);
@@ -396,7 +396,7 @@ impl Check {
     }
 
     /// A domain's records.
-    fn on_record(&mut self, domain: Name, redirected: bool, answer: Option<&Answer>) {
+    fn on_record(&mut self, domain: &Name, redirected: bool, answer: Option<&Answer>) {
         let mut texts =
             answer.iter().flat_map(|answer| &answer.records).filter_map(|record| match record {
                 Data::Txt(text) if is_record(text) => Some(text),
@@ -405,7 +405,7 @@ impl Check {
         let (first, second) = (texts.next(), texts.next());
         let at_the_start = self.frames.is_empty();
         let Some(text) = first else {
-            self.trace(&domain, "v=spf1", "there is none");
+            self.trace(domain, "v=spf1", "there is none");
             match at_the_start {
                 true => self.finish(Verdict::None),
                 false => self.fail(Problem::NoRecord),
@@ -413,20 +413,20 @@ impl Check {
             return;
         };
         if second.is_some() {
-            self.trace(&domain, "v=spf1", "there are several");
+            self.trace(domain, "v=spf1", "there are several");
             self.fail(Problem::SeveralRecords);
             return;
         }
         match Record::parse(text) {
             Ok(record) => {
-                self.trace(&domain, "v=spf1", "found");
                 if redirected {
                     self.frames.pop();
                 }
-                self.frames.push(Frame { domain, record, next: 0 });
+                self.frames.push(Frame { domain: domain.clone(), record, next: 0 });
+                self.trace(domain, "v=spf1", "found");
             }
             Err(malformed) => {
-                self.trace(&domain, &malformed.term, "is malformed");
+                self.trace(domain, &malformed.term, "is malformed");
                 self.fail(Problem::Malformed(malformed));
             }
         }

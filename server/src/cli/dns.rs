@@ -59,18 +59,13 @@ fn kind(text: &str) -> Result<Kind, String> {
     found.ok_or_else(|| format!("use one of {}", Kind::ALL.map(Kind::name).join(", ")))
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let ip = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, PORT));
     ip.or_else(|_| text.parse()).map_err(|_| "use an address such as 192.0.2.1".into())
 }
 
 pub(super) fn run(command: DnsCommand) -> Result<(), Trouble> {
     let DnsCommand::Lookup { name, kind, server, config } = command;
-    let dns = match (server, config) {
-        (Some(server), _) => Dns { servers: vec![server], ..Dns::default() },
-        (None, Some(file)) => load(&file)?.dns,
-        (None, None) => Dns::default(),
-    };
     let (name, kinds) = match name.parse::<IpAddr>() {
         Ok(ip) => (Name::of_address(ip), vec![kind.unwrap_or(Kind::Ptr)]),
         Err(_) => {
@@ -81,10 +76,9 @@ pub(super) fn run(command: DnsCommand) -> Result<(), Trouble> {
             (name, kind.map_or(usual, |kind| vec![kind]))
         }
     };
-    let source = files::read(&dns)?;
+    let resolver = resolver(server, config)?;
     let mut failed = None;
-    table::print(&begin(&source))?;
-    let resolver = Rc::new(Resolver::new(source, || Box::new(SystemRandom::default())));
+    table::print(&begin(&resolver.source()))?;
     for kind in kinds {
         let question = Question { name: name.clone(), kind };
         let (steps, lookup) = look(&resolver, question.clone())?;
@@ -95,6 +89,20 @@ pub(super) fn run(command: DnsCommand) -> Result<(), Trouble> {
         }
     }
     failed.map_or(Ok(()), |why| Err(Trouble::Failed(why)))
+}
+
+/// Asks this server, or whom a configuration names, or those of the machine.
+pub(super) fn resolver(
+    server: Option<SocketAddr>,
+    config: Option<PathBuf>,
+) -> Result<Rc<Resolver>, Trouble> {
+    let dns = match (server, config) {
+        (Some(server), _) => Dns { servers: vec![server], ..Dns::default() },
+        (None, Some(file)) => load(&file)?.dns,
+        (None, None) => Dns::default(),
+    };
+    let source = files::read(&dns)?;
+    Ok(Rc::new(Resolver::new(source, || Box::new(SystemRandom::default()))))
 }
 
 /// Whom is asked.
@@ -113,7 +121,10 @@ fn begin(source: &Source) -> String {
 }
 
 /// Looks one question up; also tells the steps, a line each.
-fn look(resolver: &Rc<Resolver>, question: Question) -> Result<(String, Lookup), String> {
+pub(super) fn look(
+    resolver: &Rc<Resolver>,
+    question: Question,
+) -> Result<(String, Lookup), String> {
     let steps = Rc::new(RefCell::new(String::new()));
     let desk = Desk::default();
     let flow = {

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::clients::swaks;
 use crate::on_each_runtime;
-use crate::server::{PASSWORD, Place, succeed};
+use crate::server::{PASSWORD, Place, pillarbox, succeed};
 use crate::talk::{Imap, Talk};
 
 on_each_runtime!(
@@ -118,4 +118,51 @@ fn mail_from_outside_is_judged_by_what_domains_publish(runtime: &'static str) {
         assert!(!head.contains("dmarc=pass\r\n") && !head.contains("Reason: no"), "{head}");
     }
     server.stop();
+}
+
+const CONFIGURATION: &str = "\
+hostname = \"mx.example\"
+data = \".\"
+[dns]
+zones = [\"zone.txt\"]
+[[listener]]
+protocol = \"smtp\"
+address = \"127.0.0.1:25\"
+";
+
+const DOMAINS: &str = "\
+example.org.        TXT \"v=spf1 include:mail.example.net -all exp=why.example.org\"
+why.example.org.    TXT \"%{i} is not ours\"
+mail.example.net.   TXT \"v=spf1 ip4:192.0.2.0/24 ~all\"
+_dmarc.example.org. TXT \"v=DMARC1; p=reject; sp=quarantine; rua=mailto:dmarc@example.org\"
+";
+
+/// The commands explain their steps.
+#[test]
+fn people_can_ask_what_a_server_would_find() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("zone.txt"), DOMAINS).unwrap();
+    fs::write(folder.path().join("pillarbox.toml"), CONFIGURATION).unwrap();
+    let told = |args: &[&str]| {
+        let config = folder.path().join("pillarbox.toml");
+        let output = succeed(pillarbox().args(args).arg("--config").arg(config));
+        String::from_utf8(output).unwrap()
+    };
+    let check = ["spf", "check", "--mail-from", "ann@example.org", "--ip"];
+    let passes = told(&[&check[..], &["192.0.2.7"]].concat());
+    let steps = "  example.org: `v=spf1` found\n    mail.example.net: `v=spf1` found\n    \
+                 mail.example.net: `ip4:192.0.2.0/24` matches\n  \
+                 example.org: `include:mail.example.net` matches\n\
+                 pass: example.org lets 192.0.2.7 send for it\nReceived-SPF: pass ";
+    assert!(passes.starts_with(steps), "{passes}");
+    let fails = told(&[&check[..], &["203.0.113.1"]].concat());
+    for part in ["`-all` matches\n", "fail: ", "the domain says: 203.0.113.1 is not ours\n"] {
+        assert!(fails.contains(part), "{part}: {fails}");
+    }
+    let policy = told(&["dmarc", "lookup", "news.example.org"]);
+    let end = "organization: example.org\npolicy: quarantine (published by example.org)\n\
+               alignment: SPF relaxed, DKIM relaxed\nreports to: dmarc@example.org\n";
+    assert!(policy.ends_with(end), "{policy}");
+    let none = told(&["dmarc", "lookup", "other.example"]);
+    assert!(none.ends_with("policy: none is published\n"), "{none}");
 }
