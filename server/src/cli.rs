@@ -14,6 +14,7 @@ mod mail;
 mod password;
 mod place;
 mod progress;
+mod signatures;
 mod spf;
 mod table;
 mod transfer;

@@ -9,6 +9,7 @@ use pillarbox_core::wire::date::Civil;
 
 use super::Trouble;
 use super::place::{self, Place};
+use super::signatures::{self, VerifyArgs};
 use super::table::{self, Column, table};
 use crate::control::wire::dkim::{DkimRequest, DkimRow, PrivateKey};
 use crate::control::wire::{Answer, Request};
@@ -75,6 +76,9 @@ pub(super) enum DkimCommand {
         #[command(flatten)]
         place: Place,
     },
+    /// Say whether the signatures of a message are good, and why not; and its chain (ARC).
+    #[command(after_help = VERIFY_HELP)]
+    Verify(VerifyArgs),
     /// Take a key away for good.
     Remove {
         /// The domain.
@@ -94,6 +98,13 @@ A change of keys, without a message whose signature cannot be checked:
   pillarbox dkim remove example.org OLD       a week later, with its record in DNS
 
 The private key lies in the server's data only, and is never shown.";
+
+const VERIFY_HELP: &str = "\
+Exit code 0 if one of the signatures is good.
+
+Examples:
+  pillarbox dkim verify message.eml
+  pillarbox dkim verify message.eml --records dkim-records.txt";
 
 pub(super) fn run(command: DkimCommand) -> Result<(), Trouble> {
     match command {
@@ -116,6 +127,7 @@ pub(super) fn run(command: DkimCommand) -> Result<(), Trouble> {
         }
         DkimCommand::Start { domain, selector, place } => sign(domain, selector, true, &place),
         DkimCommand::Stop { domain, selector, place } => sign(domain, selector, false, &place),
+        DkimCommand::Verify(args) => signatures::run(args),
         DkimCommand::Remove { domain, selector, place } => {
             let said = format!("{domain} has no more the key {selector}\n");
             change(DkimRequest::Remove { domain, selector }, &said, &place)

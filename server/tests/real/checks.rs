@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::clients::swaks;
 use crate::on_each_runtime;
-use crate::server::{PASSWORD, Place, pillarbox, succeed};
+use crate::server::{PASSWORD, Place, pillarbox, run, succeed};
 use crate::talk::{Imap, Talk};
 
 on_each_runtime!(
@@ -61,7 +61,28 @@ fn what_people_send_is_signed_and_arrives_as_proved(runtime: &'static str) {
         head.contains("\r\nX-Pillarbox-Reason: accepted: localhost stands behind it"),
         "{head}"
     );
-    let records = fs::read_to_string(place.dir().join("dkim-records.txt")).unwrap();
+    let file = place.beside("message.eml");
+    let mut imap = Imap::login(place.imap(), "friend");
+    fs::write(&file, imap.inbox()[0].clone()).unwrap();
+    let records = place.dir().join("dkim-records.txt");
+    let verify = |file: &std::path::Path| {
+        let args = ["dkim", "verify", "--records"];
+        run(pillarbox().args(args).arg(&records).arg(file))
+    };
+    let told = String::from_utf8(verify(&file).stdout).unwrap();
+    let good = "pass: localhost, key ed25519, ed25519-sha256\n\
+                pass: localhost, key rsa, rsa-sha256, 2048 bits\n";
+    assert_eq!(told, good);
+    let changed = fs::read_to_string(&file).unwrap().replace("test mailing", "best mailing");
+    fs::write(&file, changed).unwrap();
+    let output = verify(&file);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        told.contains("fail: localhost, key rsa, rsa-sha256, 2048 bits: the body was changed"),
+        "{told}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let records = fs::read_to_string(records).unwrap();
     let names: Vec<&str> = records.lines().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(names, ["ed25519._domainkey.localhost", "rsa._domainkey.localhost"]);
     server.stop();
