@@ -19,6 +19,7 @@ pub mod archive;
 pub mod calls;
 pub mod deflate;
 pub mod digest;
+pub mod dkim;
 pub mod dns;
 pub mod hello;
 pub mod http;
@@ -28,6 +29,7 @@ pub mod order;
 pub mod policies;
 pub mod reencode;
 pub mod sasl;
+pub mod senders;
 pub mod smtp;
 pub mod tls;
 
@@ -35,7 +37,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
@@ -48,9 +50,11 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("order", order::target),
     ("archive", archive::target),
     ("deflate", deflate::target),
+    ("dkim", dkim::target),
     ("dns", dns::target),
     ("notice", notice::target),
     ("policies", policies::target),
+    ("senders", senders::target),
 ];
 
 /// Bytes of a fuzzer, read from the front. Once there are none left, all that is read is zero.

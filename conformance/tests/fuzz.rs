@@ -135,6 +135,16 @@ fn order() {
 }
 
 #[test]
+fn dkim() {
+    bounded("dkim", 1_000, 200);
+}
+
+#[test]
+fn senders() {
+    bounded("senders", 2_000, 200);
+}
+
+#[test]
 fn dns() {
     bounded("dns", 4_000, 800);
 }
@@ -195,7 +205,9 @@ under_bolero! {
     bolero_notice: fuzz::notice::target;
     bolero_policies: fuzz::policies::target;
     bolero_digest: fuzz::digest::target;
+    bolero_dkim: fuzz::dkim::target;
     bolero_dns: fuzz::dns::target;
+    bolero_senders: fuzz::senders::target;
     bolero_http: fuzz::http::target;
     bolero_order: fuzz::order::target;
     bolero_archive: fuzz::archive::target;
