@@ -1,6 +1,6 @@
 //! The addresses of a server in the order in which they are tried (RFC 5321 §5.1).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::chance::shuffle;
 use crate::Random;

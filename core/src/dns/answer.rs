@@ -1,7 +1,7 @@
 //! Questions and what comes of them.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Name;
 

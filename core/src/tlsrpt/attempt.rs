@@ -1,6 +1,6 @@
 //! How TLS went in one session.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::dane::DaneFault;
 use crate::dns::Data;

@@ -306,3 +306,27 @@ fn signatures_and_seals_stand_behind_a_message() {
     assert_eq!(found, "iprev=permerror spf=fail dkim=fail dmarc=fail arc=fail");
     assert!(matches!(verdict, Verdict::Refuse(_)));
 }
+
+/// What could not be asked for might have been a pass: the client is to come again.
+#[test]
+fn a_key_that_cannot_be_had_now_puts_mail_off_that_would_be_refused() {
+    let random = ring::rand::SystemRandom::new();
+    let name = |text| Name::parse(text).unwrap();
+    let (key, _) = key("strict.example");
+    let head = "From: a@strict.example\r\n\r\n";
+    let mut signer = Signer::new(Terms::new(name("strict.example"), name("s1")));
+    signer.push(b"Hello\r\n");
+    let now = UnixSeconds(1_795_527_240);
+    let signed = signer.finish(head.as_bytes(), &key, now, &random).unwrap() + head;
+    let mut claims = claims(&signed).unwrap();
+    claims.push(b"Hello\r\n");
+    let mut inquiry = begin(&Checks::default(), "192.0.2.2", "a@strict.example");
+    inquiry.go_on(claims.wanted());
+    assert!(inquiry.poll(Moment::START));
+    let Slot::Known(late) = &mut inquiry.late else { panic!() };
+    late.keys.values_mut().for_each(|answer| *answer = dkim::KeyAnswer::Failed);
+    let (facts, judgement, _) = inquiry.conclude(claims, now);
+    assert_eq!(summary(&facts), "iprev=permerror spf=fail dkim=temperror dmarc=temperror");
+    let Verdict::Refuse(reply) = judgement.verdict else { panic!("{judgement:?}") };
+    assert_eq!(reply.code().number(), 451);
+}

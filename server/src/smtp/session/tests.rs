@@ -14,6 +14,7 @@ use crate::job::Answer;
 use crate::rates::Allowances;
 
 mod accounts;
+mod checked;
 mod remembered;
 mod slow;
 mod times;
