@@ -13,8 +13,8 @@ use pillarbox_core::imap::flags::Keywords;
 use pillarbox_core::imap::search::Search;
 use pillarbox_core::imap::view::View;
 use pillarbox_store::{
-    AccountId, Flags, Found, MailboxId, NewBody, Options, Place, Read, Recipient, Store, Sync,
-    UidRange, What, Write, Writer, Written,
+    AccountId, Flags, Found, Leaving, MailboxId, NewBody, Options, Place, Read, Recipient, Store,
+    Sync, UidRange, What, Write, Writer, Written,
 };
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -141,6 +141,7 @@ fn letter(account: AccountId, number: usize) -> Write {
     Write::Deliver {
         recipients: vec![recipient],
         body: NewBody::Inline(text(number)),
+        leaving: Leaving::default(),
         received: UnixSeconds(1_790_000_000),
     }
 }

@@ -11,8 +11,8 @@ use crate::mailbox::{self, Mailbox};
 use crate::rights::{Principal, Right, may};
 use crate::store::Shared;
 use crate::{
-    AccountId, Delivered, Flags, Holder, MailboxId, Moved, NewBody, Recipient, StoreError,
-    UidRange, expunge, flags, quota, sql,
+    AccountId, Delivered, Flags, Holder, Leaving, MailboxId, Moved, NewBody, Recipient, StoreError,
+    UidRange, expunge, flags, queue, quota, sql,
 };
 
 /// One letter into the mailboxes of all recipients. The first that fails fails them all: the
@@ -23,8 +23,12 @@ pub(crate) fn deliver(
     shared: &Shared,
     recipients: &[Recipient],
     body: &NewBody,
+    leaving: &Leaving,
     received: UnixSeconds,
 ) -> Result<Vec<Delivered>, StoreError> {
+    if recipients.is_empty() && leaving.outgoing.is_none() {
+        return Err(StoreError::Misuse("a delivery has at least one recipient"));
+    }
     let outcomes = outcomes(conn, shared, recipients, body)?;
     let pairs = || recipients.iter().zip(&outcomes);
     for (_, outcome) in pairs().filter(|(recipient, _)| recipient.alias.is_none()) {
@@ -39,7 +43,7 @@ pub(crate) fn deliver(
         }
     }
     aliases.into_values().collect::<Result<(), _>>()?;
-    let delivered = put(conn, shared, recipients, outcomes, body, received)?;
+    let delivered = put(conn, shared, recipients, outcomes, body, leaving, received)?;
     let of = |alias| {
         let pairs = recipients.iter().zip(&delivered);
         pairs.filter(move |(recipient, _)| recipient.alias.is_some() == alias)
@@ -53,10 +57,14 @@ pub(crate) fn deliver_each(
     shared: &Shared,
     recipients: &[Recipient],
     body: &NewBody,
+    leaving: &Leaving,
     received: UnixSeconds,
 ) -> Result<Vec<Result<Option<Delivered>, StoreError>>, StoreError> {
+    if recipients.is_empty() {
+        return Err(StoreError::Misuse("a delivery has at least one recipient"));
+    }
     let outcomes = outcomes(conn, shared, recipients, body)?;
-    put(conn, shared, recipients, outcomes, body, received)
+    put(conn, shared, recipients, outcomes, body, leaving, received)
 }
 
 /// What is to become of a recipient: whether there is a copy for it, since it has none yet.
@@ -71,9 +79,6 @@ fn outcomes(
     recipients: &[Recipient],
     body: &NewBody,
 ) -> Result<Vec<Outcome>, StoreError> {
-    if recipients.is_empty() {
-        return Err(StoreError::Misuse("a delivery has at least one recipient"));
-    }
     check_inline(shared, body)?;
     let mut holders: HashMap<AccountId, Holder> = HashMap::new();
     let mut take = |recipient: &Recipient| -> Result<(), StoreError> {
@@ -117,20 +122,28 @@ fn outcomes(
     Ok(outcomes)
 }
 
-/// Puts a copy where there is to be one.
+/// Puts a copy where there is to be one, and what leaves into the queue.
 fn put(
     conn: &Connection,
     shared: &Shared,
     recipients: &[Recipient],
     outcomes: Vec<Outcome>,
     body: &NewBody,
+    leaving: &Leaving,
     received: UnixSeconds,
 ) -> Result<Vec<Result<Option<Delivered>, StoreError>>, StoreError> {
     let copies = outcomes.iter().filter(|outcome| matches!(outcome, Ok(true))).count();
+    let copies = copies + usize::from(leaving.outgoing.is_some());
     let id = match copies {
         0 => None,
         copies => Some(body::put(conn, &shared.bodies, body, copies)?),
     };
+    if let (Some(message), Some(id)) = (&leaving.outgoing, id) {
+        queue::enter(conn, message, id, body.size(), received)?;
+    }
+    for (message, body) in &leaving.reports {
+        queue::enter_body(conn, shared, message, body, received)?;
+    }
     let mut delivered = Vec::with_capacity(recipients.len());
     for (recipient, outcome) in recipients.iter().zip(outcomes) {
         delivered.push(match (outcome, id) {
@@ -140,6 +153,22 @@ fn put(
         });
     }
     Ok(delivered)
+}
+
+/// A message of the server's own into a mailbox, whatever the quota says: it is small, and tells of
+/// what was lost.
+pub(crate) fn put_report(
+    conn: &Connection,
+    shared: &Shared,
+    recipient: &Recipient,
+    body: &NewBody,
+    received: UnixSeconds,
+) -> Result<Delivered, StoreError> {
+    check_inline(shared, body)?;
+    // The body is stored after the account is known to be there: nothing else would count it.
+    mailbox::locate(conn, recipient.account, recipient.into)?;
+    let id = body::put(conn, &shared.bodies, body, 1)?;
+    put_one(conn, recipient, id, body, received)
 }
 
 fn put_one(

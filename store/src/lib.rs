@@ -41,6 +41,7 @@ mod index;
 mod mailbox;
 mod messages;
 mod names;
+mod queue;
 mod quota;
 mod read;
 mod reader;
@@ -70,6 +71,10 @@ pub use error::{OpenError, StoreError};
 pub use hold::BodiesHold;
 pub use import::Incoming;
 pub use index::Indexer;
+pub use queue::{
+    Due, DueCursor, Filter, NewOutgoing, NewQueued, Outgoing, OutgoingId, QueueChange, QueueCounts,
+    QueueId, QueueRead, QueueWrite, Queued, Report, Settled, Settlement, State, Try,
+};
 pub use quota::{Quota, Storage};
 pub use read::{
     AccountInfo, Changes, Counts, Credentials, DomainInfo, Facts, FlagRun, FlagState, Found,
@@ -81,7 +86,7 @@ pub use types::{
     AccountId, CramKeys, DomainId, Flags, Keyword, MailboxId, ScramKeys, Secret, Special, UidRange,
 };
 pub use write::{
-    Appeared, Appended, Change, Cleared, Delivered, Expunged, Flagged, MESSAGES_MAX, Moved,
-    NewBody, NewMessage, Place, Recipient, Replaced, Staged, Write, Written,
+    Appeared, Appended, Change, Cleared, Delivered, Expunged, Flagged, Leaving, MESSAGES_MAX,
+    Moved, NewBody, NewMessage, Place, Recipient, Replaced, Staged, Write, Written,
 };
 pub use writer::Writer;

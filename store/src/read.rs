@@ -7,14 +7,17 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::imap::search::trigrams::Filter;
 
 use crate::{
-    AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, DkimKey, DmarcSeen, Flags,
-    KeyHolder, Keyword, MailboxId, Quota, Routing, Secret, Special, Storage, UidRange,
+    AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, DkimKey, DmarcSeen, Due, Flags,
+    KeyHolder, Keyword, MailboxId, QueueCounts, QueueRead, Queued, Quota, Routing, Secret, Special,
+    Storage, Try, UidRange,
 };
 
 /// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
 /// each names the [`Found`] that answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
+    /// About what leaves. Answer: as [`QueueRead`] says.
+    Queue(QueueRead),
     /// Who gets what is sent to an address? The first of these: whose it is, be that an account or
     /// an alias; whose it is without what follows a separator; who gets what is nobody's in the
     /// domain. Postmaster (RFC 5321 §4.5.1) is always somebody: at last the account of that name,
@@ -333,6 +336,18 @@ pub enum Found {
     Domains(Vec<DomainInfo>),
     /// Aliases.
     Aliases(Vec<AliasInfo>),
+    /// Domains for which something is due.
+    Destinations(Vec<String>),
+    /// What is due.
+    Due(Vec<Due>),
+    /// When something is due.
+    NextDue(Option<UnixSeconds>),
+    /// What waits or has left.
+    Queued(Vec<Queued>),
+    /// Attempts, each with what came of it.
+    Tries(Vec<(Try, String)>),
+    /// Totals of what waits.
+    QueueCounts(QueueCounts),
 }
 
 /// An account as its operator sees it.

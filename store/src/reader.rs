@@ -11,7 +11,7 @@ use crate::store::Shared;
 use crate::{
     AccountId, Address, Found, Read, Routing, StoreError, account_key, accounts, addressee, alias,
     attempts, capability, changes, directory, dkim_key, dmarc_seen, mailbox, messages, names,
-    quota, sender,
+    queue, quota, sender,
 };
 
 /// A connection that only reads. Have as many as there are lanes that read at the same time.
@@ -34,6 +34,7 @@ impl Reader {
         let snapshot = self.conn.unchecked_transaction()?;
         let bodies = &self.shared.bodies;
         match job {
+            Read::Queue(job) => queue::read(&snapshot, bodies, &job),
             Read::Resolve { to, from, routing } => {
                 resolve(&snapshot, &to, from, &routing, self.shared.options.quota)
             }

@@ -71,6 +71,8 @@ pub(crate) fn account(conn: &Connection, account: AccountId) -> Result<(), Store
         "DELETE FROM address WHERE account = ?1",
         "DELETE FROM subscription WHERE account = ?1",
         "UPDATE domain SET catch_all = NULL WHERE catch_all = ?1",
+        // What it has sent goes on its way.
+        "UPDATE outgoing SET account = NULL WHERE account = ?1",
         "DELETE FROM account WHERE id = ?1",
     ] {
         sql::run(conn, statement, [account.0])?;

@@ -252,6 +252,8 @@ fn check_references(conn: &Connection, report: &mut dyn FnMut(Finding)) -> Resul
                 UNION ALL SELECT prefix FROM message WHERE prefix IS NOT NULL
                 UNION ALL SELECT body FROM staged
                 UNION ALL SELECT prefix FROM staged WHERE prefix IS NOT NULL
+                UNION ALL SELECT body FROM outgoing WHERE body IS NOT NULL
+                UNION ALL SELECT prefix FROM outgoing WHERE prefix IS NOT NULL
             ) GROUP BY id)
          SELECT b.id, coalesce(s.refs, 1), coalesce(n.times, 0) FROM body b
          LEFT JOIN shared s ON s.body = b.id LEFT JOIN named n ON n.id = b.id
@@ -270,7 +272,8 @@ fn check_digests(conn: &Connection, report: &mut dyn FnMut(Finding)) -> Result<(
     let wrong = "SELECT body FROM (SELECT DISTINCT body FROM message) \
                  WHERE body NOT IN (SELECT body FROM digest) \
                  UNION SELECT body FROM digest WHERE body NOT IN \
-                 (SELECT body FROM message UNION ALL SELECT body FROM staged) \
+                 (SELECT body FROM message UNION ALL SELECT body FROM staged \
+                 UNION ALL SELECT body FROM outgoing WHERE body IS NOT NULL) \
                  ORDER BY 1";
     for body in sql::all(conn, wrong, [], |row| row.get(0))? {
         report(Finding::Digest(body));

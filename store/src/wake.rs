@@ -66,8 +66,13 @@ pub(crate) fn wake(conn: &mut Connection) -> Result<(), OpenError> {
         [NUMBERS],
     )?;
     sql::run(&transaction, "UPDATE sqlite_sequence SET seq = seq + ?1", [NUMBERS])?;
+    // What waited when the copy was made may have left since: sent again, it would arrive twice.
+    let held = sql::run(&transaction, "UPDATE outgoing_to SET state = 1 WHERE state = 0", [])?;
     transaction.pragma_update(None, "application_id", STORE)?;
     transaction.commit()?;
     log::info!("this store is a copy that is used from now on: its UIDs go on with a gap");
+    if held > 0 {
+        log::warn!(held; "mail of this copy may have left since: see `pillarbox queue list`");
+    }
     Ok(())
 }

@@ -7,7 +7,8 @@ use pillarbox_core::effect::Handle;
 
 use crate::{
     AccountId, Additions, Address, AliasChange, Attempt, DkimChange, DmarcSeen, DomainId, Flags,
-    Incoming, MailboxId, NewKey, Quota, Secret, Special, StoreError, UidRange,
+    Incoming, MailboxId, NewKey, NewOutgoing, QueueWrite, Quota, Secret, Special, StoreError,
+    UidRange,
 };
 
 /// A change, as a value. [`Writer::commit`](crate::Writer::commit) carries it out; each names the
@@ -174,10 +175,12 @@ pub enum Write {
     /// exception: those that have it already, or have no room or are disabled, are passed over, as
     /// long as one member has it. Answer: [`Written::Delivered`].
     Deliver {
-        /// At least one.
+        /// At least one, unless it leaves.
         recipients: Vec<Recipient>,
         /// What they all get.
         body: NewBody,
+        /// What enters the queue in the same commit.
+        leaving: Leaving,
         /// When it was received: INTERNALDATE.
         received: UnixSeconds,
     },
@@ -190,6 +193,8 @@ pub enum Write {
         recipients: Vec<Recipient>,
         /// What they all get.
         body: NewBody,
+        /// What enters the queue in the same commit.
+        leaving: Leaving,
         /// When it was received: INTERNALDATE.
         received: UnixSeconds,
     },
@@ -389,6 +394,8 @@ pub enum Write {
         /// Those expunged with at most this modification sequence.
         up_to_modseq: u64,
     },
+    /// What leaves. Answer: as [`QueueWrite`] says.
+    Queue(Box<QueueWrite>),
     /// The sync of a body's file has failed: the disk is not to be trusted. Answered, as all jobs
     /// from then on, by [`StoreError::Io`](crate::StoreError::Io), until the store is reopened.
     Distrust {
@@ -432,6 +439,15 @@ pub struct Recipient {
     pub flags: Flags,
     /// It is a member of an alias; members of the same one have the same number.
     pub alias: Option<usize>,
+}
+
+/// What enters the queue together with a delivery.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Leaving {
+    /// The same body for recipients elsewhere.
+    pub outgoing: Option<NewOutgoing>,
+    /// Messages of the server's own.
+    pub reports: Vec<(NewOutgoing, NewBody)>,
 }
 
 /// A mailbox of a known account.

@@ -14,8 +14,8 @@ use crate::names::Names;
 use crate::store::Shared;
 use crate::{
     MESSAGES_MAX, MailboxId, StoreError, Write, Written, account_key, accounts, alias, attempts,
-    capability, changes, deliver, directory, dkim_key, dmarc_seen, expunge, hold, mailbox, quota,
-    removal, sql, stage,
+    capability, changes, deliver, directory, dkim_key, dmarc_seen, expunge, hold, mailbox, queue,
+    quota, removal, sql, stage,
 };
 
 /// A connection that writes. SQLite lets one write at a time; more writers than one only wait for
@@ -147,12 +147,12 @@ impl Writer {
     fn carry_out_one(&self, job: &Write, gone: &mut Vec<Handle>) -> Result<Written, StoreError> {
         let conn = &self.conn;
         match job {
-            Write::Deliver { recipients, body, received } => {
-                deliver::deliver(conn, &self.shared, recipients, body, *received)
+            Write::Deliver { recipients, body, leaving, received } => {
+                deliver::deliver(conn, &self.shared, recipients, body, leaving, *received)
                     .map(Written::Delivered)
             }
-            Write::DeliverEach { recipients, body, received } => {
-                deliver::deliver_each(conn, &self.shared, recipients, body, *received)
+            Write::DeliverEach { recipients, body, leaving, received } => {
+                deliver::deliver_each(conn, &self.shared, recipients, body, leaving, *received)
                     .map(Written::DeliveredEach)
             }
             Write::Copy { .. }
@@ -206,6 +206,7 @@ impl Writer {
             | Write::RemoveDomain { .. }
             | Write::RemoveAccount { .. }
             | Write::Clear { .. } => self.carry_out_directing(job, gone),
+            Write::Queue(job) => queue::write(conn, &self.shared, job, gone),
             // Marked before the transaction, which was then not begun.
             Write::Distrust { .. } => Err(StoreError::Misuse("distrust is not part of a commit")),
         }

@@ -10,7 +10,7 @@ use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::smtp::reply::Reply;
 use pillarbox_core::{Now, Random, UnixSeconds};
 use pillarbox_store::{
-    Delivered, Flags, NewBody, Place, Recipient as Into, Special, StoreError, Write, Written,
+    Delivered, Flags, Leaving, NewBody, Place, Recipient as Into, Special, StoreError, Write, Written,
 };
 
 use super::checks::{Asker, Claims, Inquiry, Verdict};
@@ -210,10 +210,11 @@ async fn deliver(
         Body::Inline(bytes) => NewBody::Inline(bytes),
         Body::File { handle, size } => NewBody::File { handle, size },
     };
+    let leaving = Leaving::default();
     let write = match protocol {
-        Protocol::Smtp => Write::Deliver { recipients, body, received },
+        Protocol::Smtp => Write::Deliver { recipients, body, leaving, received },
         // RFC 2033 §4.2: each is answered by itself.
-        Protocol::Lmtp => Write::DeliverEach { recipients, body, received },
+        Protocol::Lmtp => Write::DeliverEach { recipients, body, leaving, received },
     };
     match (protocol, job::write(desk, "deliver", write).await?) {
         (Protocol::Smtp, Written::Delivered(delivered)) => Ok((delivered, Vec::new())),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{NewBody, Recipient, Write};
+use super::{Leaving, NewBody, Recipient, Write};
 
 impl fmt::Debug for Write {
     /// Names the job and where it works: never contents, secrets or flags.
@@ -64,6 +64,7 @@ impl Write {
             Self::Deliver { recipients, body, .. } | Self::DeliverEach { recipients, body, .. } => {
                 write!(f, "Deliver({} bytes to {})", body.size(), recipients.len())
             }
+            Self::Queue(job) => write!(f, "Queue({job:?})"),
             Self::Append { mailbox, messages, .. } => {
                 write!(f, "Append({} messages to {})", messages.len(), mailbox.0)
             }
@@ -109,5 +110,12 @@ impl fmt::Debug for NewBody {
             Self::Inline(bytes) => write!(f, "Inline({} bytes)", bytes.len()),
             Self::File { handle, size } => write!(f, "File({handle}, {size} bytes)"),
         }
+    }
+}
+
+impl fmt::Debug for Leaving {
+    /// Without contents.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Leaving({:?} and {} reports)", self.outgoing, self.reports.len())
     }
 }

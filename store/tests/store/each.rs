@@ -1,6 +1,8 @@
 //! One letter to each recipient by itself.
 
-use pillarbox_store::{AccountId, Delivered, Place, Quota, Recipient, StoreError, Write, Written};
+use pillarbox_store::{
+    AccountId, Delivered, Leaving, Place, Quota, Recipient, StoreError, Write, Written,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -13,7 +15,12 @@ fn deliver_each(
     recipients: Vec<Recipient>,
     text: &str,
 ) -> Result<Each, StoreError> {
-    let write = Write::DeliverEach { recipients, body: inline(text), received: NOW };
+    let write = Write::DeliverEach {
+        recipients,
+        body: inline(text),
+        leaving: Leaving::default(),
+        received: NOW,
+    };
     match fixture.write(write)? {
         Written::DeliveredEach(each) => Ok(each),
         other => panic!("{other:?}"),
@@ -61,7 +68,12 @@ fn where_nobody_can_have_it_nothing_holds_its_file() {
     quota(&mut fixture, bob, 0);
     let body = fixture.file(1, &[b'x'; 5_000]);
     let recipients = vec![recipient(bob, Place::Inbox)];
-    let done = fixture.write(Write::DeliverEach { recipients, body, received: NOW });
+    let done = fixture.write(Write::DeliverEach {
+        recipients,
+        body,
+        leaving: Leaving::default(),
+        received: NOW,
+    });
     assert_eq!(done, Ok(Written::DeliveredEach(vec![Err(StoreError::OverQuota)])));
     let (fixture, found) = fixture.reopen().verified();
     assert_eq!(found, [""; 0]);

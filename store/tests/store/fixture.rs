@@ -3,9 +3,9 @@
 use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
 use pillarbox_store::{
-    AccountId, Change, Changes, Delivered, Flags, Found, MailboxId, Message, NewBody, NewMessage,
-    Options, Place, Read, Reader, Recipient, Selected, Store, StoreError, Sync, UidRange, What,
-    Write, Writer, Written,
+    AccountId, Change, Changes, Delivered, Flags, Found, Leaving, MailboxId, Message, NewBody,
+    NewMessage, Options, Place, Read, Reader, Recipient, Selected, Store, StoreError, Sync,
+    UidRange, What, Write, Writer, Written,
 };
 use tempfile::TempDir;
 
@@ -164,7 +164,7 @@ pub(crate) fn recipient(account: AccountId, into: Place) -> Recipient {
 }
 
 pub(crate) fn deliver(recipients: Vec<Recipient>, body: NewBody) -> Write {
-    Write::Deliver { recipients, body, received: NOW }
+    Write::Deliver { recipients, body, leaving: Leaving::default(), received: NOW }
 }
 
 pub(crate) fn inline(text: &str) -> NewBody {

@@ -43,6 +43,8 @@ mod opening;
 #[cfg(test)]
 mod pieces;
 #[cfg(test)]
+mod queue;
+#[cfg(test)]
 mod removal;
 #[cfg(test)]
 mod verify;

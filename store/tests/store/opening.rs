@@ -15,7 +15,7 @@ fn pragma(fixture: &Fixture, name: &str) -> i64 {
 }
 
 /// The version of the schema that this program writes.
-const VERSION: i64 = 16;
+const VERSION: i64 = 17;
 
 #[test]
 fn one_at_a_time() {

@@ -1,0 +1,48 @@
+-- Version 17. Mail that leaves: what waits, and for a while what has left.
+CREATE TABLE outgoing (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    account    INTEGER,                 -- who submitted it; NULL: nobody of ours
+    sender     TEXT NOT NULL,           -- the reverse path; '' is the null sender
+    mail       TEXT NOT NULL,           -- MAIL as a command
+    message_id TEXT NOT NULL,
+    cid        TEXT NOT NULL,           -- the connection by which it came
+    since      INTEGER NOT NULL,
+    size       INTEGER NOT NULL,        -- of prefix and body
+    body       INTEGER,                 -- NULL once nobody waits for it
+    prefix     INTEGER
+) STRICT;
+CREATE INDEX outgoing_message_id ON outgoing (message_id);
+-- One recipient of such a message.
+CREATE TABLE outgoing_to (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    outgoing  INTEGER NOT NULL REFERENCES outgoing,
+    address   TEXT NOT NULL,
+    domain    TEXT NOT NULL,            -- in A-labels, or a literal in brackets
+    rcpt      TEXT NOT NULL,            -- RCPT as a command
+    state     INTEGER NOT NULL,         -- 0 waits, 1 held, 2 delivered, 3 failed, 4 dropped
+    next      INTEGER NOT NULL,         -- when it is tried; from state 2 on: when it ended
+    attempts  INTEGER NOT NULL,
+    warned    INTEGER NOT NULL,         -- the sender knows that it takes long
+    transport TEXT,                     -- by which way it has to go
+    said      TEXT NOT NULL             -- what came of it last
+) STRICT;
+CREATE INDEX outgoing_to_outgoing ON outgoing_to (outgoing);
+CREATE INDEX outgoing_to_domain ON outgoing_to (state, domain, next, id);
+CREATE INDEX outgoing_to_next ON outgoing_to (state, next, id);
+-- A conversation with a server, or what came in the place of one.
+CREATE TABLE outgoing_try (
+    id         INTEGER PRIMARY KEY,
+    began      INTEGER NOT NULL,
+    server     TEXT NOT NULL,
+    address    TEXT NOT NULL,
+    tls        TEXT NOT NULL,
+    transcript TEXT NOT NULL
+) STRICT;
+-- Whom it was about, and what came of it.
+CREATE TABLE outgoing_tried (
+    recipient INTEGER NOT NULL REFERENCES outgoing_to,
+    try       INTEGER NOT NULL REFERENCES outgoing_try,
+    said      TEXT NOT NULL,
+    PRIMARY KEY (recipient, try)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outgoing_tried_try ON outgoing_tried (try);
