@@ -125,6 +125,13 @@ struct LocalserveArgs {
     /// Added to every port number.
     #[arg(long, value_name = "N", default_value_t = 0)]
     port_offset: u16,
+    /// Send mail for this domain there; may be given several times. Mail for other domains goes to
+    /// whoever sends it, and nobody else is connected to.
+    #[arg(long = "route", value_name = "DOMAIN=HOST:PORT")]
+    routes: Vec<localserve::RouteTo>,
+    /// Make the times between attempts to send so many times shorter.
+    #[arg(long, value_name = "X", default_value = "1", value_parser = localserve::read_scale)]
+    retry_scale: u32,
 }
 
 #[derive(Debug, Subcommand)]
@@ -183,6 +190,8 @@ fn carry_out(command: Command) -> Result<(), Trouble> {
             runtime: args.runtime,
             ip: args.ip,
             port_offset: args.port_offset,
+            routes: args.routes,
+            retry_scale: args.retry_scale,
         })?,
         Command::Serve { config } => serve::run(&load(&config)?, serve::Extras::default())?,
         Command::Config(ConfigCommand::Check { file }) => {

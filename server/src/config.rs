@@ -3,6 +3,7 @@
 mod checks;
 mod dns;
 mod listener;
+mod queue;
 pub(crate) mod reader;
 mod tls;
 
@@ -18,6 +19,7 @@ use pillarbox_core::mime::PARTS_MAX;
 use pillarbox_core::mta_sts::{MAX_AGE_MAX, Mode, MxPattern, Policy};
 use pillarbox_core::smtp::limits::Limits as SmtpLimits;
 use pillarbox_core::wire::network::Network;
+pub use queue::{DIRECT, Queue, Relay, RelayLogin, RelayTls, RouteRule, Transport};
 use reader::Reader;
 pub use tls::{Tls, TlsFiles};
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub checks: Option<Checks>,
     /// Whom names are asked of.
     pub dns: Dns,
+    /// How mail leaves; `None`: it does not, and is not taken for elsewhere.
+    pub queue: Option<Queue>,
     /// What all HTTP listeners have in common.
     pub web: Web,
     /// From which level on is logged.
@@ -312,6 +316,8 @@ fn read(root: &mut Reader<'_, '_>, file: &Path, folder: &Path) -> Config {
     let delivery = root.table("delivery", read_delivery).unwrap_or_default();
     let checks = root.table("checks", checks::read).unwrap_or_else(|| Some(Checks::default()));
     let dns = root.table("dns", |table| dns::read(table, folder)).unwrap_or_default();
+    let queue = root.table("queue", |table| queue::read(table, folder));
+    let queue = queue.unwrap_or_else(|| Some(Queue::default()));
     let rates = root.table("rates", read_rates).unwrap_or_default();
     let web = root.table("web", |table| read_web(table, hostname.as_deref())).unwrap_or_default();
     let logins = root.table("login", read_logins).unwrap_or_default();
@@ -333,6 +339,7 @@ fn read(root: &mut Reader<'_, '_>, file: &Path, folder: &Path) -> Config {
         delivery,
         checks,
         dns,
+        queue,
         web,
         log,
         sync,

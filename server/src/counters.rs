@@ -50,6 +50,8 @@ counters! {
     messages_put_off,
     /// Local recipients that accepted messages were delivered to.
     recipients_delivered,
+    /// Recipients elsewhere to whom a message was handed over.
+    messages_sent,
     /// Recipients refused, by LMTP also after the message.
     recipients_refused,
     /// IMAP sessions begun.

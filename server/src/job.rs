@@ -12,6 +12,8 @@ use pillarbox_store::{Found, Read, Reader, StoreError, Write, Writer, Written};
 
 use crate::control::clerk::{Asked, Inlet};
 use crate::pulse::Pulse;
+use crate::queue::call::Called;
+use crate::queue::courier::Carried;
 use crate::secrets;
 use crate::smtp::signing::Unsigned;
 
@@ -60,6 +62,10 @@ pub enum Answer {
     Heard(Option<Asked>),
     /// To [`Job::Report`].
     Reported,
+    /// The outcome of a courier.
+    Carried(Box<Carried>),
+    /// The outcome of a call.
+    Called(Box<Called>),
 }
 
 impl IsJob for Job {

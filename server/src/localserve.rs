@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use pillarbox_core::sasl::Secret;
 
@@ -45,6 +46,56 @@ pub struct Options {
     pub ip: IpAddr,
     /// Added to every port.
     pub port_offset: u16,
+    /// Which domains' mail goes to which servers; that of others stays here.
+    pub routes: Vec<RouteTo>,
+    /// By how much times between attempts are shorter.
+    pub retry_scale: u32,
+}
+
+/// Where the mail of a domain goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteTo {
+    /// The domain; with a dot in front also those below.
+    pub domain: String,
+    /// The server's name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl FromStr for RouteTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (domain, server) = text.split_once('=')?;
+            let (host, port) = server.rsplit_once(':')?;
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            let plain = |text: &str| !text.is_empty() && !text.contains(['"', '\\', ' ']);
+            let port = port.parse().ok().filter(|port| *port > 0)?;
+            (plain(domain) && plain(host)).then(|| Self {
+                domain: domain.to_owned(),
+                host: host.to_owned(),
+                port,
+            })
+        };
+        read().ok_or_else(|| format!("`{text}` is not as in example.org=127.0.0.1:2525"))
+    }
+}
+
+/// Reads by how much times are shorter: 100 and 0.01 are the same.
+///
+/// # Errors
+/// Where it is no such number.
+pub fn read_scale(text: &str) -> Result<u32, String> {
+    let scale: f64 = text.parse().map_err(|_| "a number is wanted, such as 100".to_owned())?;
+    let times = if scale < 1.0 { 1.0 / scale } else { scale };
+    if (1.0..=1e6).contains(&times) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in bounds")]
+        Ok(times.round() as u32)
+    } else {
+        Err("it is 1000000 (or 0.000001) at most".to_owned())
+    }
 }
 
 /// Prepares the folder and serves until a signal.
@@ -186,6 +237,7 @@ fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String 
     );
     text.push_str(DNS);
     text.push_str(CHECKS);
+    text.push_str(&queue(options));
     text.push_str(WEB);
     text.push_str(LIMITS);
     for (protocol, address) in ports {
@@ -220,6 +272,22 @@ fn configuration(options: &Options, ports: &[(Protocol, SocketAddr)]) -> String 
     text
 }
 
+/// How mail leaves.
+fn queue(options: &Options) -> String {
+    let mut text = QUEUE.to_owned();
+    // Writing to a String cannot fail.
+    let _infallible = writeln!(text, "retry_scale = {}", options.retry_scale);
+    for (index, RouteTo { domain, host, port }) in options.routes.iter().enumerate() {
+        let _infallible = write!(
+            text,
+            "\n[[queue.transport]]\nname = \"route {index}\"\nkind = \"smtp\"\nhost = \"{host}\"\n\
+             port = {port}\ntls = \"opportunistic\"\n\
+             [[queue.route]]\nto = [\"{domain}\"]\ntransport = \"route {index}\"\n"
+        );
+    }
+    text
+}
+
 fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> String {
     let address = |wanted| {
         ports
@@ -228,6 +296,13 @@ fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> Str
             .map_or_else(String::new, |(_, address)| address.to_string())
     };
     let ca = dir.join("tls/ca.pem");
+    let mut elsewhere = String::from("mail for other domains goes to whoever sends it");
+    if !options.routes.is_empty() {
+        let shown = |RouteTo { domain, host, port }: &RouteTo| format!("{domain} to {host}:{port}");
+        let routes: Vec<String> = options.routes.iter().map(shown).collect();
+        // Writing to a String cannot fail.
+        let _infallible = write!(elsewhere, ", but {}", routes.join(", "));
+    }
     format!(
         "Pillarbox {version}: a mail server for trying and testing ({runtime})\n\
          \n  \
@@ -244,7 +319,8 @@ fn table(dir: &Path, options: &Options, ports: &[(Protocol, SocketAddr)]) -> Str
            password   {PASSWORD}\n  \
            folder     {dir}\n  \
            CA         {ca}\n  \
-           DNS        {zone}; no server is asked\n\
+           DNS        {zone}; no server is asked\n  \
+           elsewhere  {elsewhere}\n\
          \n\
          Send a message, then read it:\n\
          \n  \
@@ -299,10 +375,47 @@ sender_domain = false
 #spf_fail = \"junk\"
 # Who passes on other people's mail: networks, and domains that SPF or a signature proves.
 #forwarders = [\"192.0.2.0/24\", \"lists.example.org\"]
-# Only for trying: what is submitted is checked too, as if it came from outside.
-submitted = true
 # Only for a house of one's own: names such as localhost count as domains.
 single_labels = true
+";
+
+/// How mail leaves.
+const QUEUE: &str = "
+[queue]
+# Whether mail leaves at all.
+#enabled = true
+# How long it is tried, and after how long its sender hears that it takes long.
+#lifetime_seconds = 432_000
+#warn_after_seconds = 14_400
+# For how long it is remembered what has left.
+#kept_seconds = 604_800
+# Connections in all, to one destination, and to one address.
+#connections_max = 200
+#connections_per_destination_max = 4
+#connections_per_address_max = 20
+# Which kind of addresses of a server is tried first.
+#first = \"ipv6\"
+# Connect from these addresses of this machine, at most one of each kind.
+#connect_from = [\"192.0.2.1\", \"2001:db8::1\"]
+# Other ways than to the servers of a domain, and what goes there; the first route that fits counts.
+#[[queue.transport]]
+#name = \"provider\"
+#kind = \"smtp\" # or \"lmtp\", \"fail\" (with a text), \"discard\"
+#host = \"smtp.example.net\"
+#port = 587
+#tls = \"starttls\" # or \"implicit\", \"opportunistic\", \"off\"
+#user = \"me\"
+#password_file = \"provider.password\"
+#[[queue.route]]
+#to = [\"example.org\", \".example.com\"]
+#from = [\"boss@localhost\"]
+#attempt = 1 # from which attempt on
+#transport = \"provider\"
+# Only for trying: mail for this server's own domains goes through the queue, too; that for others goes to
+# whoever sends it, unless a route names its domain.
+own = true
+only_routes = true
+# Only for trying: all times between attempts are so many times shorter.
 ";
 
 /// In the folder.
@@ -404,7 +517,14 @@ mod tests {
     use crate::dns::{Source, files};
 
     fn options(port_offset: u16) -> Options {
-        Options { dir: None, runtime: RuntimeKind::Std, ip: "::1".parse().unwrap(), port_offset }
+        Options {
+            dir: None,
+            runtime: RuntimeKind::Std,
+            ip: "::1".parse().unwrap(),
+            port_offset,
+            routes: vec!["a.example=[::1]:25".parse().unwrap()],
+            retry_scale: 1,
+        }
     }
 
     #[test]
@@ -420,6 +540,28 @@ mod tests {
         let again = Config::load(&dir.path().join(CONFIGURATION)).unwrap();
         assert_eq!(again.listeners, config.listeners);
         assert_eq!(again.dns, config.dns);
+        let queue = config.queue.unwrap();
+        assert_eq!(queue.route("user@localhost", "a.example", 1), Some("route 0"));
+        assert_eq!(again.queue.unwrap(), queue);
+    }
+
+    #[test]
+    fn routes_and_scales() {
+        for (text, host, port) in
+            [("a.example=127.0.0.1:1", "127.0.0.1", 1), ("x=[::1]:25", "::1", 25)]
+        {
+            let route: RouteTo = text.parse().unwrap();
+            assert_eq!((&*route.host, route.port), (host, port));
+        }
+        for text in ["", "a", "a=b", "a=b:0", "=b:1", "a=:1", "a\"=b:1", "a=b:x"] {
+            assert!(text.parse::<RouteTo>().is_err(), "{text}");
+        }
+        for (text, scale) in [("100", 100), ("0.01", 100), ("1", 1), ("2.5", 3)] {
+            assert_eq!(read_scale(text), Ok(scale));
+        }
+        for text in ["", "x", "0", "-1", "1e9", "nan"] {
+            assert!(read_scale(text).is_err(), "{text}");
+        }
     }
 
     #[test]

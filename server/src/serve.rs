@@ -1,7 +1,7 @@
 //! `pillarbox serve`: from a configuration to a running server, and to its end.
 
 use std::fmt;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -17,7 +17,7 @@ use pillarbox_store::{Found, Options, Read, Store, Sync, Writer};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::config::{Config, RuntimeKind};
+use crate::config::{Config, Protocol, RuntimeKind};
 use crate::context::{Context, SystemRandom};
 use crate::control::clerk::{Clerk, Inlet};
 use crate::control::wire::dkim::DkimRow;
@@ -29,6 +29,8 @@ use crate::doors::{self, Entrance, Shown};
 use crate::gleaner::Telling;
 use crate::job::{self, Job, Worker};
 use crate::pulse::Pulse;
+use crate::queue::Post;
+use crate::queue::dispatch::Dispatcher;
 #[cfg(target_os = "linux")]
 use crate::sandbox;
 use crate::scribe::Scribe;
@@ -128,14 +130,19 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     let beats = Pulse::wanted(config.shards(), &statistics);
     let attempts = Arc::clone(&context.attempts);
     let (waiting, seen) = (Arc::clone(&attempts), Arc::clone(&context.seen));
-    let own: [Factory<Job>; 3] = [
+    let mut tasks: Vec<Factory<Job>> = vec![
         Box::new(move || Clerk::machine(inlet, attempts)),
         Box::new(move || Scribe::machine(waiting, seen)),
         Box::new(move || Probe::machine(resolver)),
     ];
+    if let Some(rules) = config.queue.clone() {
+        let post = Arc::new(Post::new(context, rules, own_port(config)));
+        tasks.push(Box::new(move || Dispatcher::machine(post)));
+    }
+    tasks.extend(beats);
     let setup = Setup {
         listeners,
-        tasks: own.into_iter().chain(beats).collect(),
+        tasks,
         crew,
         bodies,
         limits: limits(config),
@@ -154,6 +161,17 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     };
     log::info!("stopped");
     ended.map_err(|error| error.to_string())
+}
+
+/// Where mail from everybody comes in.
+fn own_port(config: &Config) -> Option<SocketAddr> {
+    let listener = config.listeners.iter().find(|one| one.protocol == Protocol::Smtp)?;
+    let ip = match listener.address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    Some(SocketAddr::new(ip, listener.address.port()))
 }
 
 /// Makes what there is to begin with.

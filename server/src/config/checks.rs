@@ -22,8 +22,6 @@ pub struct Checks {
     pub spf_fail: SpfFail,
     /// Who passes on the mail of others: their own words about it are believed.
     pub forwarders: Vec<Forwarder>,
-    /// What our own people send is checked too, as if it came from outside: for trying.
-    pub submitted: bool,
     /// Names of a single label are names, as in a house of one's own; SPF has them count for
     /// nothing (RFC 7208 §4.3).
     pub single_labels: bool,
@@ -69,7 +67,6 @@ impl Default for Checks {
             dmarc: Obedience::Enforce,
             spf_fail: SpfFail::Junk,
             forwarders: Vec::new(),
-            submitted: false,
             single_labels: false,
         }
     }
@@ -99,7 +96,6 @@ pub(super) fn read(table: &mut Reader<'_, '_>) -> Option<Checks> {
             }
         }
     }
-    checks.submitted = table.boolean("submitted").unwrap_or(false);
     checks.single_labels = table.boolean("single_labels").unwrap_or(false);
     enabled.then_some(checks)
 }

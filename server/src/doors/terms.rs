@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use pillarbox_core::UnixSeconds;
 use pillarbox_core::alpn;
 use pillarbox_core::imap::Config as ImapConfig;
 use pillarbox_core::sasl::Mechanism;
 use pillarbox_core::smtp::config::{
-    Capabilities, Config as SmtpConfig, ConfigFault, Protocol as SmtpProtocol, Strictness,
+    Capabilities, Config as SmtpConfig, ConfigFault, FutureRelease, Protocol as SmtpProtocol,
+    Strictness,
 };
 use pillarbox_core::tls::{Rules, UnknownName};
 
@@ -100,7 +102,13 @@ fn smtp_door(
 ) -> Result<Door, ConfigFault> {
     let submission = listener.is_submission();
     let [auth, auth_under_tls] = mechanisms(listener, cram_md5);
-    let capabilities = Capabilities { starttls, auth, auth_under_tls, ..Capabilities::default() };
+    let dsn = config.queue.is_some();
+    let mut capabilities =
+        Capabilities { starttls, auth, auth_under_tls, dsn, ..Capabilities::default() };
+    if dsn && submission {
+        let until_max = UnixSeconds(i64::from(u32::MAX));
+        capabilities.future_release = Some(FutureRelease { seconds_max: HOLD_MAX, until_max });
+    }
     let Limits { smtp: limits, times, head, parts_max, .. } = config.limits;
     let spoken = match listener.protocol {
         Protocol::Lmtp => SmtpProtocol::Lmtp,
@@ -112,14 +120,15 @@ fn smtp_door(
     let any_sender = listener.any_sender || !submission;
     let delivery = config.delivery.clone();
     // Our own people have logged in; and who speaks LMTP has looked at the mail before.
-    let checks = config.checks.clone().filter(|checks| match listener.protocol {
-        Protocol::Smtp => true,
-        _ => submission && checks.submitted,
-    });
+    let checks = config.checks.clone().filter(|_| listener.protocol == Protocol::Smtp);
     let checks = checks.map(Arc::new);
+    let queue = config.queue.clone().map(Arc::new);
     let smtp = Arc::new(smtp);
-    Ok(Door { smtp, submission, delivery, any_sender, head, parts_max, times, checks })
+    Ok(Door { smtp, submission, delivery, any_sender, head, parts_max, times, checks, queue })
 }
+
+/// For how long a message may be held, in seconds (RFC 4865): a year.
+const HOLD_MAX: u32 = 366 * 86_400;
 
 /// What people can log in with there: with TLS and without, and under TLS only.
 ///

@@ -10,7 +10,6 @@ mod verdict;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::task::Poll;
 
 use pillarbox_core::arc;
 use pillarbox_core::dkim::{self, Verifier};
@@ -100,8 +99,6 @@ pub(super) struct Inquiry {
     early: Slot<Early>,
     late: Slot<Late>,
     until: Moment,
-    /// The client is one of our own people: where they are is nobody's business.
-    own: bool,
 }
 
 enum Slot<T> {
@@ -156,7 +153,7 @@ impl Inquiry {
         let (checks, sender) = (Arc::clone(checks), sender_text(sender));
         let until = now.moment + checks.within;
         let late = Slot::Empty;
-        Self { checks, client, sender, domain, asker, early, late, until, own: false }
+        Self { checks, client, sender, domain, asker, early, late, until }
     }
 
     /// The header has come.
@@ -176,22 +173,6 @@ impl Inquiry {
         self.until
     }
 
-    /// Asks for the rest, waits until all is known, and concludes: for what our own people send.
-    pub(super) async fn find_out(
-        mut self,
-        claims: Claims,
-        now: UnixSeconds,
-    ) -> (Facts, Judgement, String) {
-        self.own = true;
-        self.go_on(claims.wanted());
-        std::future::poll_fn(|_| {
-            let (early, late) = (self.early.poll(), self.late.poll());
-            if early && late { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        self.conclude(claims, now)
-    }
-
     /// What was found, what comes of it, and the fields that tell it. What reports are made of is
     /// noted.
     pub(super) fn conclude(self, claims: Claims, now: UnixSeconds) -> (Facts, Judgement, String) {
@@ -207,8 +188,7 @@ impl Inquiry {
         if self.asker.seen.note(&facts, &judgement.verdict, now) {
             self.asker.desk.send(Effect::Notify(scribe::TOPIC));
         }
-        let client = (&self.client, self.own);
-        let lines = fields::lines(&facts, &judgement, client, &self.sender);
+        let lines = fields::lines(&facts, &judgement, &self.client, &self.sender);
         (facts, judgement, lines)
     }
 }

@@ -18,9 +18,9 @@ use pillarbox_core::dmarc::{Author, author};
 use pillarbox_core::message::{
     Excess, Gatherer, Head, HeadLimits, OriginFault, Originator, originators,
 };
-use pillarbox_core::mime::Parser;
 use pillarbox_core::mime::header::{Field, unfold};
 use pillarbox_core::mime::media::Described;
+use pillarbox_core::mime::{MessageIds, Parser};
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::wire::date::HeaderDate;
 use pillarbox_core::{Random, UnixSeconds};
@@ -79,6 +79,8 @@ pub(super) struct Facts {
     pub(super) tls_optional: bool,
     /// Whom it says it is from, where that must be looked up.
     pub(super) originators: Vec<Originator>,
+    /// Its Message-ID, without angle brackets; empty where it has none.
+    pub(super) message_id: String,
 }
 
 /// By what a text is judged.
@@ -206,7 +208,8 @@ fn judge(head: Head, rules: &Rules<'_>) -> Result<Taken, Reply> {
     head.check(rules.limits).map_err(too_much)?;
     let originators =
         if rules.any_sender { Vec::new() } else { originators(&head).map_err(no_origin)? };
-    let facts = Facts {
+    let mut facts = Facts {
+        message_id: message_id(&head),
         eight_bit_head: !head.as_bytes().is_ascii(),
         tls_optional: is_tls_optional(&head),
         originators,
@@ -219,7 +222,9 @@ fn judge(head: Head, rules: &Rules<'_>) -> Result<Taken, Reply> {
     let parts = parts(&head, rules.parts_max);
     let mut added = String::new();
     if rules.submission {
-        complete(&head, rules, &mut added);
+        if let Some(id) = complete(&head, rules, &mut added) {
+            facts.message_id = id;
+        }
     }
     let kept = head.without(|field| {
         field.is(b"Return-Path")
@@ -257,20 +262,33 @@ fn parts(head: &Head, parts_max: usize) -> Option<Box<Parser>> {
     })
 }
 
-/// Writes the fields that a message must have and this one has not.
-fn complete(head: &Head, rules: &Rules<'_>, added: &mut String) {
+fn message_id(head: &Head) -> String {
+    let field = head.fields().find(|field| field.is(b"Message-ID"));
+    let Some(field) = field.filter(|field| field.value.len() <= MESSAGE_ID_KEPT_MAX) else {
+        return String::new();
+    };
+    let mut ids = MessageIds::new(field.value);
+    ids.next().map(|id| String::from_utf8_lossy(id).into_owned()).unwrap_or_default()
+}
+
+/// A longer one is not kept for those who look a message up.
+const MESSAGE_ID_KEPT_MAX: usize = 998;
+
+/// Writes the fields that a message must have and this one has not; tells its new Message-ID.
+fn complete(head: &Head, rules: &Rules<'_>, added: &mut String) -> Option<String> {
     let lacks = |name: &[u8]| !head.fields().any(|field| field.is(name));
     // Writing to a String cannot fail.
     if lacks(b"Date") {
         let _infallible = write!(added, "Date: {}\r\n", HeaderDate(rules.at));
     }
-    if lacks(b"Message-ID") {
+    lacks(b"Message-ID").then(|| {
         // RFC 5322 §3.6.4: as good as unique, with a name of ours on the right.
         let mut random = [0; 16];
         (rules.random)().fill(&mut random);
-        let (left, right) = (u128::from_be_bytes(random), rules.hostname);
-        let _infallible = write!(added, "Message-ID: <{left:032x}@{right}>\r\n");
-    }
+        let id = format!("{:032x}@{}", u128::from_be_bytes(random), rules.hostname);
+        let _infallible = write!(added, "Message-ID: <{id}>\r\n");
+        id
+    })
 }
 
 /// RFC 8689 §5: one such field with the one value that there is.

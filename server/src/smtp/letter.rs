@@ -8,7 +8,7 @@ use pillarbox_core::international::{domain_key, fold};
 use pillarbox_core::message::HeadLimits;
 use pillarbox_core::mime::{BinaryFault, Reencoder};
 use pillarbox_core::smtp::address::{Mailbox, ReversePath};
-use pillarbox_core::smtp::command::{Encoding, Mail};
+use pillarbox_core::smtp::command::{Encoding, Mail, Rcpt};
 use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_core::tls::Agreed;
@@ -29,6 +29,8 @@ pub(super) struct Letter {
     binary: Option<Box<Reencoder>>,
     /// How many bytes of it have come.
     pub(super) size: u64,
+    /// One of them is above ASCII.
+    pub(super) eight_bit: bool,
 }
 
 /// From whom and to whom.
@@ -52,6 +54,8 @@ pub(super) struct Whole {
     pub(super) junk: bool,
     /// What its signatures will be about, where it is submitted.
     pub(super) signing: Option<Box<Signing>>,
+    /// It has bytes above ASCII.
+    pub(super) eight_bit: bool,
 }
 
 /// An accepted recipient.
@@ -59,6 +63,8 @@ pub(super) struct Whole {
 pub(super) struct Recipient {
     /// As it was written in RCPT.
     pub(super) address: String,
+    /// All that RCPT said.
+    pub(super) rcpt: Rcpt<'static>,
     /// Whose mail it is.
     pub(super) to: To,
 }
@@ -69,6 +75,8 @@ pub(super) enum To {
     Account(AccountId),
     /// The members of an alias; not all of them need get it.
     Members(Vec<AccountId>),
+    /// Somebody elsewhere: it goes into the queue.
+    Away,
 }
 
 impl Recipient {
@@ -86,6 +94,7 @@ impl To {
         match self {
             Self::Account(account) => std::slice::from_ref(account),
             Self::Members(accounts) => accounts,
+            Self::Away => &[],
         }
     }
 }
@@ -110,12 +119,13 @@ impl Letter {
         let binary = mail.body == Some(Encoding::BinaryMime);
         let binary = binary.then(|| Box::new(Reencoder::new(parts_max)));
         let envelope = Envelope::new(mail);
-        Self { envelope, text: Text::new(limits), binary, size: 0 }
+        Self { envelope, text: Text::new(limits), binary, size: 0, eight_bit: false }
     }
 
     /// Takes the next bytes of its text.
     pub(super) fn push(&mut self, bytes: &[u8], rules: &Rules<'_>) {
         self.size += bytes.len() as u64;
+        self.eight_bit |= !bytes.is_ascii();
         let Some(reencoder) = &mut self.binary else {
             self.text.push(bytes, rules);
             return;
@@ -198,7 +208,7 @@ impl Envelope {
 
     /// How many copies of it there are to be at most.
     pub(super) fn copies(&self) -> usize {
-        self.recipients.iter().map(|recipient| recipient.to.accounts().len()).sum()
+        self.recipients.iter().map(|recipient| recipient.to.accounts().len().max(1)).sum()
     }
 
     /// The recipients as they were written in RCPT.

@@ -1,26 +1,23 @@
 //! The end of a body: the letter becomes durable for every recipient, or for none; by LMTP for each
 //! by itself.
 
-use std::sync::Arc;
-
+use pillarbox_core::dsn::{Action, Outcome, Status};
 use pillarbox_core::effect::{Effect, FaultKind, FileWork, Handle, Topic};
 use pillarbox_core::flow::Desk;
-use pillarbox_core::message::Head;
 use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::smtp::reply::Reply;
 use pillarbox_core::{Now, Random, UnixSeconds};
 use pillarbox_store::{
-    Delivered, Flags, Leaving, NewBody, Place, Recipient as Into, Special, StoreError, Write, Written,
+    AccountId, Delivered, Flags, Leaving, NewBody, Place, Recipient as Into, Special, StoreError,
+    Write, Written,
 };
 
-use super::checks::{Asker, Claims, Inquiry, Verdict};
 use super::letter::{Client, Envelope, To, Whole};
 use super::sender::{self, Sending};
-use super::signing::Signing;
 use super::spool::Body;
-use super::trace::{self, Spoken, Trace};
-use crate::config::Checks;
+use super::trace::{Spoken, Trace, with};
 use crate::job::{self, Job};
+use crate::queue;
 
 /// Where and when a letter comes.
 #[derive(Debug)]
@@ -67,13 +64,13 @@ pub(super) async fn receive(
     mut letter: Whole,
     user: Option<Sending>,
     scene: Scene,
-    own: Option<(Arc<Checks>, Asker)>,
 ) -> Received {
     let (at, client) = (scene.now.wall, &scene.client);
     let sender = letter.envelope.sender_text();
     let recipients = letter.envelope.addresses();
     let size = letter.spool.size();
     let originators = std::mem::take(&mut letter.facts.originators);
+    let account = user.as_ref().map(|user| user.account);
     if let Some(user) = user
         && let Err(reply) =
             sender::check_head(&desk, user, &letter.envelope.mail.sender, originators).await
@@ -87,21 +84,28 @@ pub(super) async fn receive(
         tls_optional = letter.facts.tls_optional;
         "whole"
     );
-    if let Some(signing) = letter.signing.take()
-        && let Err(why) = sign(&desk, &mut letter, *signing, &scene, own).await
-    {
-        letter.spool.discard(&desk);
-        return Received { sender, recipients, size, result: Err(why) };
+    if let Some(signing) = letter.signing.take() {
+        match signing.sign(&desk, at).await {
+            Ok(fields) => letter.found.push_str(&fields),
+            Err(why) => {
+                letter.spool.discard(&desk);
+                let result = Err(NotReceived::Failed(why));
+                return Received { sender, recipients, size, result };
+            }
+        }
     }
     let into = addressed(&letter, client, &scene.hostname, at);
+    let leaving = leaving(&letter, account, &scene, random.as_mut());
+    let leaves = leaving.outgoing.is_some() || !leaving.reports.is_empty();
     let (file, body) = letter.spool.finish(desk.clone(), random.as_mut()).await;
     let result = match body {
         Ok(body) => {
-            let result = deliver(&desk, into, body, at, &letter.envelope, client.protocol).await;
+            let result =
+                deliver(&desk, into, body, leaving, at, &letter.envelope, client.protocol).await;
             // Where nobody knows whether it was stored, the file stays: a row may name it, and if
             // none does, the next start sweeps it.
             let unused = match &result {
-                Ok((delivered, _)) => delivered.is_empty(),
+                Ok((delivered, _)) => delivered.is_empty() && !leaves,
                 Err(error) => error.kind() != FaultKind::Unknown,
             };
             if unused {
@@ -118,49 +122,20 @@ pub(super) async fn receive(
     for delivered in result.iter().flat_map(|(delivered, _)| delivered) {
         desk.send(Effect::Notify(topic(delivered)));
     }
+    if leaves && result.is_ok() {
+        desk.send(Effect::Notify(queue::TOPIC));
+    }
     let stored = result.map(|(delivered, refused)| Stored { copies: delivered.len(), refused });
     Received { sender, recipients, size, result: stored.map_err(NotReceived::Failed) }
 }
 
-/// Signs what our own people send; and looks at it as others will, where that is wanted.
-async fn sign(
-    desk: &Desk<Job>,
-    letter: &mut Whole,
-    signing: Signing,
-    scene: &Scene,
-    own: Option<(Arc<Checks>, Asker)>,
-) -> Result<(), NotReceived> {
-    let Scene { client, hostname, now } = scene;
-    let head = own.as_ref().map(|_| signing.head().to_vec());
-    let fields = signing.sign(desk, now.wall).await.map_err(NotReceived::Failed)?;
-    letter.found.push_str(&fields);
-    let (Some((checks, asker)), Some(head)) = (own, head) else { return Ok(()) };
-    let mut offset = head.len() as u64;
-    let head = Head::from([fields.into_bytes(), head].concat());
-    // It has one From, or it would not be signed.
-    let Ok(mut claims) = Claims::of(&head) else { return Ok(()) };
-    let failed = |fault| NotReceived::Failed(StoreError::Fault(fault));
-    loop {
-        let piece = letter.spool.piece(desk, offset).await.map_err(failed)?;
-        if piece.is_empty() {
-            break;
-        }
-        offset += piece.len() as u64;
-        claims.push(&piece);
-    }
-    let sender = &letter.envelope.mail.sender;
-    let inquiry = Inquiry::begin(&checks, asker, client, hostname, sender, *now);
-    let (_, judgement, lines) = inquiry.find_out(claims, now.wall).await;
-    letter.found.insert_str(0, &lines);
-    match judgement.verdict {
-        Verdict::Refuse(reply) => return Err(NotReceived::Refused(reply)),
-        verdict => letter.junk = verdict == Verdict::Junk,
-    }
-    Ok(())
-}
-
-/// Each recipient gets lines of its own in front of the one body that all share.
-fn addressed(letter: &Whole, client: &Client, hostname: &str, at: UnixSeconds) -> Vec<Into> {
+/// How the letter came.
+fn trace<'a>(
+    letter: &'a Whole,
+    client: &'a Client,
+    hostname: &'a str,
+    at: UnixSeconds,
+) -> Trace<'a> {
     let (hello, extended) =
         client.hello.as_ref().map_or(("unknown", false), |(name, extended)| (name, *extended));
     let spoken = match client.protocol {
@@ -169,16 +144,21 @@ fn addressed(letter: &Whole, client: &Client, hostname: &str, at: UnixSeconds) -
         Protocol::Smtp => Spoken::Smtp,
     };
     let utf8 = letter.envelope.mail.smtp_utf8 && letter.needs_smtp_utf8();
-    let trace = Trace {
+    Trace {
         hello,
         peer: client.login.is_none().then_some(client.peer),
         hostname,
-        with: trace::with(spoken, client.tls.is_some(), client.login.is_some(), utf8),
+        with: with(spoken, client.tls.is_some(), client.login.is_some(), utf8),
         tls: client.tls.as_ref().map(|agreed| (agreed.version, agreed.cipher.as_str())),
         id: &client.id,
         at,
         found: &letter.found,
-    };
+    }
+}
+
+/// Each recipient gets lines of its own in front of the one body that all share.
+fn addressed(letter: &Whole, client: &Client, hostname: &str, at: UnixSeconds) -> Vec<Into> {
+    let trace = trace(letter, client, hostname, at);
     let into = if letter.junk { Place::Special(Special::Junk) } else { Place::Inbox };
     let sender = letter.envelope.sender_text();
     let mut all = Vec::with_capacity(letter.envelope.copies());
@@ -195,6 +175,57 @@ fn addressed(letter: &Whole, client: &Client, hostname: &str, at: UnixSeconds) -
     all
 }
 
+/// What enters the queue: the letter for those elsewhere, and what its sender wants to hear of those
+/// who have it now.
+fn leaving(
+    letter: &Whole,
+    account: Option<AccountId>,
+    scene: &Scene,
+    random: &mut dyn Random,
+) -> Leaving {
+    let Scene { client, hostname, now } = scene;
+    let envelope = &letter.envelope;
+    let away: Vec<_> = envelope.recipients.iter().filter(|to| to.to == To::Away).collect();
+    let outgoing = (!away.is_empty()).then(|| {
+        let lines = trace(letter, client, hostname, now.wall);
+        let only = away.first().filter(|_| away.len() == 1).map(|to| to.address.as_str());
+        let entry = queue::Entry {
+            mail: &envelope.mail,
+            account,
+            message_id: letter.facts.message_id.clone(),
+            cid: &client.id,
+            prefix: lines.passing(only),
+            eight_bit: letter.eight_bit,
+            international: letter.needs_smtp_utf8(),
+            now: now.wall,
+        };
+        let recipients: Vec<_> = away.iter().map(|to| to.rcpt.clone()).collect();
+        queue::outgoing(entry, &recipients)
+    });
+    let told: Vec<Outcome<'_>> = envelope
+        .recipients
+        .iter()
+        .filter(|to| to.to != To::Away && to.rcpt.notify.is_some_and(|notify| notify.success))
+        .map(|to| Outcome {
+            original: to.rcpt.original.as_ref().map(|it| (&*it.kind, &*it.address)),
+            ..Outcome::new(&to.address, Action::Delivered, Status::new(2, 1, 5))
+        })
+        .collect();
+    let about = queue::About {
+        hostname,
+        mail: &envelope.mail,
+        cid: &client.id,
+        text: letter.spool.head(),
+        whole: false,
+        size: letter.spool.size(),
+        since: now.wall,
+        now: now.wall,
+    };
+    let telling = queue::Telling::write(&about, &told, random);
+    let reports = telling.and_then(|telling| telling.outward(&about)).into_iter().collect();
+    Leaving { outgoing, reports }
+}
+
 /// Where it lies now, and by LMTP who has none and why.
 type Fate = (Vec<Delivered>, Vec<(usize, StoreError)>);
 
@@ -202,6 +233,7 @@ async fn deliver(
     desk: &Desk<Job>,
     recipients: Vec<Into>,
     body: Body,
+    leaving: Leaving,
     received: UnixSeconds,
     envelope: &Envelope,
     protocol: Protocol,
@@ -210,7 +242,6 @@ async fn deliver(
         Body::Inline(bytes) => NewBody::Inline(bytes),
         Body::File { handle, size } => NewBody::File { handle, size },
     };
-    let leaving = Leaving::default();
     let write = match protocol {
         Protocol::Smtp => Write::Deliver { recipients, body, leaving, received },
         // RFC 2033 §4.2: each is answered by itself.

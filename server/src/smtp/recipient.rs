@@ -1,14 +1,18 @@
 //! RCPT: whose mail is it, and do we take it?
 
+use std::sync::Arc;
+
 use pillarbox_core::effect::FaultKind;
 use pillarbox_core::flow::Desk;
 use pillarbox_core::smtp::address::{ForwardPath, Host, Mailbox};
+use pillarbox_core::smtp::command::Rcpt;
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_store::{
     AccountId, Address, Addressee, AliasSettings, Found, Holder, Read, Routing, StoreError,
 };
 
 use super::letter::{Envelope, Recipient, To};
+use crate::config::Queue;
 use crate::job::{self, Job};
 
 /// Of whom and for what a recipient is asked.
@@ -21,29 +25,65 @@ pub(super) struct Asking {
     /// How large the message will be, by the word of the client; 0 where it does not say.
     pub(super) size: u64,
     pub(super) routing: Routing,
+    /// How mail leaves, where the client is one of our own people and it does.
+    pub(super) queue: Option<Arc<Queue>>,
 }
 
 /// Looks a recipient up.
 pub(super) async fn look_up(
     desk: Desk<Job>,
-    path: ForwardPath<'static>,
+    rcpt: Rcpt<'static>,
     asking: Asking,
 ) -> Result<Recipient, Reply> {
-    let Asking { login, from, size, routing } = asking;
-    let (to, address) = match &path {
+    let Asking { login, from, size, routing, queue } = asking;
+    let sender = from.as_ref().map(|from| format!("{}@{}", from.localpart, from.domain));
+    let queue = queue.as_deref();
+    let (to, address) = match &rcpt.recipient {
         ForwardPath::Postmaster => {
             let (localpart, domain) = ("postmaster".to_owned(), routing.hostname.clone());
             (Some(Address { localpart, domain }), "postmaster".to_owned())
         }
         ForwardPath::Mailbox(mailbox) => (address(mailbox), mailbox.to_string()),
     };
-    let Some(to) = to else { return Err(not_ours(login.is_some())) };
+    let away = |to: &Rcpt<'_>| leave(to, sender.as_deref(), login, queue);
+    let Some(to) = to else {
+        let to = away(&rcpt).ok_or_else(|| not_ours(login.is_some()))?;
+        return Ok(Recipient { address, rcpt, to });
+    };
     let found = match job::read(&desk, "recipient", Read::Resolve { to, from, routing }).await {
         Ok(Found::Addressee(addressee, sender)) => Ok((addressee, sender)),
         Ok(_) => Err(job::astray("recipient")),
         Err(error) => Err(error),
     };
-    judge(found, login, size).map(|to| Recipient { address, to })
+    let to = match judge(found, login, size) {
+        // One of our own people writes to the world.
+        Err((true, reply)) => away(&rcpt).ok_or(reply)?,
+        Err((false, reply)) => return Err(reply),
+        // The queue delivers to ourselves as to others.
+        Ok(_) if queue.is_some_and(|queue| queue.own) => To::Away,
+        Ok(to) => to,
+    };
+    Ok(Recipient { address, rcpt, to })
+}
+
+/// Where mail for somebody elsewhere goes; `None` where it does not leave.
+fn leave(
+    rcpt: &Rcpt<'_>,
+    sender: Option<&str>,
+    login: Option<AccountId>,
+    queue: Option<&Queue>,
+) -> Option<To> {
+    let (queue, login) = (queue?, login?);
+    let domain = match &rcpt.recipient.mailbox()?.host {
+        Host::Domain(domain) => domain.as_str().to_owned(),
+        Host::Address(ip) => ip.to_string(),
+        Host::Other(_) => return None,
+    };
+    if queue.only_routes && queue.route(sender.unwrap_or_default(), &domain, 1).is_none() {
+        log::info!(to:% = rcpt.recipient, account = login.0; "kept here: no --route names its domain");
+        return Some(To::Account(login));
+    }
+    Some(To::Away)
 }
 
 /// An address that could be ours: not one at an address literal.
@@ -57,26 +97,24 @@ pub(super) fn address(mailbox: &Mailbox<'_>) -> Option<Address> {
     }
 }
 
-/// The one place where a recipient is refused for what it is.
+/// The one place where a recipient is refused for what it is; tells whether it is one elsewhere.
 fn judge(
     found: Result<(Addressee, Option<AccountId>), StoreError>,
     login: Option<AccountId>,
     size: u64,
-) -> Result<To, Reply> {
+) -> Result<To, (bool, Reply)> {
     let (addressee, sender) = found.map_err(|error| match error {
-        StoreError::NoSuchAddress => Reply::no_such_mailbox(),
-        StoreError::NotOurDomain => not_ours(login.is_some()),
-        error => unavailable(&error),
+        StoreError::NoSuchAddress => (false, Reply::no_such_mailbox()),
+        StoreError::NotOurDomain => (true, not_ours(login.is_some())),
+        error => (false, unavailable(&error)),
     })?;
-    match addressee {
-        Addressee::Account(holder) => {
-            takes(holder, size)?;
-            Ok(To::Account(holder.account))
-        }
+    let to = match addressee {
+        Addressee::Account(holder) => takes(holder, size).map(|()| To::Account(holder.account)),
         Addressee::Alias(settings, members) => {
             judge_alias(settings, &members, login, login.or(sender), size).map(To::Members)
         }
-    }
+    };
+    to.map_err(|reply| (false, reply))
 }
 
 /// An alias is taken if at least one member takes it. Whether the others do is seen when it is
@@ -151,10 +189,10 @@ pub(super) fn another(envelope: &Envelope, submission: bool) -> Result<(), Reply
 const COPIES_MAX: usize = 10_000;
 
 /// A domain that is not ours: somebody else's server is asked to relay, or one of our people
-/// writes to the world, which this version cannot do yet.
+/// writes to the world from where nothing leaves.
 fn not_ours(login: bool) -> Reply {
     let text = if login {
-        "mail to other servers cannot be sent yet: this version delivers to its own accounts only"
+        "this server sends no mail to others: it delivers to its own accounts only"
     } else {
         "this server does not take mail for that domain"
     };
@@ -217,7 +255,7 @@ mod tests {
             (StoreError::OverQuota, None, 452, "4.2.2"),
             (StoreError::Io(Fault::new(FaultKind::Unknown, "x")), None, 451, "4.3.0"),
         ] {
-            let reply = judge(Err(error.clone()), login, 0).unwrap_err();
+            let (_, reply) = judge(Err(error.clone()), login, 0).unwrap_err();
             assert_eq!(said(&reply), format!("{code} {part}"), "{error}");
         }
     }
@@ -262,7 +300,7 @@ mod tests {
             let found = judge(Ok((addressee.clone(), None)), None, size);
             match expected {
                 None => assert_eq!(found, Ok(To::Account(ANN)), "{addressee:?}"),
-                Some(codes) => assert_eq!(said(&found.unwrap_err()), codes, "{addressee:?}"),
+                Some(codes) => assert_eq!(said(&found.unwrap_err().1), codes, "{addressee:?}"),
             }
         }
     }
@@ -298,7 +336,7 @@ mod tests {
                 judge(Ok((Addressee::Alias(settings, members.to_vec()), sender)), login, 10);
             match expected {
                 Ok(accounts) => assert_eq!(found, Ok(To::Members(accounts.to_vec()))),
-                Err(codes) => assert_eq!(said(&found.unwrap_err()), codes, "{members:?}"),
+                Err(codes) => assert_eq!(said(&found.unwrap_err().1), codes, "{members:?}"),
             }
         }
     }
@@ -309,10 +347,12 @@ mod tests {
         let mut envelope = Envelope::new(mail);
         assert_eq!(another(&envelope, false), Ok(()));
         let to = To::Members(vec![ANN; COPIES_MAX - 1]);
-        envelope.recipients.push(Recipient { address: "team@x".into(), to });
+        let rcpt = Rcpt::new(ForwardPath::Postmaster);
+        let recipient = Recipient { address: "team@x".into(), rcpt, to };
+        envelope.recipients.push(recipient.clone());
         assert_eq!(said(&another(&envelope, false).unwrap_err()), "452 4.5.3");
         assert_eq!(another(&envelope, true), Ok(()));
-        envelope.recipients.push(Recipient { address: "ann@x".into(), to: To::Account(ANN) });
+        envelope.recipients.push(Recipient { to: To::Account(ANN), ..recipient });
         assert_eq!(said(&another(&envelope, true).unwrap_err()), "452 4.5.3");
     }
 }

@@ -27,7 +27,7 @@ use super::recipient::{self, Asking};
 use super::sender::{self, Sending};
 use super::spool::Spool;
 use super::trouble::{self, Stage, Trouble};
-use crate::config::{Checks, Delivery};
+use crate::config::{Checks, Delivery, Queue};
 use crate::context::{Context, Id};
 use crate::job::Job;
 use crate::login::{User, Verdict, Who};
@@ -66,6 +66,8 @@ pub struct Door {
     pub parts_max: usize,
     /// What mail is asked that nobody has logged in for; `None`: nothing.
     pub checks: Option<Arc<Checks>>,
+    /// How mail leaves; `None`: it does not.
+    pub queue: Option<Arc<Queue>>,
 }
 
 /// One session.
@@ -357,8 +359,8 @@ impl SmtpSession {
 
     fn on_rcpt(&mut self, rcpt: Rcpt<'_>, out: &mut Outbox) {
         let Some(letter) = &self.letter else { return };
-        let path = rcpt.recipient.into_owned();
-        let address = match &path {
+        let rcpt = rcpt.into_owned();
+        let address = match &rcpt.recipient {
             ForwardPath::Postmaster => "postmaster".to_owned(),
             ForwardPath::Mailbox(mailbox) => mailbox.to_string(),
         };
@@ -374,8 +376,9 @@ impl SmtpSession {
                 hostname: self.context.hostname.clone(),
                 separators: self.door.delivery.separators.clone(),
             },
+            queue: self.door.queue.clone().filter(|_| self.user.is_some()),
         };
-        if let ForwardPath::Mailbox(mailbox) = &path
+        if let ForwardPath::Mailbox(mailbox) = &rcpt.recipient
             && let Some(trouble) = self.trouble(Stage::Rcpt, [mailbox.localpart.as_str()])
         {
             let from = self.sender_text();
@@ -384,7 +387,7 @@ impl SmtpSession {
         }
         let desk = self.desk.clone();
         self.flow = Some(Question::new(Fate::WithClient, async move {
-            Outcome::Recipient(recipient::look_up(desk, path, asking).await, address)
+            Outcome::Recipient(recipient::look_up(desk, rcpt, asking).await, address)
         }));
     }
 
@@ -418,7 +421,9 @@ impl SmtpSession {
         if !self.door.delivery.trouble {
             return None;
         }
-        localparts.into_iter().find_map(|localpart| trouble::asked_for(stage, localpart))
+        localparts
+            .into_iter()
+            .find_map(|localpart| trouble::asked_for(stage, localpart, self.door.submission))
     }
 
     fn make(&mut self, trouble: Trouble, from: &str, to: &str, out: &mut Outbox) {

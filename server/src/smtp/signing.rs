@@ -37,11 +37,6 @@ impl Signing {
         Self { domain, head, hasher: BodyHasher::new(Canonicalization::Relaxed, None) }
     }
 
-    /// The header, as it is stored.
-    pub(super) fn head(&self) -> &[u8] {
-        &self.head
-    }
-
     /// Takes the next bytes of the body.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.hasher.push(bytes);

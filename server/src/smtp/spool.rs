@@ -53,6 +53,11 @@ impl Spool {
         self.memory.extend_from_slice(bytes);
     }
 
+    /// Its beginning, where it is still in memory: for a small one all of it.
+    pub(crate) fn head(&self) -> &[u8] {
+        if self.file.is_some() { &[] } else { &self.memory }
+    }
+
     /// It, when only to be thrown away.
     pub(crate) fn without_memory(self) -> Self {
         Self { memory: Vec::new(), ..self }

@@ -67,6 +67,19 @@ impl Trace<'_> {
     /// replaced.
     pub(super) fn lines(&self, sender: &str, recipient: &str) -> Vec<u8> {
         let mut text = format!("Return-Path: <{sender}>\r\n{}", self.found);
+        self.received(Some(recipient), &mut text);
+        text.into_bytes()
+    }
+
+    /// `Received`, for a letter that goes on. Who else gets it is nobody's business: with more than
+    /// one recipient none is named.
+    pub(super) fn passing(&self, recipient: Option<&str>) -> Vec<u8> {
+        let mut text = self.found.to_owned();
+        self.received(recipient, &mut text);
+        text.into_bytes()
+    }
+
+    fn received(&self, recipient: Option<&str>, text: &mut String) {
         // Writing to a String cannot fail.
         let _infallible = match self.peer {
             Some(peer) => {
@@ -79,8 +92,10 @@ impl Trace<'_> {
         if let Some((version, cipher)) = self.tls {
             let _infallible = write!(text, "\r\n\t({version} {cipher})");
         }
-        let _infallible = write!(text, "\r\n\tfor <{recipient}>; {}\r\n", HeaderDate(self.at));
-        text.into_bytes()
+        let _infallible = match recipient {
+            Some(recipient) => write!(text, "\r\n\tfor <{recipient}>; {}\r\n", HeaderDate(self.at)),
+            None => write!(text, ";\r\n\t{}\r\n", HeaderDate(self.at)),
+        };
     }
 }
 

@@ -11,7 +11,8 @@
 //! | `timeout` | no answer, until the client has been silent for too long |
 //!
 //! It happens at the end of the message; with `rcptto` before the word (`rcptto451`) at RCPT; with
-//! `mailfrom` before it, in the sender's address, at MAIL.
+//! `mailfrom` before it, in the sender's address, at MAIL. With `queue` before all that
+//! (`queuercptto451`) what is submitted is taken, and fails on its way from the queue.
 
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 
@@ -30,13 +31,18 @@ pub(super) enum Trouble {
     Silence,
 }
 
-/// The trouble that a local part asks for at this stage.
-pub(super) fn asked_for(stage: Stage, localpart: &str) -> Option<Trouble> {
+/// The trouble that a local part asks for at this stage. `submission`: it comes from our own people.
+pub(super) fn asked_for(stage: Stage, localpart: &str, submission: bool) -> Option<Trouble> {
     let localpart = localpart.to_ascii_lowercase();
+    let localpart = match localpart.strip_prefix("queue") {
+        Some(_) if submission => return None,
+        Some(later) => later,
+        None => &localpart,
+    };
     let word = match stage {
         Stage::Mail => localpart.strip_prefix("mailfrom")?,
         Stage::Rcpt => localpart.strip_prefix("rcptto")?,
-        Stage::Message => &localpart,
+        Stage::Message => localpart,
     };
     let number = match word {
         "timeout" => return Some(Trouble::Silence),
@@ -70,18 +76,21 @@ mod tests {
             ("rcpttotimeout", Stage::Rcpt, 0),
         ] {
             for other in all {
-                let found = asked_for(other, localpart).map(|trouble| match trouble {
+                let found = asked_for(other, localpart, false).map(|trouble| match trouble {
                     Trouble::Refuse(reply) => reply.code().number(),
                     Trouble::Silence => 0,
                 });
                 assert_eq!(found, (other == stage).then_some(code), "{localpart} at {other:?}");
+                let later = format!("Queue{localpart}");
+                assert_eq!(asked_for(other, &later, true), None);
+                assert_eq!(asked_for(other, &later, false), asked_for(other, localpart, false));
             }
         }
         for localpart in
             ["", "user", "399", "600", "4512", "+45", "٤٥١", "temperror2", "rcptto", "mailfrom399"]
         {
             for stage in all {
-                assert_eq!(asked_for(stage, localpart), None, "{localpart}");
+                assert_eq!(asked_for(stage, localpart, false), None, "{localpart}");
             }
         }
     }

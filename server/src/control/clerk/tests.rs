@@ -5,8 +5,8 @@ use std::sync::mpsc::{Receiver, channel};
 use pillarbox_core::effect::{Hands as _, Job as _, Lane};
 use pillarbox_core::{EffectId, Inbox, Moment, Outbox, UnixSeconds};
 use pillarbox_store::{
-    Additions, Flags, Found, Leaving, NewAccount, NewBody, Options, Place, Read, Recipient, Store, Sync,
-    Write, Written,
+    Additions, Flags, Found, Leaving, NewAccount, NewBody, Options, Place, Read, Recipient, Store,
+    Sync, Write, Written,
 };
 
 use super::*;
@@ -48,7 +48,12 @@ impl Trial {
         };
         let body = NewBody::Inline(b"x".to_vec());
         let recipients = vec![recipient; messages];
-        let delivered = writer.commit(vec![Write::Deliver { recipients, body, leaving: Leaving::default(), received: now }]);
+        let delivered = writer.commit(vec![Write::Deliver {
+            recipients,
+            body,
+            leaving: Leaving::default(),
+            received: now,
+        }]);
         assert!(matches!(delivered[..], [Ok(Written::Delivered(_))]));
         let inlet = Arc::new(Inlet::default());
         let mut trial = Self {

@@ -20,13 +20,11 @@ const IPREV: &str = "iprev";
 pub(super) fn lines(
     facts: &Facts,
     judgement: &Judgement,
-    (client, own): (&spf::Client, bool),
+    client: &spf::Client,
     sender: &str,
 ) -> String {
-    let mut methods = methods(facts);
-    methods.retain(|method| !own || method.name != IPREV);
-    let mut lines = authres::field(&client.receiver, &methods);
-    if let Some(early) = facts.early.as_ref().filter(|_| !own) {
+    let mut lines = authres::field(&client.receiver, &methods(facts));
+    if let Some(early) = &facts.early {
         lines.push_str(&early.spf.received_spf(client, sender));
     }
     let done = match judgement.verdict {

@@ -50,6 +50,7 @@ impl Rig {
             delivery: Delivery::default(),
             any_sender: true,
             checks: None,
+            queue: None,
             head: HeadLimits::default(),
             times: TimeLimits::default(),
             parts_max: 1_000,

@@ -111,6 +111,7 @@ impl SmtpSession {
             self.inquiry = None;
             return;
         }
+        let eight_bit = letter.eight_bit;
         let (envelope, text) =
             letter.finish(&rules(&self.door, &self.context, self.is_checked(), now), &self.desk);
         let Taken { spool, facts, claims, signing, wanted, .. } = match text {
@@ -123,7 +124,7 @@ impl SmtpSession {
             }
         };
         let (found, junk) = (String::new(), false);
-        let letter = Whole { envelope, spool, facts, found, junk, signing };
+        let letter = Whole { envelope, spool, facts, found, junk, signing, eight_bit };
         if let (Some(wanted), Some(inquiry)) = (wanted, &mut self.inquiry) {
             inquiry.go_on(wanted);
         }
@@ -140,10 +141,8 @@ impl SmtpSession {
         let (client, hostname) = (self.client.clone(), self.context.hostname.clone());
         let scene = Scene { client, hostname, now };
         let user = self.user.as_ref().map(|user| self.sending(user));
-        let checks = self.door.checks.clone().filter(|_| user.is_some());
-        let own = checks.map(|checks| (checks, self.asker(now)));
         self.flow = Some(Question::new(Fate::ToTheEnd, async move {
-            Outcome::Received(receive(desk, random, letter, user, scene, own).await)
+            Outcome::Received(receive(desk, random, letter, user, scene).await)
         }));
     }
 

@@ -1,0 +1,103 @@
+//! Mail that leaves.
+//!
+//! [`dispatch`] is one machine that knows what is due and who is being served; for a destination it
+//! starts a courier. A [`courier`] finds the servers of its destination and tries one address after
+//! the other; for each it starts a call. A [`call`] is one conversation by SMTP or LMTP, which hands
+//! over one parcel after the other. What came of a parcel is kept by [`settle`], which also decides
+//! when it is tried again and what its sender is told.
+
+pub(crate) mod call;
+pub(crate) mod courier;
+pub(crate) mod dispatch;
+mod enter;
+mod parcel;
+mod report;
+mod settle;
+mod transcript;
+mod way;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pillarbox_core::dns::Name;
+use pillarbox_core::effect::Topic;
+
+pub(crate) use enter::{Entry, outgoing};
+pub(crate) use report::{About, Telling};
+
+use crate::config;
+use crate::context::Context;
+
+/// The topic of what enters. No mailbox and no account has it.
+pub(crate) const TOPIC: Topic = Topic(u64::MAX);
+
+/// What all that has to do with leaving mail shares.
+pub(crate) struct Post {
+    pub(crate) context: Arc<Context>,
+    pub(crate) rules: config::Queue,
+    /// Our names: mail is not handed to ourselves by them.
+    own: Vec<Name>,
+    /// Our own port for mail from everybody.
+    own_port: Option<SocketAddr>,
+    /// How many connections each address has.
+    connections: Mutex<BTreeMap<IpAddr, usize>>,
+}
+
+impl Post {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        rules: config::Queue,
+        own_port: Option<SocketAddr>,
+    ) -> Self {
+        let own = Name::parse(&context.hostname).into_iter().collect();
+        Self { context, rules, own, own_port, connections: Mutex::default() }
+    }
+
+    /// One more connection to an address, for as long as the seat is held; `None` where there are
+    /// enough.
+    fn seat(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+        let mut connections = self.connections();
+        let count = connections.entry(address).or_default();
+        if *count >= self.rules.per_address_max {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { post: Arc::clone(self), address })
+    }
+
+    fn connections(&self) -> MutexGuard<'_, BTreeMap<IpAddr, usize>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Post {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Post({:?})", self.rules)
+    }
+}
+
+/// A connection to an address that is counted.
+struct Seat {
+    post: Arc<Post>,
+    address: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut connections = self.post.connections();
+        if let Some(count) = connections.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                connections.remove(&self.address);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seat({})", self.address)
+    }
+}

@@ -1,0 +1,457 @@
+//! One conversation with a server, in which one parcel after the other is handed over.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pillarbox_core::connection::Session;
+use pillarbox_core::dsn::Status;
+use pillarbox_core::effect::{Completion, Effect, Fault};
+use pillarbox_core::flow::{Desk, Flow};
+use pillarbox_core::smtp::client::{Client, Config, Ending, Event, Fate, Next, NotSent};
+use pillarbox_core::smtp::config::Protocol;
+use pillarbox_core::tls::{Agreed, TlsError};
+use pillarbox_core::{EffectId, Input, Io, Machine, Now, Outbox, Stream, UnixSeconds, Want};
+use pillarbox_store::{Found, OutgoingId, QueueRead, Read, StoreError, Try};
+
+use super::parcel::Parcel;
+use super::settle::{End, Ruling, settle};
+use super::transcript::Transcript;
+use super::{Post, Seat};
+use crate::job::{self, Answer, Job};
+
+/// Where a call goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    /// Its name, or its address where it has none.
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    /// Our own address to connect from.
+    pub(crate) from: Option<SocketAddr>,
+    pub(crate) protocol: Protocol,
+}
+
+/// What a call has come to.
+#[derive(Debug)]
+pub struct Called {
+    /// Those of which nothing is known yet.
+    pub(crate) left: Vec<Parcel>,
+    /// Why there are any; `None`: the server takes no more in one connection.
+    pub(crate) trouble: Option<Trouble>,
+    /// How many parcels were settled.
+    pub(crate) settled: usize,
+}
+
+/// What is wrong with a server.
+#[derive(Debug, Clone)]
+pub(crate) struct Trouble {
+    pub(crate) status: Status,
+    pub(crate) why: String,
+    /// The attempt, as it is kept.
+    pub(crate) tried: Try,
+}
+
+/// One conversation with a server.
+pub(crate) struct Call {
+    post: Arc<Post>,
+    server: Server,
+    _seat: Seat,
+    parcels: VecDeque<Parcel>,
+    client: Client,
+    desk: Desk<Job>,
+    connecting: Option<EffectId>,
+    present: Option<Present>,
+    settling: Option<Flow<Result<(), StoreError>>>,
+    transcript: Transcript,
+    began: UnixSeconds,
+    now: Now,
+    settled: usize,
+    /// Why it has ended.
+    over: Option<Over>,
+    stopping: bool,
+    gone: bool,
+}
+
+/// A parcel that is being handed over.
+struct Present {
+    parcel: Parcel,
+    offset: u64,
+    /// What was read of it and not sent.
+    piece: Option<Vec<u8>>,
+    reading: Option<Flow<Result<Vec<u8>, StoreError>>>,
+}
+
+enum Over {
+    /// In good order.
+    Quit,
+    Trouble(Status, String),
+}
+
+/// How long a connection may take to come about.
+const CONNECT_WITHIN: Duration = Duration::from_secs(60);
+/// How much of a message is read at once.
+const PIECE: usize = 128 << 10;
+
+impl Call {
+    /// A call that is to carry these parcels. `None` where our own name cannot be said.
+    pub(super) fn new(
+        post: Arc<Post>,
+        server: Server,
+        seat: Seat,
+        parcels: Vec<Parcel>,
+    ) -> Option<Self> {
+        let client = Client::new(Config::new(server.protocol, &post.context.hostname)?);
+        Some(Self {
+            post,
+            server,
+            _seat: seat,
+            parcels: parcels.into(),
+            client,
+            desk: Desk::default(),
+            connecting: None,
+            present: None,
+            settling: None,
+            transcript: Transcript::default(),
+            began: UnixSeconds(0),
+            now: Now::default(),
+            settled: 0,
+            over: None,
+            stopping: false,
+            gone: false,
+        })
+    }
+
+    fn connect(&mut self) {
+        let Server { address, from, .. } = self.server;
+        let effect = Effect::Connect { to: address, from, within: CONNECT_WITHIN };
+        self.connecting = Some(self.desk.send(effect));
+    }
+
+    fn connected(&mut self, result: Result<(), Fault>) {
+        if let Err(fault) = result {
+            self.transcript.note(&fault.reason);
+            // RFC 3463 §3.5: no answer from the host.
+            self.over = Some(Over::Trouble(Status::new(4, 4, 1), fault.reason));
+        }
+    }
+
+    fn advance(&mut self, io: &mut Io<'_, Effect<Job>>) -> Want {
+        if self.connecting.is_some() {
+            return WAIT;
+        }
+        loop {
+            if let Some(settling) = &mut self.settling {
+                match settling.poll() {
+                    None => break,
+                    Some(Ok(())) => self.settled += 1,
+                    Some(Err(error)) => self.lose(&error),
+                }
+                self.settling = None;
+            }
+            if self.over.is_some() {
+                return self.end(io);
+            }
+            let unread = io.inbox.unread();
+            let before = io.outbox.unsent().len();
+            let step = self.client.next(self.now.moment, unread, io.outbox);
+            self.transcript.heard(unread.get(..step.used).unwrap_or_default());
+            self.note_said(before, io.outbox);
+            io.inbox.consume(step.used);
+            match step.next {
+                Next::NeedBytes if self.gone => self.hang_up(Ending::Lost),
+                Next::NeedBytes => break,
+                Next::AwaitOwner => self.go_on(io.outbox),
+                Next::AwaitBody => {
+                    if !self.feed(io.outbox) {
+                        break;
+                    }
+                }
+                Next::Event(event) => self.on_event(event, io.outbox),
+                Next::Closed => return self.end(io),
+            }
+        }
+        Want {
+            read: true,
+            hold: false,
+            deadline: self.client.deadline(),
+            stream: Stream::Keep,
+            done: false,
+        }
+    }
+
+    fn note_said(&mut self, before: usize, outbox: &Outbox) {
+        self.transcript.said(outbox.unsent().get(before..).unwrap_or_default());
+    }
+
+    fn on_event(&mut self, event: Event, out: &mut Outbox) {
+        match event {
+            Event::Ready | Event::Authenticated(_) => self.go_on(out),
+            Event::StartTls | Event::TlsRefused(_) | Event::LoginFailed(_) => {
+                let why = "what was not asked for was answered".to_owned();
+                self.over = Some(Over::Trouble(Status::new(4, 5, 0), why));
+            }
+            Event::Sent(fates) => self.settle(fates),
+            Event::Ended { why, fates } => {
+                self.transcript.note(&why.to_string());
+                self.over = Some(match &why {
+                    Ending::Quit => Over::Quit,
+                    Ending::Rejected(answer) | Ending::ShuttingDown(answer) => {
+                        let status = match (answer.enhanced, answer.code.number()) {
+                            (Some(enhanced), code) => {
+                                let class = if code >= 500 { 5 } else { 4 };
+                                Status::new(class, enhanced.subject(), enhanced.detail())
+                            }
+                            (None, 500..) => Status::new(5, 0, 0),
+                            (None, _) => Status::new(4, 0, 0),
+                        };
+                        Over::Trouble(status, why.to_string())
+                    }
+                    Ending::BareEnd(_) => Over::Trouble(Status::new(5, 6, 0), why.to_string()),
+                    _ => Over::Trouble(Status::new(4, 4, 2), why.to_string()),
+                });
+                if !fates.is_empty() {
+                    self.settle(fates);
+                }
+            }
+        }
+    }
+
+    /// The server has been told who we are: the next parcel, or the end.
+    fn go_on(&mut self, out: &mut Outbox) {
+        if self.present.is_some() || self.settling.is_some() {
+            return;
+        }
+        let before = out.unsent().len();
+        let parcel = if self.stopping { None } else { self.parcels.pop_front() };
+        match parcel {
+            Some(parcel) => self.begin(parcel, out),
+            None => {
+                if self.client.quit(out).is_err() {
+                    self.over = Some(Over::Quit);
+                }
+            }
+        }
+        self.note_said(before, out);
+    }
+
+    fn begin(&mut self, parcel: Parcel, out: &mut Outbox) {
+        if self.settled > 0 {
+            self.transcript.clear();
+            self.began = self.now.wall;
+        }
+        let Some(envelope) = parcel.envelope() else {
+            let why = "what was kept of the envelope cannot be read";
+            return self.give_up(parcel, Status::new(5, 3, 0), why);
+        };
+        match self.client.send(envelope, out) {
+            Ok(()) => {
+                let reading = Some(self.read(parcel.message.id, 0));
+                self.present = Some(Present { parcel, offset: 0, piece: None, reading });
+            }
+            Err(NotSent::Exhausted) => {
+                self.parcels.push_front(parcel);
+                if self.client.quit(out).is_err() {
+                    self.over = Some(Over::Quit);
+                }
+            }
+            Err(why) => self.give_up(parcel, status_of(why), &why.to_string()),
+        }
+    }
+
+    /// The server cannot take it, as it has said before it was asked.
+    fn give_up(&mut self, parcel: Parcel, status: Status, why: &str) {
+        self.transcript.note(why);
+        let server = self.server.name.clone();
+        let Parcel { message, to } = parcel;
+        let rulings = to.into_iter().map(|to| Ruling {
+            server: Some(server.clone()),
+            ..Ruling::of_trouble(to, End::Never, status, why)
+        });
+        let rulings = rulings.collect();
+        self.begin_settling(message, rulings);
+    }
+
+    fn read(&self, message: OutgoingId, offset: u64) -> Flow<Result<Vec<u8>, StoreError>> {
+        let desk = self.desk.clone();
+        Flow::new(async move {
+            let question = QueueRead::Bytes { message, offset, count: PIECE };
+            match job::read(&desk, "outgoing", Read::Queue(question)).await? {
+                Found::Bytes(bytes) => Ok(bytes),
+                _ => Err(job::astray("outgoing")),
+            }
+        })
+    }
+
+    /// Sends what there is of the body; false where it has to be waited for.
+    fn feed(&mut self, out: &mut Outbox) -> bool {
+        if !out.below_mark() {
+            return false;
+        }
+        let Some(present) = &mut self.present else { return false };
+        if let Some(reading) = &mut present.reading {
+            match reading.poll() {
+                None => return false,
+                Some(Ok(piece)) => present.piece = Some(piece),
+                Some(Err(error)) => {
+                    self.lose(&error);
+                    return true;
+                }
+            }
+            present.reading = None;
+        }
+        let Some(piece) = present.piece.take() else { return false };
+        let id = present.parcel.message.id;
+        present.offset += piece.len() as u64;
+        let (offset, more) = (present.offset, present.offset < present.parcel.message.size);
+        let sent = if piece.is_empty() { Ok(()) } else { self.client.body(&piece, out) };
+        let ended = if more { Ok(()) } else { self.client.body_end(out) };
+        if !more {
+            self.transcript.note(&format!("{offset} bytes"));
+        }
+        if more {
+            let reading = Some(self.read(id, offset));
+            if let Some(present) = &mut self.present {
+                present.reading = reading;
+            }
+        }
+        // A body that must not be sent has ended the conversation: the next look tells.
+        sent.is_ok() || ended.is_ok()
+    }
+
+    /// Our own store does not answer: nothing more is sent, and nothing is known of what is left.
+    fn lose(&mut self, error: &StoreError) {
+        let cid = self.present.as_ref().map_or("", |present| &present.parcel.message.cid);
+        log::error!(cid, why:% = error; "outgoing mail cannot be read or settled");
+        self.hang_up(Ending::Withdrawn);
+        let why = "the store does not answer".to_owned();
+        self.over = Some(Over::Trouble(Status::new(4, 3, 0), why));
+    }
+
+    fn hang_up(&mut self, why: Ending) {
+        if let Some(event) = self.client.lost(why) {
+            let mut nowhere = Outbox::new(1);
+            self.on_event(event, &mut nowhere);
+        } else if self.over.is_none() {
+            self.over = Some(Over::Trouble(Status::new(4, 4, 2), "the connection was lost".into()));
+        }
+    }
+
+    /// The transaction is over.
+    fn settle(&mut self, fates: Vec<Fate>) {
+        let Some(Present { parcel, .. }) = self.present.take() else { return };
+        let Parcel { message, to } = parcel;
+        let reports = self.client.offers().dsn;
+        let (mut rulings, mut rest) = (Vec::new(), Vec::new());
+        for (to, fate) in to.into_iter().zip(&fates) {
+            let untouched = matches!(fate, Fate::NotHandedOver(why) if !is_ours(why));
+            match Ruling::of_fate(to.clone(), fate, &self.server.name, reports) {
+                Some(ruling) if !untouched => rulings.push(ruling),
+                _ => rest.push(to),
+            }
+        }
+        if !rest.is_empty() {
+            self.parcels.push_front(Parcel { message: message.clone(), to: rest });
+        }
+        if !rulings.is_empty() {
+            self.begin_settling(message, rulings);
+        }
+    }
+
+    fn begin_settling(&mut self, message: pillarbox_store::Outgoing, rulings: Vec<Ruling>) {
+        let (desk, post, now) = (self.desk.clone(), Arc::clone(&self.post), self.now.wall);
+        let tried = self.tried();
+        self.settling = Some(Flow::new(settle(desk, post, message, rulings, tried, now)));
+    }
+
+    fn tried(&self) -> Try {
+        Try {
+            began: self.began,
+            server: self.server.name.clone(),
+            address: self.server.address.to_string(),
+            tls: "none".to_owned(),
+            transcript: self.transcript.text().to_owned(),
+        }
+    }
+
+    fn end(&mut self, io: &mut Io<'_, Effect<Job>>) -> Want {
+        let trouble = match self.over.take() {
+            Some(Over::Trouble(status, why)) => Some(Trouble { status, why, tried: self.tried() }),
+            Some(Over::Quit) | None => None,
+        };
+        let left = self.parcels.drain(..).collect();
+        let called = Called { left, trouble, settled: self.settled };
+        self.desk.send(Effect::Outcome(Answer::Called(Box::new(called))));
+        self.desk.take_effects(io.effects);
+        if self.gone { Want::ABORT } else { Want::END }
+    }
+}
+
+/// What is wrong with the message, not with the server.
+const fn is_ours(why: &Ending) -> bool {
+    matches!(why, Ending::BareEnd(_))
+}
+
+/// RFC 3463 §3, RFC 6531 §3.6, RFC 8689 §4.2: what a message is whose server cannot take it.
+const fn status_of(why: NotSent) -> Status {
+    match why {
+        NotSent::TooLarge(_) => Status::new(5, 3, 4),
+        NotSent::SmtpUtf8 => Status::new(5, 6, 7),
+        NotSent::NeedsSevenBit | NotSent::NeedsLines => Status::new(5, 6, 3),
+        NotSent::TlsNotVerified | NotSent::RequireTls => Status::new(5, 7, 30),
+        _ => Status::new(5, 3, 0),
+    }
+}
+
+const WAIT: Want =
+    Want { read: false, hold: false, deadline: None, stream: Stream::Keep, done: false };
+
+impl Machine for Call {
+    type Effect = Effect<Job>;
+    type Completion = Completion<Job>;
+
+    fn step(
+        &mut self,
+        now: Now,
+        input: Input<Completion<Job>>,
+        io: &mut Io<'_, Effect<Job>>,
+    ) -> Want {
+        self.now = now;
+        match input {
+            Input::Start => {
+                self.began = now.wall;
+                self.connect();
+            }
+            Input::Done(id, Completion::Connected(result)) if self.connecting == Some(id) => {
+                self.connecting = None;
+                self.connected(result.map(|_| ()));
+            }
+            Input::Done(id, completion) => {
+                self.desk.deliver(id, completion);
+            }
+            Input::Eof | Input::Gone => self.gone = true,
+            Input::Stop => self.stopping = true,
+            Input::Bytes | Input::Drained | Input::Timer => {}
+        }
+        let want = self.advance(io);
+        self.desk.take_effects(io.effects);
+        want
+    }
+}
+
+impl Session for Call {
+    fn takes_tls(&mut self) -> bool {
+        false
+    }
+
+    fn secured(&mut self, _agreed: Agreed) {}
+
+    fn tls_failed(&mut self, _error: &TlsError) {}
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call({:?}, {} parcels left)", self.server, self.parcels.len())
+    }
+}

@@ -1,0 +1,408 @@
+//! Carries the parcels of one destination: finds its servers, and tries one address after the other.
+
+use std::cell::Cell;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use pillarbox_core::delivery::{Hosts, Route, alternating};
+use pillarbox_core::dns::{Data, Failure, Kind, Lookup, Name, Question};
+use pillarbox_core::dsn::Status;
+use pillarbox_core::effect::{BoxMachine, Completion, Effect};
+use pillarbox_core::flow::{Desk, Flow, both};
+use pillarbox_core::smtp::config::Protocol;
+use pillarbox_core::{Input, Io, Machine, Now, Stream, UnixSeconds, Want};
+use pillarbox_store::{Found, Read, StoreError, Try};
+
+use super::Post;
+use super::call::{Call, Called, Server, Trouble};
+use super::parcel::Parcel;
+use super::settle::{End, settle_all};
+use super::way::Way;
+use crate::config::{Relay, Transport};
+use crate::job::{self, Answer, Job};
+
+/// What a courier has come to.
+#[derive(Debug)]
+pub struct Carried {
+    /// Those who are to be tried again at once, in another connection.
+    pub(crate) left: Vec<Parcel>,
+    /// At least one server took something, or said no to it.
+    pub(crate) reached: bool,
+    /// The destination is not to be tried for a while: its servers have enough of us, or our own
+    /// store fails.
+    pub(crate) pause: bool,
+}
+
+/// A courier under way.
+pub(crate) struct Courier {
+    desk: Desk<Job>,
+    clock: Rc<Cell<Now>>,
+    flow: Option<Flow<Carried>>,
+    trip: Option<(Arc<Post>, Way, Vec<Parcel>)>,
+}
+
+impl Courier {
+    /// The courier of these parcels.
+    pub(crate) fn machine(post: Arc<Post>, way: Way, parcels: Vec<Parcel>) -> BoxMachine<Job> {
+        let desk = Desk::default();
+        let trip = Some((post, way, parcels));
+        Box::new(Self { desk, clock: Rc::default(), flow: None, trip })
+    }
+}
+
+impl Machine for Courier {
+    type Effect = Effect<Job>;
+    type Completion = Completion<Job>;
+
+    fn step(
+        &mut self,
+        now: Now,
+        input: Input<Completion<Job>>,
+        io: &mut Io<'_, Effect<Job>>,
+    ) -> Want {
+        self.clock.set(now);
+        if let Some((post, way, parcels)) = self.trip.take() {
+            let trip = Trip { desk: self.desk.clone(), post, clock: Rc::clone(&self.clock) };
+            self.flow = Some(Flow::new(trip.carry(way, parcels)));
+        }
+        if let Input::Done(id, completion) = input {
+            self.desk.deliver(id, completion);
+        }
+        let done = match self.flow.as_mut().and_then(Flow::poll) {
+            Some(carried) => {
+                self.flow = None;
+                self.desk.send(Effect::Outcome(Answer::Carried(Box::new(carried))));
+                true
+            }
+            None => false,
+        };
+        self.desk.take_effects(io.effects);
+        Want { read: false, hold: false, deadline: None, stream: Stream::Keep, done }
+    }
+}
+
+impl fmt::Debug for Courier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Courier")
+    }
+}
+
+/// What a courier knows.
+struct Trip {
+    desk: Desk<Job>,
+    post: Arc<Post>,
+    clock: Rc<Cell<Now>>,
+}
+
+/// Servers to be tried, in their order; or why there are none.
+enum Reach {
+    By(Vec<Target>),
+    Nobody(End, Status, String),
+}
+
+/// A server to be tried.
+struct Target {
+    name: String,
+    addresses: Vec<IpAddr>,
+    port: u16,
+    protocol: Protocol,
+}
+
+/// RFC 5321 §4.5.4.2.
+const PORT: u16 = 25;
+
+impl Trip {
+    async fn carry(self, way: Way, parcels: Vec<Parcel>) -> Carried {
+        let found = match &way {
+            Way::Domain(domain) => self.of_domain(domain).await,
+            Way::Fail(text) => Reach::Nobody(End::Never, Status::new(5, 7, 0), text.clone()),
+            Way::Transport(name) => match self.post.rules.transports.get(name) {
+                Some(Transport::Relay(relay)) => self.of_relay(relay).await,
+                Some(Transport::Fail(text)) => {
+                    Reach::Nobody(End::Never, Status::new(5, 7, 1), text.clone())
+                }
+                Some(Transport::Discard) => {
+                    let why = "it was thrown away, as configured".to_owned();
+                    Reach::Nobody(End::Delivered, Status::new(2, 0, 0), why)
+                }
+                Some(Transport::Direct) | None => {
+                    let why = format!("there is no way named {name}");
+                    Reach::Nobody(End::Later, Status::new(4, 3, 5), why)
+                }
+            },
+        };
+        match found {
+            Reach::By(targets) => self.try_all(targets, parcels).await,
+            Reach::Nobody(end, status, why) => {
+                self.give_up(parcels, (end, status, &why), None).await
+            }
+        }
+    }
+
+    /// One address after the other, until nothing is left.
+    async fn try_all(&self, targets: Vec<Target>, mut parcels: Vec<Parcel>) -> Carried {
+        let mut last: Option<Trouble> = None;
+        let mut reached = false;
+        for target in targets {
+            for ip in target.addresses.iter().copied() {
+                let address = SocketAddr::new(ip, target.port);
+                let Some(seat) = self.post.seat(ip) else {
+                    return Carried { left: parcels, reached, pause: true };
+                };
+                let server = Server {
+                    name: target.name.clone(),
+                    address,
+                    from: self.from(ip),
+                    protocol: target.protocol,
+                };
+                let Some(called) = self.call(server, seat, parcels).await else {
+                    // The machine has fallen: what it had stays in the store.
+                    return Carried { left: Vec::new(), reached, pause: true };
+                };
+                let Called { left, trouble, settled } = called;
+                reached |= settled > 0;
+                if left.is_empty() {
+                    return Carried { left, reached, pause: false };
+                }
+                match trouble {
+                    // It has had enough for one connection.
+                    None => return Carried { left, reached, pause: false },
+                    // The connection broke after it had been good: another one, at once.
+                    Some(_) if settled > 0 => return Carried { left, reached, pause: false },
+                    Some(trouble) => last = Some(trouble),
+                }
+                parcels = left;
+            }
+        }
+        let (status, why, tried) = match last {
+            Some(Trouble { status, why, tried }) => (status, why, Some(tried)),
+            None => (Status::new(4, 4, 4), "none of its servers has an address".to_owned(), None),
+        };
+        // RFC 5321 §4.2.1 and §3.1: 554 in the place of a greeting is about the server, not the
+        // message; another attempt may find another one.
+        let end = if status.class() == 5 { End::Never } else { End::Later };
+        let mut carried = self.give_up(parcels, (end, status, &why), tried).await;
+        carried.reached |= reached;
+        carried
+    }
+
+    /// Settles all alike.
+    async fn give_up(
+        &self,
+        parcels: Vec<Parcel>,
+        what: (End, Status, &str),
+        tried: Option<Try>,
+    ) -> Carried {
+        let nothing = || Try {
+            began: self.wall(),
+            server: String::new(),
+            address: String::new(),
+            tls: String::new(),
+            transcript: format!("-- {}\n", what.2),
+        };
+        let tried = tried.unwrap_or_else(nothing);
+        let now = self.wall();
+        let settled = settle_all(&self.desk, &self.post, parcels, what, &tried, now).await;
+        if let Err(error) = &settled {
+            log::error!(why:% = error; "outgoing mail cannot be settled");
+        }
+        Carried { left: Vec::new(), reached: false, pause: settled.is_err() }
+    }
+
+    async fn call(
+        &self,
+        server: Server,
+        seat: super::Seat,
+        parcels: Vec<Parcel>,
+    ) -> Option<Called> {
+        let post = Arc::clone(&self.post);
+        let factory = Box::new(move || {
+            let call = Call::new(post, server, seat, parcels);
+            call.map_or_else(|| Box::new(Nobody) as BoxMachine<Job>, |call| Box::new(call))
+        });
+        match self.desk.ask("call", Effect::Start(factory)).await {
+            Completion::Outcome(Some(Answer::Called(called))) => Some(*called),
+            _ => None,
+        }
+    }
+
+    /// Our own address to connect from.
+    fn from(&self, to: IpAddr) -> Option<SocketAddr> {
+        let own = self.post.rules.from.iter().find(|own| own.is_ipv4() == to.is_ipv4())?;
+        Some(SocketAddr::new(*own, 0))
+    }
+
+    fn wall(&self) -> UnixSeconds {
+        self.clock.get().wall
+    }
+
+    async fn of_relay(&self, relay: &Relay) -> Reach {
+        let protocol = if relay.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+        let bare = relay.host.trim_start_matches('[').trim_end_matches(']');
+        let addresses = match (bare.parse::<IpAddr>(), Name::parse(&relay.host)) {
+            (Ok(ip), _) => Ok(vec![ip]),
+            (_, Ok(name)) => self.addresses(&name).await,
+            _ => Err(format!("`{}` is no name", relay.host)),
+        };
+        match addresses {
+            Ok(addresses) if !addresses.is_empty() => {
+                let name = relay.host.clone();
+                Reach::By(vec![Target { name, addresses, port: relay.port, protocol }])
+            }
+            Ok(_) => {
+                let why = format!("{} has no address", relay.host);
+                Reach::Nobody(End::Later, Status::new(4, 4, 4), why)
+            }
+            Err(why) => Reach::Nobody(End::Later, Status::new(4, 4, 3), why),
+        }
+    }
+
+    async fn of_domain(&self, domain: &str) -> Reach {
+        if let Some(ip) = literal(domain) {
+            let (name, addresses) = (domain.to_owned(), vec![ip]);
+            let protocol = Protocol::Smtp;
+            return Reach::By(vec![Target { name, addresses, port: PORT, protocol }]);
+        }
+        match self.is_ours(domain).await {
+            Ok(true) => return self.of_ourselves(),
+            Ok(false) => {}
+            Err(error) => {
+                let why = error.to_string();
+                return Reach::Nobody(End::Later, Status::new(4, 3, 0), why);
+            }
+        }
+        let Ok(name) = Name::parse(domain) else {
+            let why = format!("`{domain}` is no domain");
+            return Reach::Nobody(End::Never, Status::new(5, 1, 2), why);
+        };
+        let lookup = self.look_up(&name, Kind::Mx).await;
+        let mut random = self.post.context.random();
+        let nobody = |status, why: &str| Reach::Nobody(End::Never, status, why.to_owned());
+        match Route::of(&name, &lookup, &self.post.own, &mut *random) {
+            Route::Hosts(Hosts { names, implicit, .. }) => self.of_hosts(names, implicit).await,
+            // RFC 7505 §4.2.
+            Route::NullMx => nobody(Status::new(5, 1, 10), "this domain takes no mail"),
+            Route::NoDomain => nobody(Status::new(5, 1, 2), "there is no such domain"),
+            Route::Unusable => {
+                nobody(Status::new(5, 4, 4), "none of the servers that it names can be one")
+            }
+            Route::Loop => {
+                nobody(Status::new(5, 4, 6), "its mail comes to us, who do not know the domain")
+            }
+            Route::Later(why) => Reach::Nobody(End::Later, Status::new(4, 4, 3), why),
+        }
+    }
+
+    /// All addresses are looked up side by side.
+    async fn of_hosts(&self, names: Vec<Name>, implicit: bool) -> Reach {
+        let asked = names.iter().map(|name| self.addresses(name));
+        let answers = pillarbox_core::flow::all(asked).await;
+        let mut trouble = None;
+        let mut targets = Vec::new();
+        for (name, answer) in names.iter().zip(answers) {
+            let (name, protocol) = (name.as_str().to_owned(), Protocol::Smtp);
+            match answer {
+                Ok(addresses) if addresses.is_empty() => {}
+                Ok(addresses) => targets.push(Target { name, addresses, port: PORT, protocol }),
+                Err(why) => trouble = Some(why),
+            }
+        }
+        match trouble {
+            _ if !targets.is_empty() => Reach::By(targets),
+            Some(why) => Reach::Nobody(End::Later, Status::new(4, 4, 3), why),
+            // RFC 5321 §5.1: without MX and without addresses nobody takes its mail.
+            None if implicit => {
+                let why = "this domain has no mail server and no address".to_owned();
+                Reach::Nobody(End::Never, Status::new(5, 1, 2), why)
+            }
+            None => {
+                let why = "none of its mail servers has an address".to_owned();
+                Reach::Nobody(End::Never, Status::new(5, 4, 4), why)
+            }
+        }
+    }
+
+    /// By our own port, where there is one.
+    fn of_ourselves(&self) -> Reach {
+        match self.post.own_port {
+            Some(address) => {
+                let name = self.post.context.hostname.clone();
+                let (addresses, port) = (vec![address.ip()], address.port());
+                let protocol = Protocol::Smtp;
+                Reach::By(vec![Target { name, addresses, port, protocol }])
+            }
+            None => {
+                let why = "this server takes no mail by SMTP itself".to_owned();
+                Reach::Nobody(End::Never, Status::new(5, 4, 6), why)
+            }
+        }
+    }
+
+    async fn is_ours(&self, domain: &str) -> Result<bool, StoreError> {
+        let read = Read::IsOurs { domain: domain.to_owned() };
+        match job::read(&self.desk, "own domain", read).await? {
+            Found::Ours(ours) => Ok(ours),
+            _ => Err(job::astray("own domain")),
+        }
+    }
+
+    async fn look_up(&self, name: &Name, kind: Kind) -> Lookup {
+        let question = Question { name: name.clone(), kind };
+        let resolver = self.post.context.resolver();
+        // Names that are connected to may stand in the machine's own file.
+        let known =
+            matches!(kind, Kind::A | Kind::Aaaa).then(|| resolver.host(&question)).flatten();
+        match known {
+            Some(known) => known,
+            None => resolver.lookup(&self.desk, self.clock.get().moment, &question).await,
+        }
+    }
+
+    /// The addresses of a server in the order in which they are tried; empty where it has none.
+    async fn addresses(&self, name: &Name) -> Result<Vec<IpAddr>, String> {
+        let (four, six) = both(self.look_up(name, Kind::A), self.look_up(name, Kind::Aaaa)).await;
+        let mut trouble = None;
+        let (mut fours, mut sixes) = (Vec::new(), Vec::new());
+        for lookup in [four, six] {
+            match lookup {
+                Ok(answer) => {
+                    for record in answer.records {
+                        match record {
+                            Data::A(ip) => fours.push(ip),
+                            Data::Aaaa(ip) => sixes.push(ip),
+                            _ => {}
+                        }
+                    }
+                }
+                Err(Failure::Trouble(why)) => trouble = Some(why),
+                Err(_) => {}
+            }
+        }
+        let mut random = self.post.context.random();
+        let found = alternating(&fours, &sixes, self.post.rules.first, &mut *random);
+        match trouble {
+            Some(why) if found.is_empty() => Err(why),
+            _ => Ok(found),
+        }
+    }
+}
+
+/// An address in brackets (RFC 5321 §4.1.3).
+fn literal(domain: &str) -> Option<IpAddr> {
+    let inside = domain.strip_prefix('[')?.strip_suffix(']')?;
+    inside.strip_prefix("IPv6:").unwrap_or(inside).parse().ok()
+}
+
+/// Ends at once.
+struct Nobody;
+
+impl Machine for Nobody {
+    type Effect = Effect<Job>;
+    type Completion = Completion<Job>;
+
+    fn step(&mut self, _: Now, _: Input<Completion<Job>>, _: &mut Io<'_, Effect<Job>>) -> Want {
+        Want::END
+    }
+}
