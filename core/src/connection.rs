@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::alpn;
-use crate::tls::{Acceptor, Agreed, Layer, TlsError};
+use crate::tls::{Acceptor, Agreed, Connector, Layer, TlsError};
 use crate::{Inbox, Input, Io, Machine, Moment, Now, Outbox, Stream, Want};
 
 /// A machine that speaks a protocol in clear, and may ask for TLS around it.
@@ -16,6 +16,13 @@ pub trait Session: Machine {
     /// Asked after each step: true once, when the session has said yes to STARTTLS and everything
     /// after its reply is to be TLS.
     fn takes_tls(&mut self) -> bool;
+
+    /// Asked after each step: once, with whom TLS begins as a client, which this session then is.
+    /// Either the server has said yes to STARTTLS, or the stream was just connected (RFC 8314) and
+    /// nothing was said yet.
+    fn connects_tls(&mut self) -> Option<Connector> {
+        None
+    }
 
     /// The handshake is done. What was said before it does not count (RFC 3207 §4.2).
     fn secured(&mut self, agreed: Agreed);
@@ -27,6 +34,10 @@ pub trait Session: Machine {
 impl<S: Session + ?Sized> Session for Box<S> {
     fn takes_tls(&mut self) -> bool {
         (**self).takes_tls()
+    }
+
+    fn connects_tls(&mut self) -> Option<Connector> {
+        (**self).connects_tls()
     }
 
     fn secured(&mut self, agreed: Agreed) {
@@ -122,10 +133,10 @@ impl<S: Session> Connection<S> {
         Self { session, choose: Some(choose), layer, limits }
     }
 
-    fn begin_tls(&mut self, now: Now, acceptor: &Acceptor, fresh: bool) {
+    fn begin_tls(&mut self, now: Now, layer: Layer, fresh: bool) {
         self.layer = State::Handshake {
             tls: Box::new(Tls {
-                layer: Layer::accept(acceptor),
+                layer,
                 inbox: Inbox::new(self.limits.inbox_max),
                 outbox: Outbox::new(self.limits.outbox_mark),
                 closed: false,
@@ -143,6 +154,9 @@ impl<S: Session> Connection<S> {
         io: &mut Io<'_, S::Effect>,
     ) -> Want {
         let want = self.session.step(now, input, io);
+        if let Some(connector) = self.session.connects_tls() {
+            return self.connect(now, &connector, io);
+        }
         if !self.session.takes_tls() {
             return want;
         }
@@ -155,8 +169,24 @@ impl<S: Session> Connection<S> {
         if !io.inbox.is_empty() {
             return Want::ABORT;
         }
-        self.begin_tls(now, &acceptor, false);
+        self.begin_tls(now, Layer::accept(&acceptor), false);
         self.handshake(now, io)
+    }
+
+    /// As a client.
+    fn connect(&mut self, now: Now, connector: &Connector, io: &mut Io<'_, S::Effect>) -> Want {
+        // RFC 3207 §4.2: as on the other side, what somebody put behind the yes in clear.
+        let begun = match Layer::connect(connector, now.wall) {
+            Ok(_) if !io.inbox.is_empty() => Err(TlsError::injected()),
+            begun => begun,
+        };
+        match begun {
+            Ok(layer) => {
+                self.begin_tls(now, layer, false);
+                self.handshake(now, io)
+            }
+            Err(error) => self.fail(now, &error, io),
+        }
     }
 
     fn handshake(&mut self, now: Now, io: &mut Io<'_, S::Effect>) -> Want {
@@ -269,7 +299,7 @@ impl<S: Session> Machine for Connection<S> {
             (State::Alone, input) => self.alone(now, input, io),
             (State::Clear(Security::Implicit(acceptor)), Input::Start) => {
                 let acceptor = acceptor.clone();
-                self.begin_tls(now, &acceptor, true);
+                self.begin_tls(now, Layer::accept(&acceptor), true);
                 self.handshake(now, io)
             }
             (State::Clear(_), input) => self.step_clear(now, input, io),

@@ -97,7 +97,7 @@ impl Acceptor {
         clock: impl Fn() -> UnixSeconds + Send + Sync + 'static,
     ) -> Result<Self, TlsError> {
         if identities.is_empty() {
-            return Err(TlsError("there is no certificate".into()));
+            return Err(TlsError::new("there is no certificate"));
         }
         let base = base(&rules, Arc::new(Clock(Box::new(clock))))?;
         let identities = identities.iter().map(|own| Served::new(&base, own, &rules)).collect();
@@ -160,7 +160,7 @@ impl fmt::Debug for Acceptor {
 /// What is the same for all identities of a listener.
 fn base(rules: &Rules, clock: Arc<Clock>) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(provider());
-    let fault = |error: rustls::Error| TlsError(error.to_string());
+    let fault = |error: rustls::Error| TlsError::new(error.to_string());
     let builder = ServerConfig::builder_with_details(Arc::clone(&provider), clock)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(fault)?;
@@ -174,7 +174,7 @@ fn base(rules: &Rules, clock: Arc<Clock>) -> Result<ServerConfig, TlsError> {
     config.session_storage = Arc::new(NoServerSessionStorage {});
     if rules.resumption {
         config.ticketer = rustls::crypto::ring::Ticketer::new()
-            .map_err(|error| TlsError(format!("no ticket keys: {error}")))?;
+            .map_err(|error| TlsError::new(format!("no ticket keys: {error}")))?;
     } else {
         config.send_tls13_tickets = 0;
     }

@@ -40,19 +40,21 @@ impl Identity {
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
-            .map_err(|error| TlsError(format!("the certificate file is no PEM: {error}")))?;
+            .map_err(|error| TlsError::new(format!("the certificate file is no PEM: {error}")))?;
         let Some(own) = chain.first() else {
-            return Err(TlsError("the certificate file holds no certificate".into()));
+            return Err(TlsError::new("the certificate file holds no certificate"));
         };
-        let key = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|error| TlsError(format!("the key file holds no private key: {error}")))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
+            TlsError::new(format!("the key file holds no private key: {error}"))
+        })?;
         let (_, parsed) = X509Certificate::from_der(own)
-            .map_err(|error| TlsError(format!("the certificate cannot be read: {error}")))?;
+            .map_err(|error| TlsError::new(format!("the certificate cannot be read: {error}")))?;
         let names = names(&parsed);
         let end_point = end_point(own, &parsed.signature_algorithm);
         let not_after = UnixSeconds(parsed.validity().not_after.timestamp());
-        let key = CertifiedKey::from_der(chain, key, &provider())
-            .map_err(|error| TlsError(format!("certificate and key cannot be used: {error}")))?;
+        let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| {
+            TlsError::new(format!("certificate and key cannot be used: {error}"))
+        })?;
         Ok(Self(Arc::new(Inner { key: Arc::new(key), names, end_point, not_after })))
     }
 
@@ -123,6 +125,12 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
 /// the place of MD5 and SHA-1. For a signature that uses none (Ed25519, Ed448) the binding is not
 /// defined, and there is none: clients do not agree on one. Nor where we lack the function
 /// (SHA-224).
+/// The same, of a certificate that a server has shown.
+pub(super) fn end_point_of(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    end_point(certificate, &parsed.signature_algorithm)
+}
+
 fn end_point(
     certificate: &CertificateDer<'_>,
     signature: &AlgorithmIdentifier<'_>,

@@ -11,21 +11,25 @@
 
 mod acceptor;
 mod client_certificate;
+mod connector;
 mod hello;
 mod identity;
 mod public_key;
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
+use std::sync::PoisonError;
 
 pub use acceptor::{Acceptor, Rules, UnknownName};
 use acceptor::{Chosen, Refusal};
+use connector::Finding;
+pub use connector::{Connector, Doubt, Roots, Trust};
 pub use identity::Identity;
 pub use public_key::{NoPublicKey, fingerprint_of_pem};
 
 use crate::alpn;
 use crate::sasl::Bindings;
-use crate::{Inbox, Outbox};
+use crate::{Inbox, Outbox, UnixSeconds};
 
 /// The longest plain text in one TLS record (RFC 8446 §5.1): written in such pieces, a large
 /// answer costs the fewest records.
@@ -49,25 +53,46 @@ pub struct Agreed {
     /// What SASL needs of the channel: what it can bind to only where the listener's rules say
     /// that it is told.
     pub bindings: Bindings,
+    /// To a client: whether the server has proven who it is.
+    pub server: Option<Result<(), Doubt>>,
 }
 
 /// TLS went wrong; the alert for the peer, if one is due, is in the outbox already.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsError(String);
+pub struct TlsError {
+    what: String,
+    doubt: Option<Doubt>,
+}
 
 impl TlsError {
+    /// Something else than a doubt about who a server is.
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), doubt: None }
+    }
+
+    /// Why the server is not who it should be, where that is what went wrong.
+    #[must_use]
+    pub const fn doubt(&self) -> Option<Doubt> {
+        self.doubt
+    }
+
+    pub(crate) fn injected() -> Self {
+        Self::new("something came in clear before the handshake")
+    }
+
     pub(crate) fn timed_out() -> Self {
-        Self("the handshake took too long".into())
+        Self::new("the handshake took too long")
     }
 
     pub(crate) fn closed_early() -> Self {
-        Self("the peer ended the handshake".into())
+        Self::new("the peer ended the handshake")
     }
 }
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.what)?;
+        self.doubt.map_or(Ok(()), |doubt| write!(f, " ({doubt})"))
     }
 }
 
@@ -82,7 +107,7 @@ pub struct Opened {
     pub closed: bool,
 }
 
-/// One connection's TLS, server side.
+/// One connection's TLS.
 pub struct Layer(Stage);
 
 enum Stage {
@@ -99,15 +124,38 @@ enum Stage {
 }
 
 struct Talking {
-    connection: rustls::ServerConnection,
-    identity: Identity,
+    connection: rustls::Connection,
+    side: Side,
     alpn: Option<alpn::Protocol>,
     /// Whether what one can bind to is told.
     bindings: bool,
     extended_master_secret: bool,
 }
 
+/// What one side knows.
+enum Side {
+    /// We have shown this.
+    Server(Identity),
+    /// What was found of the server's certificate.
+    Client(Finding),
+}
+
 impl Layer {
+    /// Begins a handshake as a client, at this time.
+    ///
+    /// # Errors
+    /// Where it cannot be begun.
+    pub fn connect(connector: &Connector, now: UnixSeconds) -> Result<Self, TlsError> {
+        let (connection, finding) = connector.begin(now)?;
+        let mut connection = rustls::Connection::from(connection);
+        connection.set_buffer_limit(Some(RECORD_MAX));
+        let side = Side::Client(finding);
+        // Whether the server takes the extended master secret is not told: one binds under TLS 1.3.
+        let (alpn, bindings, extended_master_secret) = (None, true, false);
+        let talking = Talking { connection, side, alpn, bindings, extended_master_secret };
+        Ok(Self(Stage::Chosen(Box::new(talking))))
+    }
+
     /// Begins a handshake as the server.
     #[must_use]
     pub fn accept(acceptor: &Acceptor) -> Self {
@@ -174,13 +222,13 @@ impl Layer {
                 return Err(refuse(&Refusal::NotTls, reply));
             }
             let before = unread.len();
-            reader.read_tls(&mut unread).map_err(|error| TlsError(error.to_string()))?;
+            reader.read_tls(&mut unread).map_err(|error| TlsError::new(error.to_string()))?;
             let used = before - unread.len();
             seen.extend_from_slice(cipher.unread().get(..used).unwrap_or_default());
             cipher.consume(used);
             let hello = match reader.accept() {
                 Ok(None) if used == 0 => {
-                    return Err(TlsError("the ClientHello is too long".into()));
+                    return Err(TlsError::new("the ClientHello is too long"));
                 }
                 Ok(None) => continue,
                 Ok(Some(hello)) => hello,
@@ -188,7 +236,7 @@ impl Layer {
                     // Memory only: it cannot fail.
                     let _infallible = alert.write_all(&mut Sink(reply));
                     self.0 = Stage::Over;
-                    return Err(TlsError(error.to_string()));
+                    return Err(TlsError::new(error.to_string()));
                 }
             };
             let extended_master_secret = hello::offers_extended_master_secret(seen);
@@ -230,15 +278,16 @@ fn begin(
         chosen.map_err(|refusal| refuse(&refusal, reply))?;
     let mut connection = hello.into_connection(config).map_err(|(error, mut alert)| {
         let _infallible = alert.write_all(&mut Sink(reply));
-        TlsError(error.to_string())
+        TlsError::new(error.to_string())
     })?;
     connection.set_buffer_limit(Some(RECORD_MAX));
-    Ok(Talking { connection, identity, alpn, bindings, extended_master_secret })
+    let (connection, side) = (connection.into(), Side::Server(identity));
+    Ok(Talking { connection, side, alpn, bindings, extended_master_secret })
 }
 
 fn refuse(refusal: &Refusal, reply: &mut Outbox) -> TlsError {
     reply.push(&refusal.alert());
-    TlsError(refusal.to_string())
+    TlsError::new(refusal.to_string())
 }
 
 impl Talking {
@@ -255,9 +304,14 @@ impl Talking {
                 .and_then(|suite| suite.suite().as_str())
                 .unwrap_or("unknown")
                 .to_owned(),
-            server_name: connection.server_name().map(str::to_owned),
+            server_name: match connection {
+                rustls::Connection::Server(connection) => connection.server_name(),
+                rustls::Connection::Client(_) => None,
+            }
+            .map(str::to_owned),
             alpn: self.alpn,
             bindings: self.bindings(),
+            server: self.finding(),
         }
     }
 
@@ -266,7 +320,13 @@ impl Talking {
         if !self.bindings {
             return Bindings { client_key, ..Bindings::default() };
         }
-        let end_point = self.identity.end_point().map(<[u8]>::to_vec);
+        let end_point = match &self.side {
+            Side::Server(identity) => identity.end_point().map(<[u8]>::to_vec),
+            Side::Client(_) => {
+                let shown = self.connection.peer_certificates().and_then(<[_]>::first);
+                shown.and_then(identity::end_point_of)
+            }
+        };
         Bindings { exporter: self.exporter(), end_point, client_key }
     }
 
@@ -281,7 +341,17 @@ impl Talking {
         unique.then_some(value).and_then(export)
     }
 
+    fn finding(&self) -> Option<Result<(), Doubt>> {
+        match &self.side {
+            Side::Server(_) => None,
+            Side::Client(finding) => *finding.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
     fn client_key(&self) -> Option<[u8; 32]> {
+        if matches!(self.side, Side::Client(_)) {
+            return None;
+        }
         public_key::of_certificate(self.connection.peer_certificates()?.first()?)
     }
 
@@ -292,6 +362,8 @@ impl Talking {
         reply: &mut Outbox,
         mut opened: Opened,
     ) -> Result<Opened, TlsError> {
+        // A client speaks first.
+        self.write_records(reply);
         loop {
             opened.bytes |= self.take_plain(plain)?;
             if cipher.is_empty() || plain.room() == 0 || opened.closed {
@@ -299,7 +371,9 @@ impl Talking {
             }
             let mut unread = cipher.unread();
             let before = unread.len();
-            self.connection.read_tls(&mut unread).map_err(|error| TlsError(error.to_string()))?;
+            self.connection
+                .read_tls(&mut unread)
+                .map_err(|error| TlsError::new(error.to_string()))?;
             let used = before - unread.len();
             cipher.consume(used);
             let waiting = self.process(&mut opened, reply)?;
@@ -315,7 +389,10 @@ impl Talking {
     fn process(&mut self, opened: &mut Opened, reply: &mut Outbox) -> Result<usize, TlsError> {
         let state = self.connection.process_new_packets();
         self.write_records(reply);
-        let state = state.map_err(|error| TlsError(error.to_string()))?;
+        let state = state.map_err(|error| TlsError {
+            what: error.to_string(),
+            doubt: self.finding().and_then(Result::err),
+        })?;
         opened.closed |= state.peer_has_closed();
         Ok(state.plaintext_bytes_to_read())
     }
@@ -350,7 +427,7 @@ impl Talking {
                 Ok(0) => break,
                 Ok(_) => any = true,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(TlsError(error.to_string())),
+                Err(error) => return Err(TlsError::new(error.to_string())),
             }
         }
         Ok(any)

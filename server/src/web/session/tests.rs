@@ -379,6 +379,7 @@ fn tls_is_insisted_on_only_under_tls() {
         server_name: None,
         alpn: None,
         bindings: Bindings::default(),
+        server: None,
     };
     let request = "GET /healthz HTTP/1.1\nHost: mail.example.org\n\n";
     let mut rig = Rig::new();
