@@ -12,6 +12,7 @@ pub(crate) mod dispatch;
 mod enter;
 mod parcel;
 mod report;
+mod security;
 mod settle;
 mod transcript;
 mod way;
@@ -23,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pillarbox_core::dns::Name;
 use pillarbox_core::effect::Topic;
+use pillarbox_core::tls::Roots;
 
 pub(crate) use enter::{Entry, outgoing};
 pub(crate) use report::{About, Telling};
@@ -41,6 +43,8 @@ pub(crate) struct Post {
     own: Vec<Name>,
     /// Our own port for mail from everybody.
     own_port: Option<SocketAddr>,
+    /// The authorities that are believed.
+    roots: Roots,
     /// How many connections each address has.
     connections: Mutex<BTreeMap<IpAddr, usize>>,
 }
@@ -50,9 +54,10 @@ impl Post {
         context: Arc<Context>,
         rules: config::Queue,
         own_port: Option<SocketAddr>,
+        roots: Roots,
     ) -> Self {
         let own = Name::parse(&context.hostname).into_iter().collect();
-        Self { context, rules, own, own_port, connections: Mutex::default() }
+        Self { context, rules, own, own_port, roots, connections: Mutex::default() }
     }
 
     /// One more connection to an address, for as long as the seat is held; `None` where there are

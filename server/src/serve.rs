@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pillarbox_core::effect::{Crew, Factory};
 use pillarbox_core::sasl::Secret as Password;
+use pillarbox_core::tls::Roots;
 use pillarbox_core::wire::network::Network;
 use pillarbox_core::{Random, UnixSeconds};
 use pillarbox_runtime_std::{Accepted, Limits, Listener, Setup, Statistics, Stopper};
@@ -90,6 +91,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     }
     let mut certificates =
         config.tls.as_ref().map(|tls| Certificates::open(tls, now)).transpose()?;
+    let roots = roots(config)?;
     // As the keys, it may be root's alone.
     let names = Files::open(&config.dns)?;
     let sockets = ports::open(config)?;
@@ -136,7 +138,7 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
         Box::new(move || Probe::machine(resolver)),
     ];
     if let Some(rules) = config.queue.clone() {
-        let post = Arc::new(Post::new(context, rules, own_port(config)));
+        let post = Arc::new(Post::new(context, rules, own_port(config), roots));
         tasks.push(Box::new(move || Dispatcher::machine(post)));
     }
     tasks.extend(beats);
@@ -161,6 +163,17 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     };
     log::info!("stopped");
     ended.map_err(|error| error.to_string())
+}
+
+/// The authorities that are believed of other servers.
+fn roots(config: &Config) -> Result<Roots, String> {
+    let public = Roots::public();
+    let Some(file) = config.queue.as_ref().and_then(|queue| queue.authorities.as_ref()) else {
+        return Ok(public);
+    };
+    let wrong = |why: &dyn fmt::Display| format!("{}: {why}", file.display());
+    let pem = std::fs::read(file).map_err(|error| wrong(&error))?;
+    public.and_pem(&pem).map_err(|error| wrong(&error))
 }
 
 /// Where mail from everybody comes in.

@@ -43,6 +43,8 @@ pub struct NewOutgoing {
     pub message_id: String,
     /// The connection by which it came.
     pub cid: String,
+    /// It is to arrive, whatever protects it on its way (RFC 8689 §5).
+    pub tls_optional: bool,
     /// Lines that stand in front of the body, each ended by CRLF.
     pub prefix: Vec<u8>,
     /// At least one.
@@ -102,6 +104,8 @@ pub struct Outgoing {
     pub message_id: String,
     /// The connection by which it came.
     pub cid: String,
+    /// It is to arrive, whatever protects it on its way (RFC 8689 §5).
+    pub tls_optional: bool,
     /// When it came.
     pub since: UnixSeconds,
     /// How many bytes it has.

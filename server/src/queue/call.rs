@@ -10,9 +10,12 @@ use pillarbox_core::connection::Session;
 use pillarbox_core::dsn::Status;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Flow};
-use pillarbox_core::smtp::client::{Client, Config, Ending, Event, Fate, Next, NotSent};
+use pillarbox_core::sasl::{Binding, Channel, Credentials, Mechanism, NONCE_BYTES};
+use pillarbox_core::smtp::client::{
+    Client, Config, Ending, Event, Fate, LoginFailed, Next, NotSent,
+};
 use pillarbox_core::smtp::config::Protocol;
-use pillarbox_core::tls::{Agreed, TlsError};
+use pillarbox_core::tls::{Agreed, Connector, Doubt, TlsError};
 use pillarbox_core::{EffectId, Input, Io, Machine, Now, Outbox, Stream, UnixSeconds, Want};
 use pillarbox_store::{Found, OutgoingId, QueueRead, Read, StoreError, Try};
 
@@ -20,6 +23,7 @@ use super::parcel::Parcel;
 use super::settle::{End, Ruling, settle};
 use super::transcript::Transcript;
 use super::{Post, Seat};
+use crate::config::RelayLogin;
 use crate::job::{self, Answer, Job};
 
 /// Where a call goes.
@@ -31,6 +35,22 @@ pub(crate) struct Server {
     /// Our own address to connect from.
     pub(crate) from: Option<SocketAddr>,
     pub(crate) protocol: Protocol,
+    pub(crate) tls: Tls,
+    /// Who we are there.
+    pub(crate) login: Option<RelayLogin>,
+}
+
+/// How TLS is to be.
+#[derive(Debug, Clone)]
+pub(crate) enum Tls {
+    /// Not at all.
+    Never,
+    /// Where the server offers it.
+    Offered(Connector),
+    /// By STARTTLS, or nothing is handed over.
+    Required(Connector),
+    /// From the first byte.
+    Implicit(Connector),
 }
 
 /// What a call has come to.
@@ -49,8 +69,21 @@ pub struct Called {
 pub(crate) struct Trouble {
     pub(crate) status: Status,
     pub(crate) why: String,
+    /// It was TLS that went wrong.
+    pub(crate) tls: Option<TlsTrouble>,
     /// The attempt, as it is kept.
     pub(crate) tried: Try,
+}
+
+/// What was wrong with TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TlsTrouble {
+    /// It is not offered, or was refused.
+    Missing,
+    /// The server is not who it should be.
+    Doubt(Doubt),
+    /// Anything else.
+    Failed,
 }
 
 /// One conversation with a server.
@@ -68,6 +101,17 @@ pub(crate) struct Call {
     began: UnixSeconds,
     now: Now,
     settled: usize,
+    /// With whom the handshake is to begin.
+    connects: Option<Connector>,
+    /// The session waits for it.
+    handshaking: bool,
+    /// The client does not know yet that the handshake is done.
+    fresh: bool,
+    /// What was agreed.
+    agreed: Option<Agreed>,
+    tls_trouble: Option<TlsTrouble>,
+    logging_in: bool,
+    logged_in: bool,
     /// Why it has ended.
     over: Option<Over>,
     stopping: bool,
@@ -117,6 +161,13 @@ impl Call {
             began: UnixSeconds(0),
             now: Now::default(),
             settled: 0,
+            connects: None,
+            handshaking: false,
+            fresh: false,
+            agreed: None,
+            tls_trouble: None,
+            logging_in: false,
+            logged_in: false,
             over: None,
             stopping: false,
             gone: false,
@@ -134,12 +185,15 @@ impl Call {
             self.transcript.note(&fault.reason);
             // RFC 3463 §3.5: no answer from the host.
             self.over = Some(Over::Trouble(Status::new(4, 4, 1), fault.reason));
+        } else if let Tls::Implicit(connector) = &self.server.tls {
+            self.connects = Some(connector.clone());
+            self.handshaking = true;
         }
     }
 
     fn advance(&mut self, io: &mut Io<'_, Effect<Job>>) -> Want {
-        if self.connecting.is_some() {
-            return WAIT;
+        if self.connecting.is_some() || self.handshaking && self.over.is_none() {
+            return Want { read: self.handshaking, ..WAIT };
         }
         loop {
             if let Some(settling) = &mut self.settling {
@@ -171,6 +225,9 @@ impl Call {
                 Next::Event(event) => self.on_event(event, io.outbox),
                 Next::Closed => return self.end(io),
             }
+            if self.handshaking {
+                return Want { read: true, ..WAIT };
+            }
         }
         Want {
             read: true,
@@ -182,15 +239,34 @@ impl Call {
     }
 
     fn note_said(&mut self, before: usize, outbox: &Outbox) {
+        if self.logging_in {
+            return;
+        }
         self.transcript.said(outbox.unsent().get(before..).unwrap_or_default());
     }
 
     fn on_event(&mut self, event: Event, out: &mut Outbox) {
         match event {
-            Event::Ready | Event::Authenticated(_) => self.go_on(out),
-            Event::StartTls | Event::TlsRefused(_) | Event::LoginFailed(_) => {
-                let why = "what was not asked for was answered".to_owned();
-                self.over = Some(Over::Trouble(Status::new(4, 5, 0), why));
+            Event::Ready => self.on_ready(out),
+            Event::StartTls => {
+                self.connects = match &self.server.tls {
+                    Tls::Offered(connector) | Tls::Required(connector) => Some(connector.clone()),
+                    Tls::Never | Tls::Implicit(_) => None,
+                };
+                self.handshaking = true;
+            }
+            Event::TlsRefused(answer) => self.without_tls(&answer.to_string(), out),
+            Event::Authenticated(_) => {
+                (self.logging_in, self.logged_in) = (false, true);
+                self.go_on(out);
+            }
+            Event::LoginFailed(why) => {
+                let why = match why {
+                    LoginFailed::Refused(answer) => format!("the login is refused: {answer}"),
+                    LoginFailed::Server(why) => format!("the login has failed: {why}"),
+                };
+                // It is ours to mend; mail waits until then.
+                self.over = Some(Over::Trouble(Status::new(4, 7, 8), why));
             }
             Event::Sent(fates) => self.settle(fates),
             Event::Ended { why, fates } => {
@@ -215,6 +291,70 @@ impl Call {
                     self.settle(fates);
                 }
             }
+        }
+    }
+
+    /// The server has said what it offers.
+    fn on_ready(&mut self, out: &mut Outbox) {
+        let before = out.unsent().len();
+        if self.agreed.is_none() && !matches!(self.server.tls, Tls::Never) {
+            if self.client.offers().starttls && self.client.start_tls(out).is_ok() {
+                self.note_said(before, out);
+                return;
+            }
+            return self.without_tls("the server does not offer STARTTLS", out);
+        }
+        match self.server.login.clone().filter(|_| !self.logged_in) {
+            Some(login) => self.log_in(login, out),
+            None => self.go_on(out),
+        }
+    }
+
+    fn without_tls(&mut self, why: &str, out: &mut Outbox) {
+        self.tls_trouble = Some(TlsTrouble::Missing);
+        if matches!(self.server.tls, Tls::Offered(_)) {
+            return self.go_on(out);
+        }
+        let why = format!("TLS is required: {why}");
+        self.over = Some(Over::Trouble(Status::new(4, 7, 10), why));
+    }
+
+    /// By the strongest mechanism that both sides know.
+    fn log_in(&mut self, login: RelayLogin, out: &mut Outbox) {
+        let bindings = self.agreed.as_ref().map(|agreed| agreed.bindings.clone());
+        let bound = bindings.and_then(|bindings| {
+            let one = |kind| bindings.of(kind).map(|data| Channel::Bound(kind, data.to_vec()));
+            one(Binding::Exporter).or_else(|| one(Binding::EndPoint))
+        });
+        let offers = self.client.offers();
+        let known = |mechanism: &&Mechanism| {
+            offers.authenticates_by(mechanism.name())
+                && match mechanism {
+                    Mechanism::Scram { plus: true, .. } => bound.is_some(),
+                    Mechanism::External => false,
+                    _ => true,
+                }
+        };
+        let Some(mechanism) = Mechanism::ALL.iter().find(known).copied() else {
+            let why = "the server knows none of our ways to log in".to_owned();
+            self.over = Some(Over::Trouble(Status::new(4, 7, 4), why));
+            return;
+        };
+        let channel = match (mechanism, bound) {
+            (Mechanism::Scram { plus: true, .. }, Some(bound)) => bound,
+            // RFC 5802 §6: we could have.
+            (_, Some(_)) => Channel::NotOffered,
+            (_, None) => Channel::Unbound,
+        };
+        let mut nonce = [0; NONCE_BYTES];
+        self.post.context.random().fill(&mut nonce);
+        let RelayLogin { user, password } = login;
+        self.transcript.note(&format!("login as {user} by {}", mechanism.name()));
+        let who = Credentials { authzid: String::new(), authcid: user, password };
+        self.logging_in = true;
+        if self.client.authenticate(mechanism, who, &channel, nonce, out).is_err() {
+            let why = "the login cannot be begun".to_owned();
+            self.over = Some(Over::Trouble(Status::new(4, 7, 4), why));
         }
     }
 
@@ -370,14 +510,16 @@ impl Call {
             began: self.began,
             server: self.server.name.clone(),
             address: self.server.address.to_string(),
-            tls: "none".to_owned(),
+            tls: self.agreed.as_ref().map_or_else(|| "none".to_owned(), in_words),
             transcript: self.transcript.text().to_owned(),
         }
     }
 
     fn end(&mut self, io: &mut Io<'_, Effect<Job>>) -> Want {
         let trouble = match self.over.take() {
-            Some(Over::Trouble(status, why)) => Some(Trouble { status, why, tried: self.tried() }),
+            Some(Over::Trouble(status, why)) => {
+                Some(Trouble { status, why, tls: self.tls_trouble, tried: self.tried() })
+            }
             Some(Over::Quit) | None => None,
         };
         let left = self.parcels.drain(..).collect();
@@ -386,6 +528,17 @@ impl Call {
         self.desk.take_effects(io.effects);
         if self.gone { Want::ABORT } else { Want::END }
     }
+}
+
+/// How a conversation was protected.
+fn in_words(agreed: &Agreed) -> String {
+    let Agreed { version, cipher, server, .. } = agreed;
+    let server = match server {
+        Some(Ok(())) => "verified".to_owned(),
+        Some(Err(doubt)) => format!("not verified: {doubt}"),
+        None => "not verified".to_owned(),
+    };
+    format!("{version} {cipher}, {server}")
 }
 
 /// What is wrong with the message, not with the server.
@@ -434,6 +587,14 @@ impl Machine for Call {
             Input::Stop => self.stopping = true,
             Input::Bytes | Input::Drained | Input::Timer => {}
         }
+        if std::mem::take(&mut self.fresh) {
+            let before = io.outbox.unsent().len();
+            let sure = matches!(self.server.tls, Tls::Required(_) | Tls::Implicit(_));
+            if self.client.tls_started(sure, io.outbox).is_err() {
+                self.hang_up(Ending::Withdrawn);
+            }
+            self.note_said(before, io.outbox);
+        }
         let want = self.advance(io);
         self.desk.take_effects(io.effects);
         want
@@ -445,9 +606,23 @@ impl Session for Call {
         false
     }
 
-    fn secured(&mut self, _agreed: Agreed) {}
+    fn connects_tls(&mut self) -> Option<Connector> {
+        self.connects.take()
+    }
 
-    fn tls_failed(&mut self, _error: &TlsError) {}
+    fn secured(&mut self, agreed: Agreed) {
+        self.transcript.note(&in_words(&agreed));
+        self.handshaking = false;
+        self.agreed = Some(agreed);
+        self.fresh = true;
+    }
+
+    fn tls_failed(&mut self, error: &TlsError) {
+        self.tls_trouble = Some(error.doubt().map_or(TlsTrouble::Failed, TlsTrouble::Doubt));
+        let why = format!("TLS failed: {error}");
+        self.transcript.note(&why);
+        self.over = Some(Over::Trouble(Status::new(4, 7, 5), why));
+    }
 }
 
 impl fmt::Debug for Call {

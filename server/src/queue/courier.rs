@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pillarbox_core::delivery::{Hosts, Route, alternating};
+use pillarbox_core::connection::{Connection, Limits, Security};
+use pillarbox_core::delivery::{Hosts, Route, Wish, alternating};
 use pillarbox_core::dns::{Data, Failure, Kind, Lookup, Name, Question};
 use pillarbox_core::dsn::Status;
 use pillarbox_core::effect::{BoxMachine, Completion, Effect};
@@ -16,11 +17,12 @@ use pillarbox_core::{Input, Io, Machine, Now, Stream, UnixSeconds, Want};
 use pillarbox_store::{Found, Read, StoreError, Try};
 
 use super::Post;
-use super::call::{Call, Called, Server, Trouble};
+use super::call::{Call, Called, Server, Tls, Trouble};
 use super::parcel::Parcel;
+use super::security::{self, Known, wish};
 use super::settle::{End, settle_all};
 use super::way::Way;
-use crate::config::{Relay, Transport};
+use crate::config::{Relay, RelayLogin, Transport};
 use crate::job::{self, Answer, Job};
 
 /// What a courier has come to.
@@ -108,6 +110,16 @@ struct Target {
     addresses: Vec<IpAddr>,
     port: u16,
     protocol: Protocol,
+    tls: Protection,
+    login: Option<RelayLogin>,
+}
+
+/// How TLS is to be with it.
+enum Protection {
+    /// The same for all messages.
+    Fixed(Tls),
+    /// As the domain and the sender want it.
+    Wanted(Name, Known),
 }
 
 /// RFC 5321 §4.5.4.2.
@@ -134,58 +146,81 @@ impl Trip {
             },
         };
         match found {
-            Reach::By(targets) => self.try_all(targets, parcels).await,
+            Reach::By(targets) => self.try_each_wish(&targets, parcels).await,
             Reach::Nobody(end, status, why) => {
                 self.give_up(parcels, (end, status, &why), None).await
             }
         }
     }
 
+    /// Those whose senders want the same of TLS share connections.
+    async fn try_each_wish(&self, targets: &[Target], parcels: Vec<Parcel>) -> Carried {
+        let mut rest = parcels;
+        let mut all = Carried { left: Vec::new(), reached: false, pause: false };
+        while let Some(first) = rest.first() {
+            let present = wish(&first.message);
+            let (these, others) =
+                rest.into_iter().partition(|parcel: &Parcel| wish(&parcel.message) == present);
+            rest = others;
+            let Carried { left, reached, pause } = self.try_all(targets, these, present).await;
+            all.left.extend(left);
+            (all.reached, all.pause) = (all.reached | reached, all.pause | pause);
+        }
+        all
+    }
+
     /// One address after the other, until nothing is left.
-    async fn try_all(&self, targets: Vec<Target>, mut parcels: Vec<Parcel>) -> Carried {
-        let mut last: Option<Trouble> = None;
-        let mut reached = false;
+    async fn try_all(&self, targets: &[Target], mut parcels: Vec<Parcel>, wish: Wish) -> Carried {
+        let mut last: Option<(Status, String, Option<Try>)> = None;
         for target in targets {
+            let tls = match self.protection(target, wish) {
+                Ok(tls) => tls,
+                Err((status, why)) => {
+                    last = Some((status, format!("{}: {why}", target.name), None));
+                    continue;
+                }
+            };
             for ip in target.addresses.iter().copied() {
-                let address = SocketAddr::new(ip, target.port);
-                let Some(seat) = self.post.seat(ip) else {
-                    return Carried { left: parcels, reached, pause: true };
-                };
-                let server = Server {
-                    name: target.name.clone(),
-                    address,
-                    from: self.from(ip),
-                    protocol: target.protocol,
-                };
-                let Some(called) = self.call(server, seat, parcels).await else {
-                    // The machine has fallen: what it had stays in the store.
-                    return Carried { left: Vec::new(), reached, pause: true };
-                };
-                let Called { left, trouble, settled } = called;
-                reached |= settled > 0;
-                if left.is_empty() {
-                    return Carried { left, reached, pause: false };
+                let mut tls = tls.clone();
+                loop {
+                    let Some(called) = self.call(target, ip, tls.clone(), &mut parcels).await
+                    else {
+                        return Carried { left: parcels, reached: false, pause: true };
+                    };
+                    let Called { left, trouble, settled } = called;
+                    parcels = left;
+                    // The connection broke after it had been good, or it has carried enough: what
+                    // is left goes by another one, at once.
+                    if parcels.is_empty() || settled > 0 {
+                        return Carried { left: parcels, reached: settled > 0, pause: false };
+                    }
+                    let Some(trouble) = trouble else {
+                        return Carried { left: parcels, reached: false, pause: true };
+                    };
+                    let Trouble { status, why, tls: tls_trouble, tried } = trouble;
+                    last = Some((status, why, Some(tried)));
+                    // RFC 7435: better in clear than not at all, where nothing forbids it.
+                    if matches!(tls, Tls::Offered(_)) && tls_trouble.is_some() {
+                        tls = Tls::Never;
+                        continue;
+                    }
+                    break;
                 }
-                match trouble {
-                    // It has had enough for one connection.
-                    None => return Carried { left, reached, pause: false },
-                    // The connection broke after it had been good: another one, at once.
-                    Some(_) if settled > 0 => return Carried { left, reached, pause: false },
-                    Some(trouble) => last = Some(trouble),
-                }
-                parcels = left;
             }
         }
-        let (status, why, tried) = match last {
-            Some(Trouble { status, why, tried }) => (status, why, Some(tried)),
-            None => (Status::new(4, 4, 4), "none of its servers has an address".to_owned(), None),
-        };
-        // RFC 5321 §4.2.1 and §3.1: 554 in the place of a greeting is about the server, not the
-        // message; another attempt may find another one.
+        let (status, why, tried) = last.unwrap_or_else(|| {
+            (Status::new(4, 4, 4), "none of its servers has an address".to_owned(), None)
+        });
+        // RFC 5321 §3.1: whoever greets with 554 takes no mail at all.
         let end = if status.class() == 5 { End::Never } else { End::Later };
-        let mut carried = self.give_up(parcels, (end, status, &why), tried).await;
-        carried.reached |= reached;
-        carried
+        self.give_up(parcels, (end, status, &why), tried).await
+    }
+
+    fn protection(&self, target: &Target, wish: Wish) -> Result<Tls, (Status, String)> {
+        match &target.tls {
+            Protection::Fixed(tls) => Ok(tls.clone()),
+            Protection::Wanted(domain, known) => known.tls(domain, None, wish, &self.post.roots),
+        }
     }
 
     /// Settles all alike.
@@ -211,19 +246,32 @@ impl Trip {
         Carried { left: Vec::new(), reached: false, pause: settled.is_err() }
     }
 
+    /// One conversation. `None`: not now; what it had is where it was.
     async fn call(
         &self,
-        server: Server,
-        seat: super::Seat,
-        parcels: Vec<Parcel>,
+        target: &Target,
+        ip: IpAddr,
+        tls: Tls,
+        parcels: &mut Vec<Parcel>,
     ) -> Option<Called> {
-        let post = Arc::clone(&self.post);
-        let factory = Box::new(move || {
-            let call = Call::new(post, server, seat, parcels);
-            call.map_or_else(|| Box::new(Nobody) as BoxMachine<Job>, |call| Box::new(call))
+        let seat = self.post.seat(ip)?;
+        let server = Server {
+            name: target.name.clone(),
+            address: SocketAddr::new(ip, target.port),
+            from: self.from(ip),
+            protocol: target.protocol,
+            tls,
+            login: target.login.clone(),
+        };
+        let (post, taken) = (Arc::clone(&self.post), std::mem::take(parcels));
+        let factory = Box::new(move || match Call::new(post, server, seat, taken) {
+            Some(call) => Box::new(Connection::new(call, Security::Clear, Limits::default()))
+                as BoxMachine<Job>,
+            None => Box::new(Nobody),
         });
         match self.desk.ask("call", Effect::Start(factory)).await {
             Completion::Outcome(Some(Answer::Called(called))) => Some(*called),
+            // The machine has fallen: what it had stays in the store.
             _ => None,
         }
     }
@@ -243,13 +291,22 @@ impl Trip {
         let bare = relay.host.trim_start_matches('[').trim_end_matches(']');
         let addresses = match (bare.parse::<IpAddr>(), Name::parse(&relay.host)) {
             (Ok(ip), _) => Ok(vec![ip]),
-            (_, Ok(name)) => self.addresses(&name).await,
+            (_, Ok(name)) => self.addresses(&name).await.0,
             _ => Err(format!("`{}` is no name", relay.host)),
         };
         match addresses {
             Ok(addresses) if !addresses.is_empty() => {
-                let name = relay.host.clone();
-                Reach::By(vec![Target { name, addresses, port: relay.port, protocol }])
+                match security::of_relay(relay, &self.post.roots) {
+                    Ok(tls) => Reach::By(vec![Target {
+                        name: relay.host.clone(),
+                        addresses,
+                        port: relay.port,
+                        protocol,
+                        tls: Protection::Fixed(tls),
+                        login: relay.login.clone(),
+                    }]),
+                    Err((status, why)) => Reach::Nobody(End::Later, status, why),
+                }
             }
             Ok(_) => {
                 let why = format!("{} has no address", relay.host);
@@ -261,9 +318,8 @@ impl Trip {
 
     async fn of_domain(&self, domain: &str) -> Reach {
         if let Some(ip) = literal(domain) {
-            let (name, addresses) = (domain.to_owned(), vec![ip]);
-            let protocol = Protocol::Smtp;
-            return Reach::By(vec![Target { name, addresses, port: PORT, protocol }]);
+            let tls = security::of_address(&ip.to_string(), &self.post.roots);
+            return Reach::By(vec![plain(domain, ip, PORT, tls)]);
         }
         match self.is_ours(domain).await {
             Ok(true) => return self.of_ourselves(),
@@ -281,7 +337,7 @@ impl Trip {
         let mut random = self.post.context.random();
         let nobody = |status, why: &str| Reach::Nobody(End::Never, status, why.to_owned());
         match Route::of(&name, &lookup, &self.post.own, &mut *random) {
-            Route::Hosts(Hosts { names, implicit, .. }) => self.of_hosts(names, implicit).await,
+            Route::Hosts(hosts) => self.of_hosts(&name, hosts).await,
             // RFC 7505 §4.2.
             Route::NullMx => nobody(Status::new(5, 1, 10), "this domain takes no mail"),
             Route::NoDomain => nobody(Status::new(5, 1, 2), "there is no such domain"),
@@ -296,16 +352,28 @@ impl Trip {
     }
 
     /// All addresses are looked up side by side.
-    async fn of_hosts(&self, names: Vec<Name>, implicit: bool) -> Reach {
+    async fn of_hosts(&self, domain: &Name, hosts: Hosts) -> Reach {
+        let Hosts { names, secure, implicit } = hosts;
         let asked = names.iter().map(|name| self.addresses(name));
         let answers = pillarbox_core::flow::all(asked).await;
         let mut trouble = None;
         let mut targets = Vec::new();
-        for (name, answer) in names.iter().zip(answers) {
-            let (name, protocol) = (name.as_str().to_owned(), Protocol::Smtp);
+        for (host, (answer, lookups)) in names.iter().zip(answers) {
             match answer {
                 Ok(addresses) if addresses.is_empty() => {}
-                Ok(addresses) => targets.push(Target { name, addresses, port: PORT, protocol }),
+                Ok(addresses) => {
+                    let lookups = [&lookups.0, &lookups.1];
+                    let ask = async |question: Question| self.ask(&question).await;
+                    let known = Known::of(host.clone(), secure, lookups, PORT, ask).await;
+                    targets.push(Target {
+                        name: host.as_str().to_owned(),
+                        addresses,
+                        port: PORT,
+                        protocol: Protocol::Smtp,
+                        tls: Protection::Wanted(domain.clone(), known),
+                        login: None,
+                    });
+                }
                 Err(why) => trouble = Some(why),
             }
         }
@@ -328,10 +396,9 @@ impl Trip {
     fn of_ourselves(&self) -> Reach {
         match self.post.own_port {
             Some(address) => {
-                let name = self.post.context.hostname.clone();
-                let (addresses, port) = (vec![address.ip()], address.port());
-                let protocol = Protocol::Smtp;
-                Reach::By(vec![Target { name, addresses, port, protocol }])
+                let name = &self.post.context.hostname;
+                let tls = security::of_address(name, &self.post.roots);
+                Reach::By(vec![plain(name, address.ip(), address.port(), tls)])
             }
             None => {
                 let why = "this server takes no mail by SMTP itself".to_owned();
@@ -356,36 +423,55 @@ impl Trip {
             matches!(kind, Kind::A | Kind::Aaaa).then(|| resolver.host(&question)).flatten();
         match known {
             Some(known) => known,
-            None => resolver.lookup(&self.desk, self.clock.get().moment, &question).await,
+            None => self.ask(&question).await,
         }
     }
 
-    /// The addresses of a server in the order in which they are tried; empty where it has none.
-    async fn addresses(&self, name: &Name) -> Result<Vec<IpAddr>, String> {
+    async fn ask(&self, question: &Question) -> Lookup {
+        let resolver = self.post.context.resolver();
+        resolver.lookup(&self.desk, self.clock.get().moment, question).await
+    }
+
+    /// The addresses of a server in the order in which they are tried, empty where it has none; and
+    /// what DNS said.
+    async fn addresses(&self, name: &Name) -> (Result<Vec<IpAddr>, String>, (Lookup, Lookup)) {
         let (four, six) = both(self.look_up(name, Kind::A), self.look_up(name, Kind::Aaaa)).await;
         let mut trouble = None;
         let (mut fours, mut sixes) = (Vec::new(), Vec::new());
-        for lookup in [four, six] {
+        for lookup in [&four, &six] {
             match lookup {
                 Ok(answer) => {
-                    for record in answer.records {
+                    for record in &answer.records {
                         match record {
-                            Data::A(ip) => fours.push(ip),
-                            Data::Aaaa(ip) => sixes.push(ip),
+                            Data::A(ip) => fours.push(*ip),
+                            Data::Aaaa(ip) => sixes.push(*ip),
                             _ => {}
                         }
                     }
                 }
-                Err(Failure::Trouble(why)) => trouble = Some(why),
+                Err(Failure::Trouble(why)) => trouble = Some(why.clone()),
                 Err(_) => {}
             }
         }
         let mut random = self.post.context.random();
         let found = alternating(&fours, &sixes, self.post.rules.first, &mut *random);
-        match trouble {
+        let found = match trouble {
             Some(why) if found.is_empty() => Err(why),
             _ => Ok(found),
-        }
+        };
+        (found, (four, six))
+    }
+}
+
+/// A server that is known by its address.
+fn plain(name: &str, ip: IpAddr, port: u16, tls: Tls) -> Target {
+    Target {
+        name: name.to_owned(),
+        addresses: vec![ip],
+        port,
+        protocol: Protocol::Smtp,
+        tls: Protection::Fixed(tls),
+        login: None,
     }
 }
 

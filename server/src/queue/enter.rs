@@ -21,12 +21,14 @@ pub(crate) struct Entry<'a> {
     pub(crate) eight_bit: bool,
     /// Its header has.
     pub(crate) international: bool,
+    /// `TLS-Required: No`.
+    pub(crate) tls_optional: bool,
     pub(crate) now: UnixSeconds,
 }
 
 /// The row of a message for these recipients.
 pub(crate) fn outgoing(entry: Entry<'_>, recipients: &[Rcpt<'static>]) -> NewOutgoing {
-    let Entry { mail, account, message_id, cid, prefix, eight_bit, international, now } = entry;
+    let Entry { mail, account, now, .. } = entry;
     let next = match mail.hold {
         None => now,
         Some(Hold::For(seconds)) => UnixSeconds(now.0.saturating_add(seconds.into())),
@@ -34,8 +36,8 @@ pub(crate) fn outgoing(entry: Entry<'_>, recipients: &[Rcpt<'static>]) -> NewOut
     };
     let kept = Mail {
         // What was binary has been brought into lines.
-        body: eight_bit.then_some(Encoding::EightBitMime),
-        smtp_utf8: international,
+        body: entry.eight_bit.then_some(Encoding::EightBitMime),
+        smtp_utf8: entry.international,
         // Its size is known better; who submitted it is nobody's business.
         hold: mail.hold.is_some().then_some(Hold::Until(next)),
         size: None,
@@ -50,8 +52,17 @@ pub(crate) fn outgoing(entry: Entry<'_>, recipients: &[Rcpt<'static>]) -> NewOut
             Some(queued(mailbox, rcpt.notify, rcpt.original.clone(), next))
         })
         .collect();
-    let (mail, cid) = (Command::Mail(kept).to_string(), cid.to_owned());
-    NewOutgoing { account, sender, mail, message_id, cid, prefix, recipients }
+    NewOutgoing {
+        account,
+        sender,
+        mail: Command::Mail(kept).to_string(),
+        message_id: entry.message_id,
+        cid: entry.cid.to_owned(),
+        // RFC 8689 §5: with REQUIRETLS it does not count.
+        tls_optional: entry.tls_optional && !mail.require_tls,
+        prefix: entry.prefix,
+        recipients,
+    }
 }
 
 /// The row of one recipient.

@@ -99,6 +99,7 @@ impl Telling {
             mail: Command::Mail(mail).to_string(),
             message_id: self.message_id,
             cid: about.cid.to_owned(),
+            tls_optional: false,
             prefix: Vec::new(),
             recipients: vec![to],
         };

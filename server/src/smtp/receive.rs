@@ -197,6 +197,7 @@ fn leaving(
             prefix: lines.passing(only),
             eight_bit: letter.eight_bit,
             international: letter.needs_smtp_utf8(),
+            tls_optional: letter.facts.tls_optional,
             now: now.wall,
         };
         let recipients: Vec<_> = away.iter().map(|to| to.rcpt.clone()).collect();

@@ -11,7 +11,8 @@ use crate::{AccountId, StoreError, sql};
 
 /// The columns of a [`Due`].
 pub(super) const COLUMNS: &str = "t.id, t.address, t.domain, t.rcpt, t.next, t.attempts, t.warned, \
-    t.transport, o.id, o.account, o.sender, o.mail, o.message_id, o.cid, o.since, o.size";
+    t.transport, o.id, o.account, o.sender, o.mail, o.message_id, o.cid, o.since, o.size, \
+    o.tls_optional";
 
 pub(super) fn due_of(row: &Row<'_>) -> rusqlite::Result<Due> {
     Ok(Due {
@@ -32,6 +33,7 @@ pub(super) fn due_of(row: &Row<'_>) -> rusqlite::Result<Due> {
             cid: row.get(13)?,
             since: UnixSeconds(row.get(14)?),
             size: sql::u64_at(row, 15)?,
+            tls_optional: row.get(16)?,
         },
     })
 }

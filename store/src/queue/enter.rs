@@ -23,8 +23,8 @@ pub(crate) fn enter(
     let size = size.saturating_add(sql::len(&message.prefix));
     sql::run(
         conn,
-        "INSERT INTO outgoing (account, sender, mail, message_id, cid, since, size, body, prefix) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO outgoing (account, sender, mail, message_id, cid, since, size, body, prefix, \
+         tls_optional) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             message.account.map(|account| account.0),
             message.sender,
@@ -35,6 +35,7 @@ pub(crate) fn enter(
             size.cast_signed(),
             body.0,
             prefix.map(|prefix| prefix.0),
+            message.tls_optional,
         ],
     )?;
     let id = conn.last_insert_rowid();

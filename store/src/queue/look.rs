@@ -24,7 +24,7 @@ pub(crate) fn show(
          WHERE {condition} AND t.id > ? ORDER BY t.id LIMIT ?"
     ))?;
     let rows = ask.query_map(params_from_iter(values), |row| {
-        Ok((due_of(row)?, row.get::<_, i64>(16)?, row.get::<_, String>(17)?))
+        Ok((due_of(row)?, row.get::<_, i64>(17)?, row.get::<_, String>(18)?))
     })?;
     rows.map(|row| {
         let (due, state, said) = row?;

@@ -6,6 +6,7 @@ CREATE TABLE outgoing (
     mail       TEXT NOT NULL,           -- MAIL as a command
     message_id TEXT NOT NULL,
     cid        TEXT NOT NULL,           -- the connection by which it came
+    tls_optional INTEGER NOT NULL,      -- it is to arrive rather than to be protected (RFC 8689)
     since      INTEGER NOT NULL,
     size       INTEGER NOT NULL,        -- of prefix and body
     body       INTEGER,                 -- NULL once nobody waits for it

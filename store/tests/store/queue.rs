@@ -28,6 +28,7 @@ fn outgoing(fixture: &Fixture, recipients: Vec<NewQueued>) -> NewOutgoing {
         mail: "RET=HDRS".into(),
         message_id: "m1@here.example".into(),
         cid: "c1".into(),
+        tls_optional: false,
         prefix: b"Received: by us\r\n".to_vec(),
         recipients,
     }
