@@ -6,6 +6,7 @@ pub(crate) mod dkim;
 mod explain;
 mod keys;
 mod mail;
+mod queue;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -81,6 +82,7 @@ pub(crate) async fn carry_out(
             remove_domain(&desk, &name, with_addresses).await
         }
         Request::Dkim(request) => dkim::carry_out(&desk, request, asker.now).await,
+        Request::Queue(request) => queue::carry_out(&desk, request, asker.now).await,
         Request::Mail(request) => {
             mail::carry_out(&desk, request, asker.cargo, asker.now).await.map(Answer::Mail)
         }

@@ -14,6 +14,7 @@ mod mail;
 mod password;
 mod place;
 mod progress;
+mod queue;
 mod signatures;
 mod spf;
 mod table;
@@ -94,6 +95,9 @@ enum Command {
     /// Bring an account's mail from maildir or mbox files, or write it to such.
     #[command(subcommand)]
     Mail(mail::MailCommand),
+    /// Look after mail that leaves: list, show, hold, release, retry, fail, drop.
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
     /// Write domains and accounts to a TOML file, with what is kept of passwords.
     Export(transfer::ExportArgs),
     /// Read domains and accounts from a TOML file.
@@ -204,6 +208,7 @@ fn carry_out(command: Command) -> Result<(), Trouble> {
         Command::Dkim(command) => dkim::run(command)?,
         Command::Dmarc(command) => dmarc::run(command)?,
         Command::Spf(command) => spf::run(command)?,
+        Command::Queue(command) => queue::run(command)?,
         Command::Domain(command) => domain::run(command)?,
         Command::Dns(command) => dns::run(command)?,
         Command::Mail(command) => mail::run(command)?,

@@ -27,13 +27,18 @@ use pillarbox_core::effect::Topic;
 use pillarbox_core::tls::Roots;
 
 pub(crate) use enter::{Entry, outgoing};
+pub(crate) use parcel::requiring_tls;
 pub(crate) use report::{About, Telling};
+pub(crate) use way::FAIL;
 
 use crate::config;
 use crate::context::Context;
 
 /// The topic of what enters. No mailbox and no account has it.
 pub(crate) const TOPIC: Topic = Topic(u64::MAX);
+
+/// The topic of what operators have changed.
+pub(crate) const CHANGED: Topic = Topic(u64::MAX - 1);
 
 /// What all that has to do with leaving mail shares.
 pub(crate) struct Post {

@@ -72,8 +72,9 @@ pub use hold::BodiesHold;
 pub use import::Incoming;
 pub use index::Indexer;
 pub use queue::{
-    Due, DueCursor, Filter, NewOutgoing, NewQueued, Outgoing, OutgoingId, QueueChange, QueueCounts,
-    QueueId, QueueRead, QueueWrite, Queued, Report, Settled, Settlement, State, Try,
+    Due, DueCursor, Filter, HoldId, HoldRule, NewOutgoing, NewQueued, Outgoing, OutgoingId,
+    QueueChange, QueueCounts, QueueId, QueueRead, QueueWrite, Queued, Report, Settled, Settlement,
+    State, Try,
 };
 pub use quota::{Quota, Storage};
 pub use read::{

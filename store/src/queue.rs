@@ -6,6 +6,7 @@
 mod change;
 mod due;
 mod enter;
+mod hold;
 mod look;
 mod settle;
 
@@ -272,6 +273,21 @@ pub struct Queued {
     pub said: String,
 }
 
+/// A rule by which mail is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HoldId(pub i64);
+
+/// What is held as soon as it enters. What is missing fits all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HoldRule {
+    /// Of this account.
+    pub account: Option<AccountId>,
+    /// From this domain.
+    pub sender: Option<String>,
+    /// To this domain.
+    pub recipient: Option<String>,
+}
+
 /// Totals of what waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QueueCounts {
@@ -300,6 +316,11 @@ pub enum QueueWrite {
     },
     /// Change what waits. Answer: [`Written::Purged`](crate::Written::Purged): how many recipients.
     Change(Filter, QueueChange),
+    /// Hold what enters from now on. Answer: [`Written::Done`](crate::Written::Done).
+    AddHold(HoldRule),
+    /// Hold that no longer; what is held stays so.
+    /// Answer: [`Written::Purged`](crate::Written::Purged): 0 where there is no such rule.
+    RemoveHold(HoldId),
     /// Forget what ended before a time, a bounded piece of it.
     /// Answer: [`Written::Purged`](crate::Written::Purged): how many recipients.
     Forget(UnixSeconds),
@@ -350,6 +371,8 @@ pub enum QueueRead {
     },
     /// What was tried for a recipient, the oldest first. Answer: [`Found::Tries`](crate::Found::Tries).
     Tries(QueueId),
+    /// All rules by which mail is held. Answer: [`Found::Holds`](crate::Found::Holds).
+    Holds,
     /// Totals. Answer: [`Found::QueueCounts`](crate::Found::QueueCounts).
     Counts,
 }
@@ -370,6 +393,10 @@ pub(crate) fn write(
             settle(conn, shared, (tried, settlements, reports), *now, gone).map(Written::Delivered)
         }
         QueueWrite::Change(filter, what) => change(conn, filter, what, gone).map(Written::Purged),
+        QueueWrite::AddHold(rule) => hold::add(conn, rule).map(|()| Written::Done),
+        QueueWrite::RemoveHold(id) => {
+            hold::remove(conn, *id).map(|removed| Written::Purged(removed.into()))
+        }
         QueueWrite::Forget(before) => forget(conn, *before).map(Written::Purged),
     }
 }
@@ -396,6 +423,7 @@ pub(crate) fn read(
             show(conn, filter, *after, *count_max).map(Found::Queued)
         }
         QueueRead::Tries(id) => transcript(conn, *id).map(Found::Tries),
+        QueueRead::Holds => hold::rules(conn).map(Found::Holds),
         QueueRead::Counts => look::counts(conn).map(Found::QueueCounts),
     }
 }
@@ -412,6 +440,8 @@ impl fmt::Debug for QueueWrite {
             }
             Self::Settle { settlements, .. } => write!(f, "Settle({})", settlements.len()),
             Self::Change(filter, what) => write!(f, "Change({filter:?}, {what:?})"),
+            Self::AddHold(rule) => write!(f, "AddHold({rule:?})"),
+            Self::RemoveHold(id) => write!(f, "RemoveHold({})", id.0),
             Self::Forget(before) => write!(f, "Forget(before {})", before.0),
         }
     }

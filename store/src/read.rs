@@ -8,8 +8,8 @@ use pillarbox_core::imap::search::trigrams::Filter;
 
 use crate::{
     AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, DkimKey, DmarcSeen, Due, Flags,
-    KeyHolder, Keyword, MailboxId, QueueCounts, QueueRead, Queued, Quota, Routing, Secret, Special,
-    Storage, Try, UidRange,
+    HoldId, HoldRule, KeyHolder, Keyword, MailboxId, QueueCounts, QueueRead, Queued, Quota,
+    Routing, Secret, Special, Storage, Try, UidRange,
 };
 
 /// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
@@ -346,6 +346,8 @@ pub enum Found {
     Queued(Vec<Queued>),
     /// Attempts, each with what came of it.
     Tries(Vec<(Try, String)>),
+    /// Rules by which mail is held.
+    Holds(Vec<(HoldId, HoldRule)>),
     /// Totals of what waits.
     QueueCounts(QueueCounts),
 }

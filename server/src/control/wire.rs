@@ -11,12 +11,14 @@
 
 pub mod dkim;
 pub mod mail;
+pub mod queue;
 
 use std::fmt;
 
 use dkim::{DkimRequest, DkimRow};
 use mail::{MailAnswer, MailRequest};
 use pillarbox_store as store;
+use queue::{HoldRow, QueueRequest, QueueRow, TryRow};
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
@@ -177,6 +179,8 @@ pub enum Request {
     Dkim(DkimRequest),
     /// About mail from files. Answer: [`Answer::Mail`].
     Mail(MailRequest),
+    /// About mail that leaves. Answer: as [`QueueRequest`] says.
+    Queue(QueueRequest),
 }
 
 impl Request {
@@ -192,6 +196,9 @@ impl Request {
             | Self::Logins { .. }
             | Self::Aliases { .. }
             | Self::Dkim(DkimRequest::List { .. })
+            | Self::Queue(
+                QueueRequest::List { .. } | QueueRequest::Tries { .. } | QueueRequest::Holds,
+            )
             | Self::Check(_) => false,
             Self::Add(_)
             | Self::CatchAll { .. }
@@ -208,6 +215,7 @@ impl Request {
             | Self::RemoveAddress { .. }
             | Self::RemoveDomain { .. }
             | Self::Dkim(_)
+            | Self::Queue(_)
             | Self::Mail(_) => true,
         }
     }
@@ -424,6 +432,19 @@ pub enum Answer {
     DkimKeys(Vec<DkimRow>),
     /// About mail from files.
     Mail(MailAnswer),
+    /// What leaves.
+    Queued {
+        /// A page of it.
+        rows: Vec<QueueRow>,
+        /// There is more.
+        more: bool,
+    },
+    /// What was tried.
+    Tries(Vec<TryRow>),
+    /// Rules by which mail is held.
+    Holds(Vec<HoldRow>),
+    /// How many were changed.
+    Changed(u64),
     /// Domains by name.
     Domains {
         /// A page of them.

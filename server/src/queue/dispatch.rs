@@ -20,13 +20,15 @@ use pillarbox_store::{
 use super::courier::{Carried, Courier};
 use super::parcel::Parcel;
 use super::way::Way;
-use super::{Post, TOPIC};
+use super::{CHANGED, Post, TOPIC};
 use crate::job::{self, Answer, Job};
 
 /// The machine that starts couriers.
 pub(crate) struct Dispatcher {
     post: Arc<Post>,
     desk: Desk<Job>,
+    /// The watch that tells of what operators have changed.
+    changes: EffectId,
     /// What is at hand or under way, by destination.
     destinations: BTreeMap<Way, Destination>,
     /// Of each domain of which something is at hand or under way.
@@ -109,6 +111,7 @@ impl Dispatcher {
         Box::new(Self {
             post,
             desk: Desk::default(),
+            changes: EffectId::default(),
             destinations: BTreeMap::new(),
             domains: BTreeMap::new(),
             couriers: BTreeMap::new(),
@@ -286,6 +289,22 @@ impl Dispatcher {
         }
     }
 
+    /// What is at hand may have been held, dropped or sent another way: it is read again.
+    fn forget_at_hand(&mut self) {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for destination in self.destinations.values_mut() {
+            for parcel in std::mem::take(&mut destination.parcels).into_values().flatten() {
+                for to in parcel.to {
+                    *counts.entry(to.domain).or_default() += 1;
+                    self.waiting -= 1;
+                }
+            }
+        }
+        for (domain, count) in counts {
+            self.let_go(&domain, count, false);
+        }
+    }
+
     /// Forgets what has been kept for long enough.
     fn clean(&mut self, now: Now) {
         if let Some(result) = self.cleaning.as_mut().and_then(Flow::poll) {
@@ -412,8 +431,14 @@ impl Machine for Dispatcher {
         match input {
             Input::Start => {
                 self.desk.send(Effect::Watch(TOPIC));
+                self.changes = self.desk.send(Effect::Watch(CHANGED));
             }
-            Input::Done(_, Completion::Noticed) => self.unseen = true,
+            Input::Done(id, Completion::Noticed) => {
+                if id == self.changes {
+                    self.forget_at_hand();
+                }
+                self.unseen = true;
+            }
             Input::Done(id, Completion::Outcome(answer)) => {
                 let carried = match answer {
                     Some(Answer::Carried(carried)) => Some(*carried),

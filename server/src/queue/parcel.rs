@@ -70,6 +70,13 @@ pub(crate) fn mail(message: &Outgoing) -> Option<Mail<'static>> {
     }
 }
 
+/// MAIL of a message that goes only where TLS is verified and stays so, or as usual.
+pub(crate) fn requiring_tls(message: &Outgoing, on: bool) -> Option<String> {
+    let mut mail = mail(message)?;
+    mail.require_tls = on;
+    Some(Command::Mail(mail).to_string())
+}
+
 /// Since when a message is tried: since it came, or was to be held no longer (RFC 4865).
 pub(crate) fn begins(message: &Outgoing) -> UnixSeconds {
     match mail(message).and_then(|mail| mail.hold) {

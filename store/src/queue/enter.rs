@@ -3,7 +3,7 @@
 use pillarbox_core::UnixSeconds;
 use rusqlite::{Connection, params};
 
-use super::{NewOutgoing, State};
+use super::{HoldRule, NewOutgoing, State, hold};
 use crate::body::{self, BodyId};
 use crate::store::Shared;
 use crate::{NewBody, StoreError, deliver, sql};
@@ -39,8 +39,11 @@ pub(crate) fn enter(
         ],
     )?;
     let id = conn.last_insert_rowid();
+    let rules = hold::rules(conn)?;
     for to in &message.recipients {
-        let state = if to.held { State::Held } else { State::Waiting };
+        let fits =
+            |(_, rule): &(_, HoldRule)| rule.fits(message.account, &message.sender, &to.domain);
+        let state = if to.held || rules.iter().any(fits) { State::Held } else { State::Waiting };
         sql::run(
             conn,
             "INSERT INTO outgoing_to (outgoing, address, domain, rcpt, state, next, attempts, \

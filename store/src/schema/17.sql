@@ -47,3 +47,10 @@ CREATE TABLE outgoing_tried (
     PRIMARY KEY (recipient, try)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outgoing_tried_try ON outgoing_tried (try);
+-- What is held as soon as it enters. What is NULL fits all.
+CREATE TABLE outgoing_hold (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    account   INTEGER,
+    sender    TEXT,                     -- a domain, in A-labels
+    recipient TEXT                      -- a domain, in A-labels
+) STRICT;

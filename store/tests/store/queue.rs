@@ -2,8 +2,8 @@
 
 use pillarbox_core::UnixSeconds;
 use pillarbox_store::{
-    Due, DueCursor, Filter, Found, Leaving, NewBody, NewOutgoing, NewQueued, OutgoingId, Place,
-    QueueChange, QueueCounts, QueueId, QueueRead, QueueWrite, Queued, Read, Report, Settled,
+    Due, DueCursor, Filter, Found, HoldRule, Leaving, NewBody, NewOutgoing, NewQueued, OutgoingId,
+    Place, QueueChange, QueueCounts, QueueId, QueueRead, QueueWrite, Queued, Read, Report, Settled,
     Settlement, State, StoreError, Try, Write, Written,
 };
 use proptest::collection::vec;
@@ -267,6 +267,31 @@ fn what_has_left_is_kept_for_a_while() {
     // An id never means another one.
     fixture.submit(inline("x"), &[("a@a.example", 0)], false);
     assert_eq!(fixture.states(), [(3, State::Waiting)]);
+}
+
+#[test]
+fn rules_hold_what_enters() {
+    let mut fixture = Fixture::new();
+    let add = |fixture: &mut Fixture, rule| {
+        fixture.done(Write::Queue(Box::new(QueueWrite::AddHold(rule))));
+    };
+    let to = |domain: &str| Some(domain.to_owned());
+    add(&mut fixture, HoldRule { recipient: to("A.example"), ..HoldRule::default() });
+    let bob = Some(fixture.bob);
+    add(&mut fixture, HoldRule { account: bob, ..HoldRule::default() });
+    add(&mut fixture, HoldRule { sender: to("there.example"), ..HoldRule::default() });
+    fixture.submit(inline("x"), &[("a@a.example", 0), ("b@b.example", 0)], false);
+    assert_eq!(fixture.states(), [(1, State::Held), (2, State::Waiting)]);
+    let Found::Holds(rules) = fixture.ask(QueueRead::Holds) else { panic!() };
+    assert_eq!(rules.len(), 3);
+    let remove = QueueWrite::RemoveHold(rules[0].0);
+    for removed in [1, 0] {
+        let done = fixture.done(Write::Queue(Box::new(remove.clone())));
+        assert_eq!(done, Written::Purged(removed));
+    }
+    add(&mut fixture, HoldRule { sender: to("here.example"), ..HoldRule::default() });
+    fixture.submit(inline("x"), &[("a@a.example", 0)], false);
+    assert_eq!(fixture.states()[2], (3, State::Held));
 }
 
 #[test]
