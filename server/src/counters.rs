@@ -118,7 +118,7 @@ mod tests {
         let counters = Counters::default();
         let text = counters.to_text(&[("open", 3)]);
         assert!(text.contains("\npillarbox_messages_accepted_total 0\n"));
-        assert_eq!(text.matches("_total 0\n").count(), 18);
+        assert_eq!(text.matches("_total 0\n").count(), 19);
         assert!(text.ends_with("\npillarbox_runtime_open 3\n# EOF\n"));
         counters.logins.count();
         assert!(counters.to_text(&[("open", 3)]).contains("\npillarbox_logins_total 1\n"));

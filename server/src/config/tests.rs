@@ -57,7 +57,7 @@ fn every_flaw_is_told_with_its_place() {
             "1:1: `data` is missing",
             "1:12: `mail_example` is not a host name such as mail.example.org",
             "2:1: there is no `dta` here: known are checks, data, delivery, dns, hostname, limits, listener, \
-             log, login, rates, runtime, sandbox, sync, tls, user, web",
+             log, login, queue, rates, runtime, sandbox, sync, tls, user, web",
             "4:8: there is no runtime `tokio`: use smol, glommio or std",
             "5:11: 0 is not between 1 and 1024",
             &format!("7:12: there is no protocol `pop3`: use one of {all}"),

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use crate::server::{PASSWORD, PATIENCE};
 
@@ -182,6 +183,18 @@ impl Imap {
         }
         let parts = self.command("UID FETCH 1:* BODY.PEEK[]");
         parts.into_iter().skip(1).step_by(3).collect()
+    }
+
+    /// The same, once there are so many: what is submitted comes by way of the queue.
+    pub(crate) fn inbox_of(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let found = self.inbox();
+            if found.len() >= count || Instant::now() > until {
+                return found;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
