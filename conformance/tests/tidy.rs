@@ -227,6 +227,7 @@ const CORE: &[&str] = &[
     "untrusted",
     "utf8_iter",
     "utf_types",
+    "webpki-roots",
     "x509-parser",
     "zeroize",
 ];
@@ -255,6 +256,8 @@ fn nothing_banned_is_built_in_and_every_licence_is_allowed() {
         "Unicode-3.0",
         "MPL-2.0+",
         "Apache-2.0 WITH LLVM-exception",
+        // A list of certificates.
+        "CDLA-Permissive-2.0",
     ];
     let banned = ["async-std", "aws-lc-rs", "aws-lc-sys", "openssl-sys"];
     // hyper uses its traits and channels.

@@ -130,17 +130,8 @@ pub fn run(config: &Config, extras: Extras) -> Result<(), String> {
     listen_to_signals(&stopper, reload, dns_reload, config.limits.stop_within)?;
     // Tasks go round the threads, so that each has a beat of its own.
     let beats = Pulse::wanted(config.shards(), &statistics);
-    let attempts = Arc::clone(&context.attempts);
-    let (waiting, seen) = (Arc::clone(&attempts), Arc::clone(&context.seen));
-    let mut tasks: Vec<Factory<Job>> = vec![
-        Box::new(move || Clerk::machine(inlet, attempts)),
-        Box::new(move || Scribe::machine(waiting, seen)),
-        Box::new(move || Probe::machine(resolver)),
-    ];
-    if let Some(rules) = config.queue.clone() {
-        let post = Arc::new(Post::new(context, rules, own_port(config), roots));
-        tasks.push(Box::new(move || Dispatcher::machine(post)));
-    }
+    let mut tasks = tasks(&context, inlet, resolver);
+    tasks.extend(dispatcher(config, context, roots));
     tasks.extend(beats);
     let setup = Setup {
         listeners,
@@ -174,6 +165,24 @@ fn roots(config: &Config) -> Result<Roots, String> {
     let wrong = |why: &dyn fmt::Display| format!("{}: {why}", file.display());
     let pem = std::fs::read(file).map_err(|error| wrong(&error))?;
     public.and_pem(&pem).map_err(|error| wrong(&error))
+}
+
+/// What runs beside the connections, whatever the configuration says.
+fn tasks(context: &Arc<Context>, inlet: Arc<Inlet>, resolver: Arc<Resolver>) -> Vec<Factory<Job>> {
+    let attempts = Arc::clone(&context.attempts);
+    let (waiting, seen) = (Arc::clone(&attempts), Arc::clone(&context.seen));
+    vec![
+        Box::new(move || Clerk::machine(inlet, attempts)),
+        Box::new(move || Scribe::machine(waiting, seen)),
+        Box::new(move || Probe::machine(resolver)),
+    ]
+}
+
+/// Who sends what leaves.
+fn dispatcher(config: &Config, context: Arc<Context>, roots: Roots) -> Option<Factory<Job>> {
+    let rules = config.queue.clone()?;
+    let post = Arc::new(Post::new(context, rules, own_port(config), roots));
+    Some(Box::new(move || Dispatcher::machine(post)))
 }
 
 /// Where mail from everybody comes in.

@@ -161,6 +161,7 @@ fn config() -> Config {
         dns: Dns::default(),
         delivery: Delivery::default(),
         checks: None,
+        queue: None,
         limits: Limits { stop_within: Duration::ZERO, ..Limits::default() },
         rates: Allowances::default(),
         web: Web::default(),

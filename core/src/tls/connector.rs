@@ -1,7 +1,7 @@
 //! What a client's TLS is: whom it wants to talk to, and what it takes as proof.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -65,7 +65,7 @@ pub struct Connector {
 }
 
 /// What was found of a certificate.
-pub(super) type Finding = Arc<Mutex<Option<Result<(), Doubt>>>>;
+pub(super) type Finding = Arc<OnceLock<Result<(), Doubt>>>;
 
 impl Roots {
     /// Those that browsers believe, as Mozilla lists them.
@@ -247,7 +247,8 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let found = self.look(end_entity, intermediates, server_name, now);
-        *self.finding.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        // A server shows one chain in a handshake.
+        let _is_known = self.finding.set(found);
         match found {
             Ok(()) => Ok(ServerCertVerified::assertion()),
             Err(_) if self.lenient => Ok(ServerCertVerified::assertion()),

@@ -18,7 +18,6 @@ mod public_key;
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
-use std::sync::PoisonError;
 
 pub use acceptor::{Acceptor, Rules, UnknownName};
 use acceptor::{Chosen, Refusal};
@@ -344,7 +343,7 @@ impl Talking {
     fn finding(&self) -> Option<Result<(), Doubt>> {
         match &self.side {
             Side::Server(_) => None,
-            Side::Client(finding) => *finding.lock().unwrap_or_else(PoisonError::into_inner),
+            Side::Client(finding) => finding.get().copied(),
         }
     }
 

@@ -196,7 +196,7 @@ pub(super) fn read(table: &mut Reader<'_, '_>, folder: &Path) -> Option<Queue> {
     {
         queue.transports.insert(name, transport);
     }
-    let routes = table.tables("route", |table| read_route(table));
+    let routes = table.tables("route", read_route);
     queue.routes = routes.into_iter().flatten().collect();
     for rule in &queue.routes {
         if rule.transport != DIRECT && !queue.transports.contains_key(&rule.transport) {

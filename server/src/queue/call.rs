@@ -268,7 +268,7 @@ impl Call {
                 // It is ours to mend; mail waits until then.
                 self.over = Some(Over::Trouble(Status::new(4, 7, 8), why));
             }
-            Event::Sent(fates) => self.settle(fates),
+            Event::Sent(fates) => self.settle(&fates),
             Event::Ended { why, fates } => {
                 self.transcript.note(&why.to_string());
                 self.over = Some(match &why {
@@ -288,7 +288,7 @@ impl Call {
                     _ => Over::Trouble(Status::new(4, 4, 2), why.to_string()),
                 });
                 if !fates.is_empty() {
-                    self.settle(fates);
+                    self.settle(&fates);
                 }
             }
         }
@@ -479,12 +479,12 @@ impl Call {
     }
 
     /// The transaction is over.
-    fn settle(&mut self, fates: Vec<Fate>) {
+    fn settle(&mut self, fates: &[Fate]) {
         let Some(Present { parcel, .. }) = self.present.take() else { return };
         let Parcel { message, to } = parcel;
         let reports = self.client.offers().dsn;
         let (mut rulings, mut rest) = (Vec::new(), Vec::new());
-        for (to, fate) in to.into_iter().zip(&fates) {
+        for (to, fate) in to.into_iter().zip(fates) {
             let untouched = matches!(fate, Fate::NotHandedOver(why) if !is_ours(why));
             match Ruling::of_fate(to.clone(), fate, &self.server.name, reports) {
                 Some(ruling) if !untouched => rulings.push(ruling),

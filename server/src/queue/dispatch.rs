@@ -385,10 +385,8 @@ async fn read(
     now: UnixSeconds,
 ) -> Result<Page, StoreError> {
     let question = QueueRead::Destinations { now, after, count_max: DOMAINS_MAX };
-    let names = match job::read(&desk, "destinations", Read::Queue(question)).await? {
-        Found::Destinations(names) => names,
-        _ => return Err(job::astray("destinations")),
-    };
+    let found = job::read(&desk, "destinations", Read::Queue(question)).await?;
+    let Found::Destinations(names) = found else { return Err(job::astray("destinations")) };
     let after = names.last().filter(|_| names.len() == DOMAINS_MAX).cloned();
     let from = |name: &String| cursors.get(name).copied().unwrap_or(DueCursor::START);
     let domains: Vec<_> = names.into_iter().map(|name| (name.clone(), from(&name))).collect();

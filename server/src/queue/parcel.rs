@@ -57,7 +57,7 @@ impl Parcel {
         // It was held here.
         mail.hold = None;
         mail.size = Some(self.message.size);
-        let recipients = self.to.iter().map(|to| to.rcpt()).collect::<Option<Vec<_>>>()?;
+        let recipients = self.to.iter().map(To::rcpt).collect::<Option<Vec<_>>>()?;
         Some(Envelope { mail, recipients })
     }
 }

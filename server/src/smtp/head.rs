@@ -221,10 +221,10 @@ fn judge(head: Head, rules: &Rules<'_>) -> Result<Taken, Reply> {
     let came = head.as_bytes().len() as u64;
     let parts = parts(&head, rules.parts_max);
     let mut added = String::new();
-    if rules.submission {
-        if let Some(id) = complete(&head, rules, &mut added) {
-            facts.message_id = id;
-        }
+    if rules.submission
+        && let Some(id) = complete(&head, rules, &mut added)
+    {
+        facts.message_id = id;
     }
     let kept = head.without(|field| {
         field.is(b"Return-Path")

@@ -14,7 +14,7 @@ on_each_runtime!(it_is_found_out_whether_servers_prove_what_they_say);
 
 /// What becomes of the root of our net.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Root {
+pub(crate) enum Root {
     Signed,
     /// Signed, and then changed.
     Forged,
@@ -22,7 +22,7 @@ enum Root {
 }
 
 /// An unbound on a port of its own, which is the only one that knows its net.
-struct Unbound {
+pub(crate) struct Unbound {
     _folder: TempDir,
     _process: Server,
     port: u16,
@@ -56,6 +56,11 @@ a A 192.0.2.2
 
 impl Unbound {
     fn new(root: Root) -> Self {
+        Self::knowing(root, "")
+    }
+
+    /// The same, with more in its zone.
+    pub(crate) fn knowing(root: Root, more: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("unbound-").tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         // More than fits into a datagram.
@@ -65,7 +70,7 @@ impl Unbound {
                 format!("large.signed TXT {long}\n@ NS ns.{long}.\n")
             })
             .collect();
-        fs::write(path("root.zone"), ROOT.to_owned() + &large).unwrap();
+        fs::write(path("root.zone"), ROOT.to_owned() + &large + more).unwrap();
         fs::write(path("plain.zone"), PLAIN).unwrap();
         let (mut zone, mut anchor) = (path("root.zone"), String::new());
         if root != Root::Plain {
@@ -99,7 +104,7 @@ impl Unbound {
         panic!("no free port found");
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 }

@@ -44,6 +44,7 @@ mod node;
 mod parts;
 mod postfix;
 mod proxy;
+mod queue;
 mod ring;
 mod sandbox;
 mod secure;

@@ -112,8 +112,13 @@ impl Place {
 
     /// `pillarbox localserve`, ready; on other ports where these are taken.
     pub(crate) fn localserve(&self) -> Server {
+        self.localserve_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn localserve_with(&self, more: &[&str]) -> Server {
         for _ in 0..20 {
-            let server = Server::spawn(&mut self.localserve_command());
+            let server = Server::spawn(self.localserve_command().args(more));
             if server.stdout.wait_for(|line| line == "ready").is_some() {
                 return server;
             }
@@ -135,6 +140,11 @@ impl Place {
     /// `pillarbox serve` with the configuration that `localserve` has left here, `first` put in
     /// front of it and `last` behind; on other ports where these are taken meanwhile.
     pub(crate) fn serve(&self, first: &str, last: &str) -> Server {
+        self.serve_edited(|text| format!("{first}\n{text}\n{last}\n"))
+    }
+
+    /// The same, with the configuration changed in any way.
+    pub(crate) fn serve_edited(&self, edit: impl Fn(&str) -> String) -> Server {
         let text = fs::read_to_string(self.dir().join("pillarbox.toml")).unwrap();
         let file = self.dir().join("own.toml");
         let written_for = self.offset();
@@ -144,7 +154,7 @@ impl Place {
                 let at = |offset: u16| format!(":{}\"", port + offset);
                 text = text.replace(&at(written_for), &at(self.offset()));
             }
-            fs::write(&file, format!("{first}\n{text}\n{last}\n")).unwrap();
+            fs::write(&file, edit(&text)).unwrap();
             let server = Server::spawn(pillarbox().args(["serve", "--config"]).arg(&file));
             if server.stderr.wait_for(|line| line.contains(" ready ")).is_some() {
                 return server;

@@ -1,0 +1,298 @@
+//! Mail that leaves: to Postfix's `smtp-sink`, to another Pillarbox, by DNS with proofs and without.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use pillarbox_core::dsn::{Action, Notice};
+
+use crate::commands::done;
+use crate::dns::{Root, Unbound};
+use crate::on_each_runtime;
+use crate::server::{PASSWORD, PATIENCE, Place, Server, pillarbox, run, succeed};
+use crate::talk::{Imap, Talk, letter};
+
+on_each_runtime!(
+    mail_leaves_to_a_sink,
+    what_cannot_be_delivered_comes_back,
+    what_was_accepted_leaves_after_a_kill,
+);
+
+/// A session of user@localhost's at the port for our own people.
+fn submission(place: &Place) -> Talk {
+    let mut talk = Talk::smtp(place.submission()).unwrap();
+    let login = "AUTH PLAIN AHVzZXJAbG9jYWxob3N0AHBpbGxhcmJveA==";
+    assert_eq!(PASSWORD, "pillarbox");
+    assert!(talk.say(login).unwrap().starts_with("235"));
+    talk
+}
+
+/// Hands a message in for these, each with the parameters behind it.
+fn submit(talk: &mut Talk, mail: &str, to: &[&str], text: &[u8]) -> String {
+    assert!(talk.say(&format!("MAIL FROM:<user@localhost>{mail}")).unwrap().starts_with("250"));
+    for to in to {
+        let (address, more) = to.split_once(' ').unwrap_or((to, ""));
+        let reply = talk.say(format!("RCPT TO:<{address}> {more}").trim_end()).unwrap();
+        assert!(reply.starts_with("250"), "{to}: {reply}");
+    }
+    assert!(talk.say("DATA").unwrap().starts_with("354"));
+    talk.send(text).unwrap();
+    talk.send(b".\r\n").unwrap();
+    talk.reply().unwrap()
+}
+
+/// `pillarbox queue`, what it prints.
+fn queue(place: &Place, arguments: &[&str]) -> String {
+    let mut command = pillarbox();
+    command.arg("queue").args(arguments).arg("--dir").arg(place.dir());
+    String::from_utf8(succeed(&mut command)).unwrap()
+}
+
+/// Waits until nothing waits any more.
+fn drains(place: &Place) {
+    let until = Instant::now() + PATIENCE;
+    while !queue(place, &["list", "--ids"]).is_empty() {
+        assert!(Instant::now() < until, "{}", queue(place, &["list"]));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port of this machine on which nobody listens.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Postfix's `smtp-sink`, which writes each message into a file.
+struct Sink {
+    _process: Server,
+    folder: PathBuf,
+}
+
+impl Sink {
+    fn new(place: &Place, port: u16, options: &[&str]) -> Self {
+        let folder = place.beside("sink");
+        fs::create_dir_all(&folder).unwrap();
+        let mut command = Command::new("smtp-sink");
+        command.current_dir(&folder).args(["-u", "root", "-d", "m."]).args(options);
+        let process = Server::spawn(command.arg(format!("127.0.0.1:{port}")).arg("100"));
+        let until = Instant::now() + PATIENCE;
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < until, "smtp-sink did not start: {}", process.stderr.text());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self { _process: process, folder }
+    }
+
+    /// What has come, envelope and message.
+    fn messages(&self) -> Vec<String> {
+        let files = fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
+        files.map(|file| String::from_utf8(fs::read(file).unwrap()).unwrap()).collect()
+    }
+}
+
+fn mail_leaves_to_a_sink(runtime: &'static str) {
+    let place = Place::new(runtime);
+    let port = free_port();
+    let route = format!("ext.example=127.0.0.1:{port}");
+    let server = place.localserve_with(&["--route", &route, "--retry-scale", "1000"]);
+    let mut talk = submission(&place);
+    // Nobody is there yet.
+    let dots =
+        [b"From: user@localhost\r\n", &letter("w0", 0)[..], b"..two\r\nthree\r\n...\r\n"].concat();
+    submit(&mut talk, "", &["a@ext.example", "b@ext.example", "friend@localhost"], &dots);
+    let said = server.stderr.wait_for(|line| line.contains("put off") && line.contains("b@ext"));
+    assert!(said.unwrap().contains("cid="));
+    assert!(queue(&place, &["list"]).contains("waiting"));
+    let sink = Sink::new(&place, port, &["-h", "sink.example"]);
+    for number in 1..20 {
+        submit(&mut talk, "", &["c@ext.example"], &letter(&format!("w{number}"), 3_000));
+    }
+    // More than one piece.
+    submit(&mut talk, " BODY=8BITMIME", &["d@ext.example"], &letter("large", 900_000));
+    drains(&place);
+    let messages = sink.messages();
+    let of = |word: &str| {
+        let line = format!("\nid {word}\n");
+        messages.iter().filter(|text| text.contains(&line)).collect::<Vec<_>>()
+    };
+    let [first] = of("w0")[..] else { panic!("{messages:?}") };
+    assert!(first.contains("a@ext.example") && first.contains("b@ext.example"));
+    assert!(!first.contains("friend@localhost"));
+    assert!(first.contains("\n.two\nthree\n..\n"), "{first}");
+    assert!(first.contains("DKIM-Signature: "), "{first}");
+    for number in 1..20 {
+        assert_eq!(of(&format!("w{number}")).len(), 1);
+    }
+    assert_eq!(of("large").len(), 1);
+    assert!(of("large")[0].len() > 850_000);
+    assert_eq!(Imap::login(place.imap(), "friend").inbox_of(1).len(), 1);
+    let shown = queue(&place, &["show", "1"]);
+    assert!(shown.contains("delivered at") && shown.contains("attempt 2"), "{shown}");
+    server.stop();
+    place.verify();
+}
+
+/// What reports say of each recipient.
+fn told(place: &Place, count: usize) -> BTreeMap<String, Action> {
+    let inbox = Imap::login(place.imap(), "user").inbox_of(count);
+    let notices = inbox.iter().map(|message| Notice::read(message).expect("a report"));
+    let outcomes = notices.flat_map(|notice| notice.outcomes);
+    outcomes.map(|outcome| (outcome.address, outcome.action)).collect()
+}
+
+fn what_cannot_be_delivered_comes_back(runtime: &'static str) {
+    let place = Place::new(runtime);
+    let server = place.localserve();
+    let mut talk = submission(&place);
+    for (address, mail) in [
+        ("queuercptto550@localhost", ""),
+        ("queuepermerror@localhost", " RET=FULL ENVID=e1"),
+        ("friend@localhost NOTIFY=SUCCESS", ""),
+        ("friend+never@localhost NOTIFY=NEVER", ""),
+        ("queuercpttopermerror@localhost NOTIFY=NEVER", ""),
+    ] {
+        submit(&mut talk, mail, &[address], &letter("w", 0));
+    }
+    drains(&place);
+    assert_eq!(
+        told(&place, 3),
+        BTreeMap::from([
+            ("queuercptto550@localhost".to_owned(), Action::Failed),
+            ("queuepermerror@localhost".to_owned(), Action::Failed),
+            ("friend@localhost".to_owned(), Action::Delivered),
+        ])
+    );
+    let inbox = Imap::login(place.imap(), "user").inbox();
+    let whole: Vec<_> =
+        inbox.iter().filter_map(|message| Notice::read(message)?.envelope_id).collect();
+    assert_eq!(whole, ["e1"]);
+    // What is held until later leaves then; what an operator gives up comes back.
+    submit(&mut talk, " HOLDFOR=3600", &["friend@localhost"], &letter("later", 0));
+    submit(&mut talk, " HOLDFOR=1", &["friend+soon@localhost"], &letter("soon", 0));
+    assert_eq!(Imap::login(place.imap(), "friend").inbox_of(3).len(), 3);
+    let id = queue(&place, &["list", "--ids"]);
+    assert_eq!(
+        queue(&place, &["fail", id.trim(), "--reason", "not wanted"]),
+        "1 message given up\n"
+    );
+    drains(&place);
+    assert_eq!(told(&place, 4).get("friend@localhost"), Some(&Action::Failed));
+    server.stop();
+    place.verify();
+}
+
+fn what_was_accepted_leaves_after_a_kill(runtime: &'static str) {
+    let there = Place::new(runtime);
+    there.localserve().stop();
+    done(&there.dir(), &["domain", "add", "ext.example"]);
+    done(&there.dir(), &["address", "add", "bob@ext.example", "friend"]);
+    let other = there.localserve();
+    let here = Place::new(runtime);
+    let route = format!("ext.example=127.0.0.1:{}", there.smtp());
+    let arguments = ["--route", &route, "--retry-scale", "1000"];
+    let mut accepted = Vec::new();
+    for round in 0..5 {
+        let server = here.localserve_with(&arguments);
+        let mut talk = submission(&here);
+        for number in 0..20 {
+            let word = format!("r{round}n{number}");
+            let size = if number == 7 { 100_000 } else { 1_000 };
+            if submit(&mut talk, "", &["bob@ext.example"], &letter(&word, size)).starts_with("250")
+            {
+                accepted.push(word);
+            }
+        }
+        server.kill();
+    }
+    let server = here.localserve_with(&arguments);
+    drains(&here);
+    let inbox = Imap::login(there.imap(), "friend").inbox();
+    let mut doubled = 0;
+    for word in &accepted {
+        let line = format!("\r\nid {word}\r\n");
+        let found = inbox.iter().filter(|message| String::from_utf8_lossy(message).contains(&line));
+        match found.count() {
+            0 => panic!("{word} is lost"),
+            count => doubled += count - 1,
+        }
+    }
+    assert_eq!(accepted.len(), 100);
+    // Only those whose answer was on its way at a kill.
+    assert!(doubled <= 5 * 4, "{doubled}");
+    server.stop();
+    here.verify();
+    other.stop();
+}
+
+/// The TLSA record of a server's key (RFC 6698): usage 3, selector 1, SHA-256.
+fn tlsa(place: &Place) -> String {
+    let script = format!(
+        "openssl x509 -in {} -pubkey -noout | openssl pkey -pubin -outform der | sha256sum",
+        place.dir().join("tls/cert.pem").display()
+    );
+    let said = succeed(Command::new("sh").args(["-c", &script]));
+    String::from_utf8(said).unwrap()[..64].to_owned()
+}
+
+/// A server whose key DNS proves gets mail; one that shows another key gets none.
+#[test]
+fn dane_is_held_to() {
+    let there = Place::new("smol");
+    there.localserve().stop();
+    // An address of this machine that no other test has port 25 of.
+    let [.., high, low] = there.offset().to_be_bytes();
+    let ip = format!("127.{}.{high}.{}", 100 + low / 2, 1 + low % 2);
+    for domain in ["good.signed", "wrong.signed", "plain.signed"] {
+        done(&there.dir(), &["domain", "add", domain]);
+        done(&there.dir(), &["address", "add", &format!("bob@{domain}"), "friend"]);
+    }
+    let other =
+        there.serve("", &format!("[[listener]]\nprotocol = \"smtp\"\naddress = \"{ip}:25\""));
+    let key = tlsa(&there);
+    let zone = format!(
+        "good.signed MX 10 mx.good.signed.\nmx.good.signed A {ip}\n\
+         _25._tcp.mx.good.signed TLSA 3 1 1 {key}\n\
+         wrong.signed MX 10 mx.wrong.signed.\nmx.wrong.signed A {ip}\n\
+         _25._tcp.mx.wrong.signed TLSA 3 1 1 {}\n\
+         plain.signed MX 10 mx.plain.signed.\nmx.plain.signed A {ip}\n\
+         null.signed MX 0 .\n",
+        "00".repeat(32)
+    );
+    let unbound = Unbound::knowing(Root::Signed, &zone);
+    let here = Place::new("smol");
+    here.localserve().stop();
+    let server = here.serve_edited(|text| {
+        let servers = format!("servers = [\"{}\"]", unbound.address());
+        text.replace("zones = [\"localhost.zone\", \"zone.txt\"]", &servers)
+            .replace("only_routes = true", "")
+    });
+    let mut talk = submission(&here);
+    for domain in ["good.signed", "wrong.signed", "plain.signed", "null.signed"] {
+        submit(&mut talk, "", &[&format!("bob@{domain}")], &letter(domain, 0));
+    }
+    assert_eq!(Imap::login(there.imap(), "friend").inbox_of(2).len(), 2);
+    assert_eq!(told(&here, 1).len(), 1);
+    let said = server.stderr.wait_for(|line| line.contains("put off")).unwrap();
+    assert!(said.contains("bob@wrong.signed") && said.contains("TLSA"), "{said}");
+    let shown = |id| queue(&here, &["show", id]);
+    assert!(shown("1").contains(", verified\n"), "{}", shown("1"));
+    assert!(shown("2").contains("waiting") && shown("2").contains("4.7.5"), "{}", shown("2"));
+    assert!(shown("3").contains("not verified"), "{}", shown("3"));
+    assert!(shown("4").contains("5.1.10"), "{}", shown("4"));
+    server.stop();
+    other.stop();
+}
+
+#[test]
+fn routes_and_scales_are_checked() {
+    for (arguments, why) in
+        [(["--route", "a.example"], "is not as in"), (["--retry-scale", "0"], "1000000")]
+    {
+        let output = run(pillarbox().arg("localserve").args(arguments));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8(output.stderr).unwrap().contains(why));
+    }
+}
