@@ -15,6 +15,8 @@ mod check;
 mod disk;
 mod house;
 mod ledger;
+mod peer;
+mod post;
 pub(crate) mod prng;
 mod reader;
 mod resync;
@@ -31,6 +33,7 @@ use tempfile::TempDir;
 
 use disk::Loss;
 use ledger::{ACCOUNTS, Kind, Ledger};
+pub use post::{PostReport, run_post};
 use prng::Prng;
 use reader::ImapReader;
 use seat::Client;

@@ -62,3 +62,26 @@ fn a_seed_replays() {
     let other = sim::run(5, false, &template).unwrap();
     assert_ne!(other.hash, sim::run(6, false, &template).unwrap().hash);
 }
+
+/// Mail that leaves, among servers that do what servers do.
+#[test]
+fn the_queue_drains() {
+    let asked = std::env::var("SIMULATOR_SEEDS").ok();
+    let seeds = asked.map_or(SEEDS / 2, |text| text.parse().expect("SIMULATOR_SEEDS is a number"));
+    let (mut broken, mut delivered, mut failed, mut kills) = (Vec::new(), 0, 0, 0);
+    for seed in 0..seeds {
+        match sim::run_post(seed) {
+            Ok(report) if report.violations.is_empty() => {
+                delivered += report.delivered;
+                failed += report.failed;
+                kills += report.kills;
+            }
+            Ok(report) => broken.push(format!("seed {seed}: {:?}", report.violations)),
+            Err(why) => broken.push(format!("seed {seed}: {why}")),
+        }
+    }
+    println!("{delivered} delivered, {failed} came back, {kills} kills");
+    assert!(broken.is_empty(), "{} of {seeds} seeds:\n{}", broken.len(), broken.join("\n"));
+    let seeds = usize::try_from(seeds).unwrap();
+    assert!(delivered > seeds && failed > seeds / 2 && kills > 0, "{delivered} {failed} {kills}");
+}

@@ -23,7 +23,7 @@ pub mod notify;
 mod ports;
 mod privileges;
 pub mod pulse;
-mod queue;
+pub mod queue;
 pub mod rates;
 #[cfg(target_os = "linux")]
 mod sandbox;

@@ -23,7 +23,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pillarbox_core::dns::Name;
-use pillarbox_core::effect::Topic;
+use pillarbox_core::effect::{BoxMachine, Topic};
 use pillarbox_core::tls::Roots;
 
 pub(crate) use enter::{Entry, outgoing};
@@ -33,12 +33,25 @@ pub(crate) use way::FAIL;
 
 use crate::config;
 use crate::context::Context;
+use crate::job::Job;
 
 /// The topic of what enters. No mailbox and no account has it.
-pub(crate) const TOPIC: Topic = Topic(u64::MAX);
+pub const TOPIC: Topic = Topic(u64::MAX);
 
 /// The topic of what operators have changed.
 pub(crate) const CHANGED: Topic = Topic(u64::MAX - 1);
+
+/// The machine that sends what leaves: by these rules, to our own port for mail from everybody what is
+/// for our own domains, and believing these authorities.
+#[must_use]
+pub fn machine(
+    context: Arc<Context>,
+    rules: config::Queue,
+    own_port: Option<SocketAddr>,
+    roots: Roots,
+) -> BoxMachine<Job> {
+    dispatch::Dispatcher::machine(Arc::new(Post::new(context, rules, own_port, roots)))
+}
 
 /// What all that has to do with leaving mail shares.
 pub(crate) struct Post {

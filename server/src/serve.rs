@@ -30,14 +30,12 @@ use crate::doors::{self, Entrance, Shown};
 use crate::gleaner::Telling;
 use crate::job::{self, Job, Worker};
 use crate::pulse::Pulse;
-use crate::queue::Post;
-use crate::queue::dispatch::Dispatcher;
 #[cfg(target_os = "linux")]
 use crate::sandbox;
 use crate::scribe::Scribe;
 use crate::tls::Certificates;
 use crate::web::{Landing, Metrics};
-use crate::{accounts, dkim_keys, gleaner, logging, notify, ports, privileges};
+use crate::{accounts, dkim_keys, gleaner, logging, notify, ports, privileges, queue};
 
 /// What `localserve` adds to a plain `serve`.
 #[derive(Default)]
@@ -181,8 +179,8 @@ fn tasks(context: &Arc<Context>, inlet: Arc<Inlet>, resolver: Arc<Resolver>) -> 
 /// Who sends what leaves.
 fn dispatcher(config: &Config, context: Arc<Context>, roots: Roots) -> Option<Factory<Job>> {
     let rules = config.queue.clone()?;
-    let post = Arc::new(Post::new(context, rules, own_port(config), roots));
-    Some(Box::new(move || Dispatcher::machine(post)))
+    let own_port = own_port(config);
+    Some(Box::new(move || queue::machine(context, rules, own_port, roots)))
 }
 
 /// Where mail from everybody comes in.
