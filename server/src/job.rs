@@ -14,6 +14,7 @@ use crate::control::clerk::{Asked, Inlet};
 use crate::pulse::Pulse;
 use crate::queue::call::Called;
 use crate::queue::courier::Carried;
+use crate::queue::fetch::Fetched;
 use crate::secrets;
 use crate::smtp::signing::Unsigned;
 
@@ -64,6 +65,8 @@ pub enum Answer {
     Reported,
     /// The outcome of a courier.
     Carried(Box<Carried>),
+    /// The outcome of a fetch of a policy.
+    Fetched(Fetched),
     /// The outcome of a call.
     Called(Box<Called>),
 }

@@ -10,10 +10,12 @@ pub(crate) mod call;
 pub(crate) mod courier;
 pub(crate) mod dispatch;
 mod enter;
+pub(crate) mod fetch;
 mod parcel;
 mod report;
 mod security;
 mod settle;
+mod sts;
 mod transcript;
 mod way;
 
@@ -63,6 +65,8 @@ pub(crate) struct Post {
     own_port: Option<SocketAddr>,
     /// The authorities that are believed.
     roots: Roots,
+    /// Of whose policies nothing came lately.
+    sts_failures: sts::Failures,
     /// How many connections each address has.
     connections: Mutex<BTreeMap<IpAddr, usize>>,
 }
@@ -75,7 +79,15 @@ impl Post {
         roots: Roots,
     ) -> Self {
         let own = Name::parse(&context.hostname).into_iter().collect();
-        Self { context, rules, own, own_port, roots, connections: Mutex::default() }
+        Self {
+            context,
+            rules,
+            own,
+            own_port,
+            roots,
+            sts_failures: sts::Failures::default(),
+            connections: Mutex::default(),
+        }
     }
 
     /// One more connection to an address, for as long as the seat is held; `None` where there are

@@ -16,7 +16,7 @@ mod ledger;
 mod markup;
 mod mobileconfig;
 mod mta_sts;
-mod pipe;
+pub(crate) mod pipe;
 mod reply;
 mod routes;
 mod service;

@@ -74,7 +74,7 @@ pub use index::Indexer;
 pub use queue::{
     Due, DueCursor, Filter, HoldId, HoldRule, NewOutgoing, NewQueued, Outgoing, OutgoingId,
     QueueChange, QueueCounts, QueueId, QueueRead, QueueWrite, Queued, Report, Settled, Settlement,
-    State, Try,
+    State, StsPolicy, Try,
 };
 pub use quota::{Quota, Storage};
 pub use read::{

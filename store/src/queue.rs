@@ -9,6 +9,7 @@ mod enter;
 mod hold;
 mod look;
 mod settle;
+mod sts;
 
 use std::fmt;
 
@@ -288,6 +289,21 @@ pub struct HoldRule {
     pub recipient: Option<String>,
 }
 
+/// What a domain wants of TLS on the way to it (MTA-STS).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StsPolicy {
+    /// Whose, in A-labels.
+    pub domain: String,
+    /// The id of the record that it was fetched for.
+    pub id: String,
+    /// The policy, as it was fetched.
+    pub policy: String,
+    /// When it was.
+    pub fetched: UnixSeconds,
+    /// Until when it holds; it is forgotten then.
+    pub expires: UnixSeconds,
+}
+
 /// Totals of what waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QueueCounts {
@@ -321,6 +337,8 @@ pub enum QueueWrite {
     /// Hold that no longer; what is held stays so.
     /// Answer: [`Written::Purged`](crate::Written::Purged): 0 where there is no such rule.
     RemoveHold(HoldId),
+    /// Keep a domain's policy, at this time. Answer: [`Written::Done`](crate::Written::Done).
+    KeepPolicy(StsPolicy, UnixSeconds),
     /// Forget what ended before a time, a bounded piece of it.
     /// Answer: [`Written::Purged`](crate::Written::Purged): how many recipients.
     Forget(UnixSeconds),
@@ -373,6 +391,8 @@ pub enum QueueRead {
     Tries(QueueId),
     /// All rules by which mail is held. Answer: [`Found::Holds`](crate::Found::Holds).
     Holds,
+    /// What is kept of a domain's policy. Answer: [`Found::StsPolicy`](crate::Found::StsPolicy).
+    StsPolicy(String),
     /// Totals. Answer: [`Found::QueueCounts`](crate::Found::QueueCounts).
     Counts,
 }
@@ -396,6 +416,9 @@ pub(crate) fn write(
         QueueWrite::AddHold(rule) => hold::add(conn, rule).map(|()| Written::Done),
         QueueWrite::RemoveHold(id) => {
             hold::remove(conn, *id).map(|removed| Written::Purged(removed.into()))
+        }
+        QueueWrite::KeepPolicy(policy, now) => {
+            sts::keep(conn, policy, *now).map(|()| Written::Done)
         }
         QueueWrite::Forget(before) => forget(conn, *before).map(Written::Purged),
     }
@@ -424,6 +447,7 @@ pub(crate) fn read(
         }
         QueueRead::Tries(id) => transcript(conn, *id).map(Found::Tries),
         QueueRead::Holds => hold::rules(conn).map(Found::Holds),
+        QueueRead::StsPolicy(domain) => sts::look(conn, domain).map(Found::StsPolicy),
         QueueRead::Counts => look::counts(conn).map(Found::QueueCounts),
     }
 }
@@ -442,6 +466,7 @@ impl fmt::Debug for QueueWrite {
             Self::Change(filter, what) => write!(f, "Change({filter:?}, {what:?})"),
             Self::AddHold(rule) => write!(f, "AddHold({rule:?})"),
             Self::RemoveHold(id) => write!(f, "RemoveHold({})", id.0),
+            Self::KeepPolicy(policy, _) => write!(f, "KeepPolicy({})", policy.domain),
             Self::Forget(before) => write!(f, "Forget(before {})", before.0),
         }
     }

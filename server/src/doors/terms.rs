@@ -105,6 +105,7 @@ fn smtp_door(
     let dsn = config.queue.is_some();
     let mut capabilities =
         Capabilities { starttls, auth, auth_under_tls, dsn, ..Capabilities::default() };
+    capabilities.require_tls = dsn && listener.protocol != Protocol::Lmtp;
     if dsn && submission {
         let until_max = UnixSeconds(i64::from(u32::MAX));
         capabilities.future_release = Some(FutureRelease { seconds_max: HOLD_MAX, until_max });

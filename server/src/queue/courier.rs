@@ -12,6 +12,7 @@ use pillarbox_core::dns::{Data, Failure, Kind, Lookup, Name, Question};
 use pillarbox_core::dsn::Status;
 use pillarbox_core::effect::{BoxMachine, Completion, Effect};
 use pillarbox_core::flow::{Desk, Flow, both};
+use pillarbox_core::mta_sts::Policy;
 use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::{Input, Io, Machine, Now, Stream, UnixSeconds, Want};
 use pillarbox_store::{Found, Read, StoreError, Try};
@@ -92,9 +93,9 @@ impl fmt::Debug for Courier {
 }
 
 /// What a courier knows.
-struct Trip {
-    desk: Desk<Job>,
-    post: Arc<Post>,
+pub(super) struct Trip {
+    pub(super) desk: Desk<Job>,
+    pub(super) post: Arc<Post>,
     clock: Rc<Cell<Now>>,
 }
 
@@ -119,7 +120,13 @@ enum Protection {
     /// The same for all messages.
     Fixed(Tls),
     /// As the domain and the sender want it.
-    Wanted(Name, Known),
+    Wanted(Rc<Wanting>, Known),
+}
+
+/// What a domain wants.
+struct Wanting {
+    domain: Name,
+    policy: Option<Policy>,
 }
 
 /// RFC 5321 §4.5.4.2.
@@ -219,7 +226,10 @@ impl Trip {
     fn protection(&self, target: &Target, wish: Wish) -> Result<Tls, (Status, String)> {
         match &target.tls {
             Protection::Fixed(tls) => Ok(tls.clone()),
-            Protection::Wanted(domain, known) => known.tls(domain, None, wish, &self.post.roots),
+            Protection::Wanted(wanting, known) => {
+                let Wanting { domain, policy } = &**wanting;
+                known.tls(domain, policy.as_ref(), wish, &self.post.roots)
+            }
         }
     }
 
@@ -282,7 +292,7 @@ impl Trip {
         Some(SocketAddr::new(*own, 0))
     }
 
-    fn wall(&self) -> UnixSeconds {
+    pub(super) fn wall(&self) -> UnixSeconds {
         self.clock.get().wall
     }
 
@@ -354,6 +364,8 @@ impl Trip {
     /// All addresses are looked up side by side.
     async fn of_hosts(&self, domain: &Name, hosts: Hosts) -> Reach {
         let Hosts { names, secure, implicit } = hosts;
+        let policy = self.policy(domain).await;
+        let wanting = Rc::new(Wanting { domain: domain.clone(), policy });
         let asked = names.iter().map(|name| self.addresses(name));
         let answers = pillarbox_core::flow::all(asked).await;
         let mut trouble = None;
@@ -370,7 +382,7 @@ impl Trip {
                         addresses,
                         port: PORT,
                         protocol: Protocol::Smtp,
-                        tls: Protection::Wanted(domain.clone(), known),
+                        tls: Protection::Wanted(Rc::clone(&wanting), known),
                         login: None,
                     });
                 }
@@ -427,14 +439,17 @@ impl Trip {
         }
     }
 
-    async fn ask(&self, question: &Question) -> Lookup {
+    pub(super) async fn ask(&self, question: &Question) -> Lookup {
         let resolver = self.post.context.resolver();
         resolver.lookup(&self.desk, self.clock.get().moment, question).await
     }
 
     /// The addresses of a server in the order in which they are tried, empty where it has none; and
     /// what DNS said.
-    async fn addresses(&self, name: &Name) -> (Result<Vec<IpAddr>, String>, (Lookup, Lookup)) {
+    pub(super) async fn addresses(
+        &self,
+        name: &Name,
+    ) -> (Result<Vec<IpAddr>, String>, (Lookup, Lookup)) {
         let (four, six) = both(self.look_up(name, Kind::A), self.look_up(name, Kind::Aaaa)).await;
         let mut trouble = None;
         let (mut fours, mut sixes) = (Vec::new(), Vec::new());

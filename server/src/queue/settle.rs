@@ -1,9 +1,9 @@
 //! What an attempt came to: kept in the store, with when it is tried again and what the sender is
 //! told, all in one commit.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use pillarbox_core::UnixSeconds;
 use pillarbox_core::delivery::Next;
 use pillarbox_core::dsn::{Action, Outcome, Status, is_due};
 use pillarbox_core::effect::Effect;
@@ -12,6 +12,7 @@ use pillarbox_core::smtp::address::ReversePath;
 use pillarbox_core::smtp::client::{At, Fate};
 use pillarbox_core::smtp::command::{Mail, OriginalRecipient, Return};
 use pillarbox_core::smtp::reply::Class;
+use pillarbox_core::{Random, UnixSeconds};
 use pillarbox_store::{
     Found, Outgoing, QueueRead, QueueWrite, Read, Report, Settled, Settlement, StoreError, Try,
     Write, Written,
@@ -172,8 +173,8 @@ fn decide(
         End::Never => (Settled::Failed, Some(Action::Failed)),
         End::Later => {
             let attempts = ruling.to.attempts.saturating_add(1);
-            let mut random = post.context.random();
-            match schedule.next(attempts, since, now, &mut *random) {
+            let mut chance = Together::of(&ruling.to.domain, attempts, now);
+            match schedule.next(attempts, since, now, &mut chance) {
                 Next::GiveUp => (Settled::Failed, Some(Action::Failed)),
                 Next::At(next) => {
                     let late = schedule.is_late(since, now) && !ruling.to.warned;
@@ -185,6 +186,29 @@ fn decide(
         }
     };
     (settled, action, until)
+}
+
+/// The chance by which a pause is longer or shorter: the same for all that failed together, so that it
+/// goes together the next time.
+struct Together(DefaultHasher);
+
+impl Together {
+    fn of(domain: &str, attempts: u32, now: UnixSeconds) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (domain, attempts, now.0).hash(&mut hasher);
+        Self(hasher)
+    }
+}
+
+impl Random for Together {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            self.0.write_u8(0);
+            for (byte, drawn) in chunk.iter_mut().zip(self.0.finish().to_le_bytes()) {
+                *byte = drawn;
+            }
+        }
+    }
 }
 
 /// What the sender is told, if anything.
@@ -200,7 +224,11 @@ async fn report(
     }
     let mail = mail(message).unwrap_or_else(|| Mail::new(ReversePath::Null));
     let failed = told.iter().any(|(_, action, _)| *action == Action::Failed);
-    let whole = failed && mail.ret == Some(Return::Full) && message.size <= WHOLE_BYTES_MAX;
+    // RFC 8689 §5: what was to be kept secret on its way does not go back in clear.
+    let whole = failed
+        && mail.ret == Some(Return::Full)
+        && message.size <= WHOLE_BYTES_MAX
+        && !mail.require_tls;
     let text = read(desk, message, WHOLE_BYTES_MAX).await?;
     let originals: Vec<Option<OriginalRecipient<'static>>> =
         told.iter().map(|(ruling, ..)| ruling.to.rcpt().and_then(|rcpt| rcpt.original)).collect();

@@ -18,7 +18,7 @@ const OUT_MAX: usize = 32_768;
 ///
 /// No waker is kept: the session polls hyper after each change.
 #[derive(Debug, Clone)]
-pub(super) struct Pipe(Rc<RefCell<Ends>>);
+pub(crate) struct Pipe(Rc<RefCell<Ends>>);
 
 #[derive(Debug)]
 struct Ends {
@@ -40,19 +40,19 @@ impl Default for Pipe {
 
 impl Pipe {
     /// Moves what fits from the inbox to where hyper reads; how many bytes that was.
-    pub(super) fn feed(&self, inbox: &mut Inbox) -> usize {
+    pub(crate) fn feed(&self, inbox: &mut Inbox) -> usize {
         let taken = self.0.borrow_mut().incoming.extend(inbox.unread());
         inbox.consume(taken);
         taken
     }
 
     /// Nothing more will come in behind what is there.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.0.borrow_mut().ended = true;
     }
 
     /// Moves what hyper has written to the outbox, if there is room; how many bytes that was.
-    pub(super) fn pour(&self, outbox: &mut Outbox) -> usize {
+    pub(crate) fn pour(&self, outbox: &mut Outbox) -> usize {
         let mut ends = self.0.borrow_mut();
         if !outbox.below_mark() {
             return 0;
@@ -66,7 +66,7 @@ impl Pipe {
     }
 
     /// Whether what hyper has written waits for the outbox.
-    pub(super) fn is_poured(&self) -> bool {
+    pub(crate) fn is_poured(&self) -> bool {
         self.0.borrow().outgoing.is_empty()
     }
 }

@@ -237,14 +237,18 @@ fn tlsa(place: &Place) -> String {
     String::from_utf8(said).unwrap()[..64].to_owned()
 }
 
+/// An address of this machine, of which no other test has the well-known ports.
+fn own_address(place: &Place, kind: u8) -> String {
+    let [.., high, low] = place.offset().to_be_bytes();
+    format!("127.{kind}.{high}.{}", low.max(1))
+}
+
 /// A server whose key DNS proves gets mail; one that shows another key gets none.
 #[test]
 fn dane_is_held_to() {
     let there = Place::new("smol");
     there.localserve().stop();
-    // An address of this machine that no other test has port 25 of.
-    let [.., high, low] = there.offset().to_be_bytes();
-    let ip = format!("127.{}.{high}.{}", 100 + low / 2, 1 + low % 2);
+    let ip = own_address(&there, 100);
     for domain in ["good.signed", "wrong.signed", "plain.signed"] {
         done(&there.dir(), &["domain", "add", domain]);
         done(&there.dir(), &["address", "add", &format!("bob@{domain}"), "friend"]);
@@ -282,6 +286,101 @@ fn dane_is_held_to() {
     assert!(shown("2").contains("waiting") && shown("2").contains("4.7.5"), "{}", shown("2"));
     assert!(shown("3").contains("not verified"), "{}", shown("3"));
     assert!(shown("4").contains("5.1.10"), "{}", shown("4"));
+    server.stop();
+    other.stop();
+}
+
+/// Answers by HTTPS with the policy of the host that is asked for.
+const POLICIES: &str = "
+import http.server, ssl, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        modes = {'good': ('enforce', 'localhost'), 'other': ('enforce', '*.other.example'),
+                 'testing': ('testing', '*.testing.example')}
+        mode, mx = modes[self.headers['Host'].split('.')[1]]
+        text = f'version: STSv1\\r\\nmode: {mode}\\r\\nmx: {mx}\\r\\nmax_age: 86400\\r\\n'.encode()
+        self.send_response(200 if self.path == '/.well-known/mta-sts.txt' else 404)
+        self.send_header('Content-Type', 'text/plain')
+        self.send_header('Content-Length', str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+server = http.server.HTTPServer((sys.argv[1], 443), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[2])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print('ready', flush=True)
+server.serve_forever()
+";
+
+/// Servers that a policy names get mail only if an authority has certified them; in testing mode
+/// always.
+#[test]
+fn mta_sts_is_held_to() {
+    let there = Place::new("smol");
+    there.localserve().stop();
+    let ip = own_address(&there, 150);
+    for domain in ["good.example", "other.example", "testing.example"] {
+        done(&there.dir(), &["domain", "add", domain]);
+        done(&there.dir(), &["address", "add", &format!("bob@{domain}"), "friend"]);
+    }
+    let other =
+        there.serve("", &format!("[[listener]]\nprotocol = \"smtp\"\naddress = \"{ip}:25\""));
+    let pem = there.beside("policies.pem");
+    let names = ["good", "other", "testing"].map(|name| format!("DNS:mta-sts.{name}.example"));
+    let subject = format!("subjectAltName={}", names.join(","));
+    let openssl = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-days", "2"];
+    let basic = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", &subject];
+    succeed(
+        Command::new("openssl")
+            .args(openssl)
+            .args(basic)
+            .args(["-keyout".as_ref(), pem.as_os_str(), "-out".as_ref()])
+            .arg(there.beside("cert.pem")),
+    );
+    let certificate = fs::read_to_string(there.beside("cert.pem")).unwrap();
+    fs::write(&pem, fs::read_to_string(&pem).unwrap() + &certificate).unwrap();
+    let mut python = Command::new("python3");
+    let policies = Server::spawn(python.args(["-c", POLICIES, &ip]).arg(&pem));
+    assert!(
+        policies.stdout.wait_for(|line| line == "ready").is_some(),
+        "{}",
+        policies.stderr.text()
+    );
+
+    let here = Place::new("smol");
+    here.localserve().stop();
+    let domain = |name: &str, mx: &str| {
+        format!(
+            "{name}.example. MX 10 {mx}\n_mta-sts.{name}.example. TXT \"v=STSv1; id=1;\"\n\
+             mta-sts.{name}.example. A {ip}\n"
+        )
+    };
+    let zone = format!(
+        "{}{}{}mx.other.example. A {ip}\nmx.testing.example. A {ip}\nlocalhost. A {ip}\n",
+        domain("good", "localhost."),
+        domain("other", "mx.other.example."),
+        domain("testing", "mx.testing.example.")
+    );
+    fs::write(here.dir().join("zone.txt"), zone).unwrap();
+    let roots = certificate + &fs::read_to_string(there.ca()).unwrap();
+    fs::write(here.dir().join("roots.pem"), roots).unwrap();
+    let server = here.serve_edited(|text| {
+        // `localhost` is the other server here.
+        text.replace("\"localhost.zone\", ", "")
+            .replace("hostname = \"localhost\"", "hostname = \"here.example\"")
+            .replace("only_routes = true", "authorities = \"roots.pem\"")
+    });
+    let mut talk = submission(&here);
+    for name in ["good", "other", "testing"] {
+        submit(&mut talk, "", &[&format!("bob@{name}.example")], &letter(name, 0));
+    }
+    assert_eq!(Imap::login(there.imap(), "friend").inbox_of(2).len(), 2);
+    let said = server.stderr.wait_for(|line| line.contains("put off")).unwrap();
+    assert!(said.contains("bob@other.example") && said.contains("another name"), "{said}");
+    let shown = |id| queue(&here, &["show", id]);
+    assert!(shown("1").contains(", verified\n"), "{}", shown("1"));
+    assert!(shown("2").contains("4.7.5"), "{}", shown("2"));
+    assert!(shown("3").contains("not verified"), "{}", shown("3"));
     server.stop();
     other.stop();
 }

@@ -54,3 +54,11 @@ CREATE TABLE outgoing_hold (
     sender    TEXT,                     -- a domain, in A-labels
     recipient TEXT                      -- a domain, in A-labels
 ) STRICT;
+-- What domains want of TLS on the way to them (MTA-STS), as long as it holds.
+CREATE TABLE sts_policy (
+    domain  TEXT PRIMARY KEY,
+    id      TEXT NOT NULL,              -- of the record that it was fetched for
+    policy  TEXT NOT NULL,
+    fetched INTEGER NOT NULL,
+    expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
