@@ -118,6 +118,8 @@ pub enum StoreError {
     UidLimit,
     /// The file of a body is not there or has another size than the job says.
     NoSuchBody,
+    /// The account has sent to so many of these within 24 hours.
+    SentEnough(&'static str, u64),
     /// The caller broke a rule that the job's documentation states.
     Misuse(&'static str),
     /// The world's failure.
@@ -154,6 +156,9 @@ impl StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::SentEnough(whom, most) = self {
+            return write!(f, "the account may send to {most} {whom} in 24 hours");
+        }
         f.write_str(match self {
             Self::NoSuchAccount => "no such account",
             Self::NoSuchMailbox => "no such mailbox",
@@ -173,7 +178,7 @@ impl fmt::Display for StoreError {
             Self::KeywordLimit => "no more or no longer keywords in this mailbox",
             Self::UidLimit => "the mailbox has given out its last UID",
             Self::NoSuchBody => "the file of the body is missing or has another size",
-            Self::Cannot(reason) | Self::Misuse(reason) => reason,
+            Self::SentEnough(whom, _) | Self::Cannot(whom) | Self::Misuse(whom) => whom,
             Self::Fault(fault) | Self::Io(fault) => &fault.reason,
         })
     }

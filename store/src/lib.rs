@@ -73,8 +73,8 @@ pub use import::Incoming;
 pub use index::Indexer;
 pub use queue::{
     Due, DueCursor, Filter, HoldId, HoldRule, NewOutgoing, NewQueued, Outgoing, OutgoingId,
-    QueueChange, QueueCounts, QueueId, QueueRead, QueueWrite, Queued, Report, Settled, Settlement,
-    State, StsPolicy, Try,
+    QueueChange, QueueCounts, QueueId, QueueRead, QueueWrite, Queued, Report, SendLimits, Settled,
+    Settlement, State, StsPolicy, Suppressed, Try,
 };
 pub use quota::{Quota, Storage};
 pub use read::{

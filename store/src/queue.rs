@@ -4,6 +4,7 @@
 //! MAIL and RCPT are kept as commands: who puts them in takes them out again.
 
 mod change;
+mod correspondents;
 mod due;
 mod enter;
 mod hold;
@@ -47,10 +48,32 @@ pub struct NewOutgoing {
     pub cid: String,
     /// It is to arrive, whatever protects it on its way (RFC 8689 §5).
     pub tls_optional: bool,
+    /// How much its account may send.
+    pub limits: Option<SendLimits>,
     /// Lines that stand in front of the body, each ended by CRLF.
     pub prefix: Vec<u8>,
     /// At least one.
     pub recipients: Vec<NewQueued>,
+}
+
+/// How much an account may send in 24 hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendLimits {
+    /// Recipients, each counted with each message.
+    pub recipients_a_day: u64,
+    /// Recipients to whom it had not written before.
+    pub new_a_day: u64,
+}
+
+/// An address to which nothing of an account's is sent any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suppressed {
+    /// Which; case is no difference.
+    pub address: String,
+    /// Since when.
+    pub since: UnixSeconds,
+    /// Why: what was said.
+    pub reason: String,
 }
 
 /// A recipient who is to get it.
@@ -152,6 +175,8 @@ pub struct Settlement {
     pub outcome: Settled,
     /// What the server said, or what was wrong.
     pub said: String,
+    /// Where it failed: nothing more of this account's is to go there.
+    pub suppresses: bool,
 }
 
 /// What becomes of a recipient's copy.
@@ -339,6 +364,11 @@ pub enum QueueWrite {
     RemoveHold(HoldId),
     /// Keep a domain's policy, at this time. Answer: [`Written::Done`](crate::Written::Done).
     KeepPolicy(StsPolicy, UnixSeconds),
+    /// Send nothing of an account's to an address. Answer: [`Written::Done`](crate::Written::Done).
+    Suppress(AccountId, Suppressed),
+    /// Send there again. Answer: [`Written::Purged`](crate::Written::Purged): 0 where it was not
+    /// suppressed.
+    Allow(AccountId, String),
     /// Forget what ended before a time, a bounded piece of it.
     /// Answer: [`Written::Purged`](crate::Written::Purged): how many recipients.
     Forget(UnixSeconds),
@@ -393,6 +423,12 @@ pub enum QueueRead {
     Holds,
     /// What is kept of a domain's policy. Answer: [`Found::StsPolicy`](crate::Found::StsPolicy).
     StsPolicy(String),
+    /// Whether nothing of an account's goes to an address.
+    /// Answer: [`Found::Suppressed`](crate::Found::Suppressed), of one or none.
+    IsSuppressed(AccountId, String),
+    /// Addresses to which nothing of an account's goes, behind one and at most so many.
+    /// Answer: [`Found::Suppressed`](crate::Found::Suppressed).
+    Suppressed(AccountId, String, usize),
     /// Totals. Answer: [`Found::QueueCounts`](crate::Found::QueueCounts).
     Counts,
 }
@@ -420,6 +456,11 @@ pub(crate) fn write(
         QueueWrite::KeepPolicy(policy, now) => {
             sts::keep(conn, policy, *now).map(|()| Written::Done)
         }
+        QueueWrite::Suppress(account, one) => {
+            correspondents::suppress(conn, *account, one).map(|()| Written::Done)
+        }
+        QueueWrite::Allow(account, address) => correspondents::allow(conn, *account, address)
+            .map(|allowed| Written::Purged(allowed.into())),
         QueueWrite::Forget(before) => forget(conn, *before).map(Written::Purged),
     }
 }
@@ -448,6 +489,17 @@ pub(crate) fn read(
         QueueRead::Tries(id) => transcript(conn, *id).map(Found::Tries),
         QueueRead::Holds => hold::rules(conn).map(Found::Holds),
         QueueRead::StsPolicy(domain) => sts::look(conn, domain).map(Found::StsPolicy),
+        QueueRead::IsSuppressed(account, address) => {
+            let found = correspondents::suppressed(conn, *account, address)?;
+            let one = |reason| {
+                let (address, since) = (address.clone(), UnixSeconds(0));
+                Suppressed { address, since, reason }
+            };
+            Ok(Found::Suppressed(found.map(one).into_iter().collect()))
+        }
+        QueueRead::Suppressed(account, after, count_max) => {
+            correspondents::list(conn, *account, after, *count_max).map(Found::Suppressed)
+        }
         QueueRead::Counts => look::counts(conn).map(Found::QueueCounts),
     }
 }
@@ -467,6 +519,8 @@ impl fmt::Debug for QueueWrite {
             Self::AddHold(rule) => write!(f, "AddHold({rule:?})"),
             Self::RemoveHold(id) => write!(f, "RemoveHold({})", id.0),
             Self::KeepPolicy(policy, _) => write!(f, "KeepPolicy({})", policy.domain),
+            Self::Suppress(account, one) => write!(f, "Suppress({} of {})", one.address, account.0),
+            Self::Allow(account, address) => write!(f, "Allow({address} of {})", account.0),
             Self::Forget(before) => write!(f, "Forget(before {})", before.0),
         }
     }

@@ -9,7 +9,7 @@ use pillarbox_core::imap::search::trigrams::Filter;
 use crate::{
     AccountId, AccountKey, Address, Addressee, AliasInfo, Attempt, DkimKey, DmarcSeen, Due, Flags,
     HoldId, HoldRule, KeyHolder, Keyword, MailboxId, QueueCounts, QueueRead, Queued, Quota,
-    Routing, Secret, Special, Storage, StsPolicy, Try, UidRange,
+    Routing, Secret, Special, Storage, StsPolicy, Suppressed, Try, UidRange,
 };
 
 /// A question, as a value. [`Reader::read`](crate::Reader::read) answers it from one snapshot;
@@ -348,6 +348,8 @@ pub enum Found {
     Tries(Vec<(Try, String)>),
     /// Rules by which mail is held.
     Holds(Vec<(HoldId, HoldRule)>),
+    /// Addresses to which nothing is sent.
+    Suppressed(Vec<Suppressed>),
     /// What is kept of a policy.
     StsPolicy(Option<StsPolicy>),
     /// Totals of what waits.

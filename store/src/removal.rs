@@ -73,6 +73,9 @@ pub(crate) fn account(conn: &Connection, account: AccountId) -> Result<(), Store
         "UPDATE domain SET catch_all = NULL WHERE catch_all = ?1",
         // What it has sent goes on its way.
         "UPDATE outgoing SET account = NULL WHERE account = ?1",
+        "DELETE FROM correspondent WHERE account = ?1",
+        "DELETE FROM suppressed WHERE account = ?1",
+        "DELETE FROM outgoing_hold WHERE account = ?1",
         "DELETE FROM account WHERE id = ?1",
     ] {
         sql::run(conn, statement, [account.0])?;

@@ -278,6 +278,7 @@ impl World {
             message_id: format!("m{number}@us.example"),
             cid: "c".into(),
             tls_optional: false,
+            limits: None,
             prefix: b"Received: by us.example\r\n".to_vec(),
             recipients,
         };
@@ -333,8 +334,8 @@ impl World {
         match kind {
             5 => self.commit()?,
             6 => self.look(),
-            3 => self.to_peer(id),
-            4 => self.from_peer(id),
+            3 => self.speak(id),
+            4 => self.hear(id),
             _ => self.tell(id, kind),
         }
         Ok(true)
@@ -372,7 +373,7 @@ impl World {
         }
         if done {
             if stream != Stream::Abort {
-                self.to_peer(id);
+                self.speak(id);
             }
             if let Some(Unit { parent: Some((parent, effect)), outcome, .. }) =
                 self.units.remove(&id)
@@ -419,7 +420,7 @@ impl World {
     }
 
     /// What was said reaches the server.
-    fn to_peer(&mut self, id: usize) {
+    fn speak(&mut self, id: usize) {
         let Some(unit) = self.units.get_mut(&id) else { return };
         let bytes = unit.outbox.unsent().to_vec();
         unit.outbox.sent(bytes.len());
@@ -435,7 +436,7 @@ impl World {
         }
     }
 
-    fn from_peer(&mut self, id: usize) {
+    fn hear(&mut self, id: usize) {
         let Some(unit) = self.units.get_mut(&id) else { return };
         if unit.from_peer.is_empty() {
             unit.eof_told = true;

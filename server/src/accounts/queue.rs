@@ -5,14 +5,14 @@ use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::Desk;
 use pillarbox_store::{
     self as store, AccountId, Filter, Found, HoldId, HoldRule, QueueId, QueueRead, QueueWrite,
-    Queued, Read, Try, Write, Written,
+    Queued, Read, Suppressed, Try, Write, Written,
 };
 
 use super::find;
 use crate::address::domain_name;
 use crate::control::wire::Answer;
 use crate::control::wire::queue::{
-    HoldRow, QueueChange, QueueFilter, QueueRequest, QueueRow, State, TryRow,
+    HoldRow, QueueChange, QueueFilter, QueueRequest, QueueRow, State, SuppressedRow, TryRow,
 };
 use crate::job::{self, Job};
 use crate::queue;
@@ -44,6 +44,33 @@ pub(super) async fn carry_out(
         QueueRequest::Change { filter, change } => {
             let filter = read(desk, filter).await?;
             self::change(desk, filter, change, now).await
+        }
+        QueueRequest::Suppressed { account, after } => {
+            let account = find(desk, &account).await?.account;
+            let question = QueueRead::Suppressed(account, after, PAGE_MAX);
+            let Found::Suppressed(found) = ask(desk, question).await? else {
+                return Err(job::astray("suppressed").to_string());
+            };
+            let more = found.len() == PAGE_MAX;
+            let row = |one: Suppressed| {
+                let Suppressed { address, since, reason } = one;
+                SuppressedRow { address, since: since.0, reason }
+            };
+            Ok(Answer::Suppressed { rows: found.into_iter().map(row).collect(), more })
+        }
+        QueueRequest::Suppress { account, address } => {
+            let account = find(desk, &account).await?.account;
+            let reason = "as the postmaster has said".to_owned();
+            let one = Suppressed { address, since: now, reason };
+            write(desk, QueueWrite::Suppress(account, one)).await?;
+            Ok(Answer::Done)
+        }
+        QueueRequest::Allow { account, address } => {
+            let account = find(desk, &account).await?.account;
+            match write(desk, QueueWrite::Allow(account, address.clone())).await? {
+                Written::Purged(1) => Ok(Answer::Done),
+                _ => Err(format!("`{address}` is not suppressed")),
+            }
         }
         QueueRequest::Holds => holds(desk).await,
         QueueRequest::AddHold(row) => {

@@ -9,7 +9,7 @@ use super::place::{self, Place};
 use super::table::{self, Column, count, size, table, time};
 use crate::control::reach::Hand;
 use crate::control::wire::queue::{
-    HoldRow, QueueChange, QueueFilter, QueueRequest, QueueRow, State, TryRow,
+    HoldRow, QueueChange, QueueFilter, QueueRequest, QueueRow, State, SuppressedRow, TryRow,
 };
 use crate::control::wire::{Answer, Request};
 
@@ -89,6 +89,41 @@ pub(super) enum QueueCommand {
     /// Rules by which mail is held as soon as it enters.
     #[command(subcommand)]
     Rule(RuleCommand),
+    /// Addresses to which nothing of an account's is sent any more, since it came back from there.
+    #[command(subcommand)]
+    Suppressed(SuppressedCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SuppressedCommand {
+    /// List them, each with what was said.
+    List {
+        /// The account: a name or an address.
+        account: String,
+        /// As JSON: an array of objects with address, since, reason.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Send nothing more to an address.
+    Add {
+        /// The account: a name or an address.
+        account: String,
+        /// To whom.
+        address: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Send to an address again.
+    Remove {
+        /// The account: a name or an address.
+        account: String,
+        /// To whom.
+        address: String,
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -197,6 +232,7 @@ pub(super) fn run(command: QueueCommand) -> Result<(), Trouble> {
             change(changing, QueueChange::RequireTls(on), "changed")
         }
         QueueCommand::Rule(command) => rule(command),
+        QueueCommand::Suppressed(command) => suppressed(command),
     }
 }
 
@@ -390,6 +426,51 @@ fn rule(command: RuleCommand) -> Result<(), Trouble> {
         RuleCommand::Remove { id, place } => {
             ask(&mut place.reach()?, QueueRequest::RemoveHold { id })?;
             Ok(table::print(&format!("rule {id} removed\n"))?)
+        }
+    }
+}
+
+fn suppressed(command: SuppressedCommand) -> Result<(), Trouble> {
+    match command {
+        SuppressedCommand::List { account, json, place } => {
+            let rows = all_suppressed(&mut place.reach()?, &account)?;
+            if json {
+                return Ok(table::print(&table::json(&rows)?)?);
+            }
+            if rows.is_empty() {
+                return Ok(table::print("none\n")?);
+            }
+            let columns = [Column::Left("ADDRESS"), Column::Left("SINCE"), Column::Left("WHY")];
+            let cell = |row: SuppressedRow| vec![row.address, time(row.since), row.reason];
+            let cells: Vec<Vec<String>> = rows.into_iter().map(cell).collect();
+            Ok(table::print(&table(&columns, &cells))?)
+        }
+        SuppressedCommand::Add { account, address, place } => {
+            let said = format!("nothing of {account}'s goes to {address} any more\n");
+            ask(&mut place.reach()?, QueueRequest::Suppress { account, address })?;
+            Ok(table::print(&said)?)
+        }
+        SuppressedCommand::Remove { account, address, place } => {
+            let said = format!("{account} can write to {address} again\n");
+            ask(&mut place.reach()?, QueueRequest::Allow { account, address })?;
+            Ok(table::print(&said)?)
+        }
+    }
+}
+
+/// All of an account's, page by page.
+fn all_suppressed(hand: &mut Hand, account: &str) -> Result<Vec<SuppressedRow>, String> {
+    let mut all: Vec<SuppressedRow> = Vec::new();
+    loop {
+        let after = all.last().map_or_else(String::new, |row| row.address.clone());
+        let request = QueueRequest::Suppressed { account: account.to_owned(), after };
+        let Answer::Suppressed { rows, more } = ask(hand, request)? else {
+            return Err(place::astray());
+        };
+        let any = !rows.is_empty();
+        all.extend(rows);
+        if !(more && any) {
+            return Ok(all);
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use pillarbox_core::delivery::{Family, Schedule};
 use pillarbox_core::international::domain_key;
 use pillarbox_core::sasl::Secret;
+use pillarbox_store::SendLimits;
 
 use super::reader::Reader;
 
@@ -22,6 +23,8 @@ pub struct Queue {
     pub per_destination_max: usize,
     /// Connections to one address.
     pub per_address_max: usize,
+    /// How much one account may send.
+    pub limits: SendLimits,
     /// For how long it is remembered what has left.
     pub kept: Duration,
     /// Which kind of addresses of a server is tried first.
@@ -111,6 +114,7 @@ impl Default for Queue {
             connections_max: 200,
             per_destination_max: 4,
             per_address_max: 20,
+            limits: SendLimits { recipients_a_day: 2_000, new_a_day: 500 },
             kept: Duration::from_secs(7 * 86_400),
             first: Family::Six,
             from: Vec::new(),
@@ -172,7 +176,16 @@ pub(super) fn read(table: &mut Reader<'_, '_>, folder: &Path) -> Option<Queue> {
     if let Some(count) = count(table, "connections_per_address_max", 1_000) {
         queue.per_address_max = count;
     }
-    if let Some(seconds) = table.integer("kept_seconds", 0, 3_650 * 86_400) {
+    for (key, limit) in [
+        ("recipients_a_day_max", &mut queue.limits.recipients_a_day),
+        ("new_recipients_a_day_max", &mut queue.limits.new_a_day),
+    ] {
+        if let Some(most) = table.integer(key, 0, 1 << 40) {
+            *limit = most;
+        }
+    }
+    // What is counted of a day has to be remembered.
+    if let Some(seconds) = table.integer("kept_seconds", 86_400, 3_650 * 86_400) {
         queue.kept = Duration::from_secs(seconds);
     }
     if let Some(scale) = table.integer("retry_scale", 1, 1_000_000) {

@@ -18,7 +18,7 @@ use std::fmt;
 use dkim::{DkimRequest, DkimRow};
 use mail::{MailAnswer, MailRequest};
 use pillarbox_store as store;
-use queue::{HoldRow, QueueRequest, QueueRow, TryRow};
+use queue::{HoldRow, QueueRequest, QueueRow, SuppressedRow, TryRow};
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
@@ -197,7 +197,10 @@ impl Request {
             | Self::Aliases { .. }
             | Self::Dkim(DkimRequest::List { .. })
             | Self::Queue(
-                QueueRequest::List { .. } | QueueRequest::Tries { .. } | QueueRequest::Holds,
+                QueueRequest::List { .. }
+                | QueueRequest::Tries { .. }
+                | QueueRequest::Suppressed { .. }
+                | QueueRequest::Holds,
             )
             | Self::Check(_) => false,
             Self::Add(_)
@@ -441,6 +444,13 @@ pub enum Answer {
     },
     /// What was tried.
     Tries(Vec<TryRow>),
+    /// Addresses to which nothing is sent.
+    Suppressed {
+        /// A page of them.
+        rows: Vec<SuppressedRow>,
+        /// There are more.
+        more: bool,
+    },
     /// Rules by which mail is held.
     Holds(Vec<HoldRow>),
     /// How many were changed.

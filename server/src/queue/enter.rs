@@ -6,7 +6,7 @@ use pillarbox_core::smtp::address::{ForwardPath, Host, Mailbox};
 use pillarbox_core::smtp::command::{
     Command, Encoding, Hold, Mail, Notify, OriginalRecipient, Rcpt,
 };
-use pillarbox_store::{AccountId, NewOutgoing, NewQueued};
+use pillarbox_store::{AccountId, NewOutgoing, NewQueued, SendLimits};
 
 /// What is known of a message that enters.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(crate) struct Entry<'a> {
     /// MAIL, as it came.
     pub(crate) mail: &'a Mail<'static>,
     pub(crate) account: Option<AccountId>,
+    /// How much it may send.
+    pub(crate) limits: Option<SendLimits>,
     pub(crate) message_id: String,
     pub(crate) cid: &'a str,
     pub(crate) prefix: Vec<u8>,
@@ -60,6 +62,7 @@ pub(crate) fn outgoing(entry: Entry<'_>, recipients: &[Rcpt<'static>]) -> NewOut
         cid: entry.cid.to_owned(),
         // RFC 8689 §5: with REQUIRETLS it does not count.
         tls_optional: entry.tls_optional && !mail.require_tls,
+        limits: entry.limits,
         prefix: entry.prefix,
         recipients,
     }

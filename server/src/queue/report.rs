@@ -100,6 +100,7 @@ impl Telling {
             message_id: self.message_id,
             cid: about.cid.to_owned(),
             tls_optional: false,
+            limits: None,
             prefix: Vec::new(),
             recipients: vec![to],
         };

@@ -133,7 +133,8 @@ pub(super) async fn settle(
                 log::info!(cid, queue, to, server, said, next = next.0; "message put off");
             }
         }
-        settlements.push(Settlement { id: ruling.to.id, outcome, said: words });
+        let (id, suppresses) = (ruling.to.id, suppresses(&ruling));
+        settlements.push(Settlement { id, outcome, said: words, suppresses });
         if let Some(action) = action
             && is_due(&message.sender, ruling.to.asked(), action)
         {
@@ -186,6 +187,16 @@ fn decide(
         }
     };
     (settled, action, until)
+}
+
+/// Whether nothing more is to go there, once it has failed (RFC 3463 §3.2, §3.3): the address is none, or
+/// its mailbox is out of use; or it was tried in vain to the end.
+const fn suppresses(ruling: &Ruling) -> bool {
+    match (ruling.end, ruling.status.subject(), ruling.status.detail()) {
+        (End::Never, 1, 1 | 2 | 3 | 6 | 10) | (End::Never, 2, 1) => ruling.server.is_some(),
+        (End::Later, 1 | 2 | 4, _) => true,
+        _ => false,
+    }
 }
 
 /// The chance by which a pause is longer or shorter: the same for all that failed together, so that it

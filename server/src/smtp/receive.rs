@@ -8,8 +8,8 @@ use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::smtp::reply::Reply;
 use pillarbox_core::{Now, Random, UnixSeconds};
 use pillarbox_store::{
-    AccountId, Delivered, Flags, Leaving, NewBody, Place, Recipient as Into, Special, StoreError,
-    Write, Written,
+    AccountId, Delivered, Flags, Leaving, NewBody, Place, Recipient as Into, SendLimits, Special,
+    StoreError, Write, Written,
 };
 
 use super::letter::{Client, Envelope, To, Whole};
@@ -71,6 +71,7 @@ pub(super) async fn receive(
     let size = letter.spool.size();
     let originators = std::mem::take(&mut letter.facts.originators);
     let account = user.as_ref().map(|user| user.account);
+    let limits = user.as_ref().and_then(|user| user.limits);
     if let Some(user) = user
         && let Err(reply) =
             sender::check_head(&desk, user, &letter.envelope.mail.sender, originators).await
@@ -95,7 +96,7 @@ pub(super) async fn receive(
         }
     }
     let into = addressed(&letter, client, &scene.hostname, at);
-    let leaving = leaving(&letter, account, &scene, random.as_mut());
+    let leaving = leaving(&letter, account, limits, &scene, random.as_mut());
     let leaves = leaving.outgoing.is_some() || !leaving.reports.is_empty();
     let (file, body) = letter.spool.finish(desk.clone(), random.as_mut()).await;
     let result = match body {
@@ -180,6 +181,7 @@ fn addressed(letter: &Whole, client: &Client, hostname: &str, at: UnixSeconds) -
 fn leaving(
     letter: &Whole,
     account: Option<AccountId>,
+    limits: Option<SendLimits>,
     scene: &Scene,
     random: &mut dyn Random,
 ) -> Leaving {
@@ -192,6 +194,7 @@ fn leaving(
         let entry = queue::Entry {
             mail: &envelope.mail,
             account,
+            limits,
             message_id: letter.facts.message_id.clone(),
             cid: &client.id,
             prefix: lines.passing(only),

@@ -8,7 +8,8 @@ use pillarbox_core::smtp::address::{ForwardPath, Host, Mailbox};
 use pillarbox_core::smtp::command::Rcpt;
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
 use pillarbox_store::{
-    AccountId, Address, Addressee, AliasSettings, Found, Holder, Read, Routing, StoreError,
+    AccountId, Address, Addressee, AliasSettings, Found, Holder, QueueRead, Read, Routing,
+    StoreError,
 };
 
 use super::letter::{Envelope, Recipient, To};
@@ -63,7 +64,30 @@ pub(super) async fn look_up(
         Ok(_) if queue.is_some_and(|queue| queue.own) => To::Away,
         Ok(to) => to,
     };
+    if let (To::Away, Some(account)) = (&to, login) {
+        allows(&desk, account, &address).await?;
+    }
     Ok(Recipient { address, rcpt, to })
+}
+
+/// What came back from an address is not sent there again, until somebody says so.
+async fn allows(desk: &Desk<Job>, account: AccountId, address: &str) -> Result<(), Reply> {
+    let question = QueueRead::IsSuppressed(account, address.to_owned());
+    match job::read(desk, "suppressed", Read::Queue(question)).await {
+        Ok(Found::Suppressed(found)) => match found.first() {
+            None => Ok(()),
+            Some(one) => {
+                let said = one.reason.replace(['\r', '\n'], " ");
+                let text = format!(
+                    "your mail to this address came back ({said}): ask your postmaster to allow it \
+                     again, if it is right"
+                );
+                Err(Reply::new(Code::MAILBOX_UNAVAILABLE, Enhanced::new(1, 1), text))
+            }
+        },
+        Ok(_) => Err(unavailable(&job::astray("suppressed"))),
+        Err(error) => Err(unavailable(&error)),
+    }
 }
 
 /// Where mail for somebody elsewhere goes; `None` where it does not leave.
@@ -217,6 +241,9 @@ pub(super) fn unavailable(error: &StoreError) -> Reply {
         StoreError::OverQuota => {
             let text = "the mailbox of a recipient is full, try again later";
             Reply::new(Code::NO_STORAGE, Enhanced::new(2, 2), text)
+        }
+        StoreError::SentEnough(..) => {
+            Reply::new(Code::MAILBOX_BUSY, Enhanced::new(7, 1), error.to_string())
         }
         error if error.kind() == FaultKind::NoSpace => Reply::no_storage(),
         _ => Reply::try_later(),

@@ -5,7 +5,7 @@ use pillarbox_core::international::{domain_key, fold};
 use pillarbox_core::message::Originator;
 use pillarbox_core::smtp::address::{Host, Mailbox, ReversePath};
 use pillarbox_core::smtp::reply::{Code, Enhanced, Reply};
-use pillarbox_store::{AccountId, Found, Read, StoreError};
+use pillarbox_store::{AccountId, Found, Read, SendLimits, StoreError};
 
 use super::recipient;
 use crate::job::{self, Job};
@@ -16,6 +16,8 @@ pub(super) struct Sending {
     pub(super) account: AccountId,
     /// Each of these begins what is left out of a local part.
     pub(super) separators: String,
+    /// How much it may send; any amount where nothing leaves.
+    pub(super) limits: Option<SendLimits>,
 }
 
 /// Whether an account may use this sender. It may always use the null one, since reports such as
@@ -66,7 +68,7 @@ pub(super) async fn check_head(
 /// Which of these are not the account's own.
 async fn foreign(
     desk: &Desk<Job>,
-    Sending { account, separators }: Sending,
+    Sending { account, separators, .. }: Sending,
     addresses: Vec<(String, String)>,
 ) -> Result<Vec<usize>, StoreError> {
     let question = Read::Foreign { account, addresses, separators };

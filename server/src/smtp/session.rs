@@ -336,7 +336,8 @@ impl SmtpSession {
 
     fn sending(&self, user: &User) -> Sending {
         let separators = self.door.delivery.separators.clone();
-        Sending { account: user.account, separators }
+        let limits = self.door.queue.as_ref().map(|queue| queue.limits);
+        Sending { account: user.account, separators, limits }
     }
 
     fn begin(&mut self, mail: Mail<'static>, out: &mut Outbox) {

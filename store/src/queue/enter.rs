@@ -3,7 +3,7 @@
 use pillarbox_core::UnixSeconds;
 use rusqlite::{Connection, params};
 
-use super::{HoldRule, NewOutgoing, State, hold};
+use super::{HoldRule, NewOutgoing, State, correspondents, hold};
 use crate::body::{self, BodyId};
 use crate::store::Shared;
 use crate::{NewBody, StoreError, deliver, sql};
@@ -18,6 +18,9 @@ pub(crate) fn enter(
 ) -> Result<(), StoreError> {
     if message.recipients.is_empty() {
         return Err(StoreError::Misuse("outgoing mail has at least one recipient"));
+    }
+    if let (Some(account), Some(limits)) = (message.account, message.limits) {
+        correspondents::count_in(conn, account, &message.recipients, limits, since)?;
     }
     let prefix = body::put_prefix(conn, &message.prefix)?;
     let size = size.saturating_add(sql::len(&message.prefix));

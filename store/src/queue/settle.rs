@@ -4,7 +4,10 @@ use pillarbox_core::UnixSeconds;
 use pillarbox_core::effect::Handle;
 use rusqlite::{Connection, params};
 
-use super::{Inward, OutgoingId, QueueId, Report, Settled, Settlement, State, Try, enter_body};
+use super::{
+    Inward, OutgoingId, QueueId, Report, Settled, Settlement, State, Try, correspondents,
+    enter_body,
+};
 use crate::body::{self, BodyId};
 use crate::store::Shared;
 use crate::{Flags, Place, Recipient, StoreError, deliver, sql};
@@ -20,6 +23,7 @@ pub(crate) fn settle(
     let mut open = Vec::new();
     for settlement in settlements {
         if let Some(message) = settle_one(conn, settlement, now)? {
+            correspondents::learn(conn, settlement, now)?;
             open.push((settlement, message));
         }
     }
@@ -45,7 +49,7 @@ fn settle_one(
     settlement: &Settlement,
     now: UnixSeconds,
 ) -> Result<Option<OutgoingId>, StoreError> {
-    let Settlement { id, outcome, said } = settlement;
+    let Settlement { id, outcome, said, .. } = settlement;
     let (state, next, warned) = match *outcome {
         Settled::Delivered => (State::Delivered.number(), now, false),
         Settled::Failed => (State::Failed.number(), now, false),

@@ -62,3 +62,20 @@ CREATE TABLE sts_policy (
     fetched INTEGER NOT NULL,
     expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX outgoing_account ON outgoing (account, since);
+-- To whom an account has written, and when for the first time.
+CREATE TABLE correspondent (
+    account INTEGER NOT NULL,
+    address TEXT NOT NULL,              -- folded
+    first   INTEGER NOT NULL,
+    PRIMARY KEY (account, address)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX correspondent_first ON correspondent (account, first);
+-- To whom nothing of an account's is sent any more, since it came back.
+CREATE TABLE suppressed (
+    account INTEGER NOT NULL,
+    address TEXT NOT NULL,              -- folded
+    since   INTEGER NOT NULL,
+    reason  TEXT NOT NULL,
+    PRIMARY KEY (account, address)
+) STRICT, WITHOUT ROWID;

@@ -54,7 +54,7 @@ fn survivors(dir: &Path, at: &str) -> u64 {
 
 #[test]
 fn a_wal_cut_anywhere_keeps_what_was_acknowledged_before() {
-    let mut fixture = Fixture::with(&Options { sync: Sync::Full, wal_size: 1 << 20, ..options() });
+    let mut fixture = Fixture::with(&Options { sync: Sync::Full, wal_size: 2 << 20, ..options() });
     let dir = fixture.dir.path().to_owned();
     // The length of the WAL once each commit was answered.
     let mut acknowledged = vec![wal_length(&dir, 8192)];

@@ -3,8 +3,8 @@
 use pillarbox_core::UnixSeconds;
 use pillarbox_store::{
     Due, DueCursor, Filter, Found, HoldRule, Leaving, NewBody, NewOutgoing, NewQueued, OutgoingId,
-    Place, QueueChange, QueueCounts, QueueId, QueueRead, QueueWrite, Queued, Read, Report, Settled,
-    Settlement, State, StoreError, Try, Write, Written,
+    Place, QueueChange, QueueCounts, QueueId, QueueRead, QueueWrite, Queued, Read, Report,
+    SendLimits, Settled, Settlement, State, StoreError, Try, Write, Written,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -29,6 +29,7 @@ fn outgoing(fixture: &Fixture, recipients: Vec<NewQueued>) -> NewOutgoing {
         message_id: "m1@here.example".into(),
         cid: "c1".into(),
         tls_optional: false,
+        limits: None,
         prefix: b"Received: by us\r\n".to_vec(),
         recipients,
     }
@@ -68,6 +69,7 @@ impl Fixture {
             id: QueueId(*id),
             outcome: *outcome,
             said: format!("said of {id}"),
+            suppresses: *id == 2,
         });
         let tried = Try {
             began: NOW,
@@ -292,6 +294,57 @@ fn rules_hold_what_enters() {
     add(&mut fixture, HoldRule { sender: to("here.example"), ..HoldRule::default() });
     fixture.submit(inline("x"), &[("a@a.example", 0)], false);
     assert_eq!(fixture.states()[2], (3, State::Held));
+}
+
+#[test]
+fn an_account_sends_so_much_a_day() {
+    let mut fixture = Fixture::new();
+    let send = |fixture: &mut Fixture, to: &[&str], now: i64| {
+        let limits = Some(SendLimits { recipients_a_day: 5, new_a_day: 3 });
+        let to = to.iter().map(|address| queued(address, 0)).collect();
+        let message = NewOutgoing { limits, ..outgoing(fixture, to) };
+        let job = QueueWrite::Enter(message, inline("x"), at(now));
+        fixture.write(Write::Queue(Box::new(job)))
+    };
+    assert_eq!(send(&mut fixture, &["a@a.example", "b@a.example"], 0), Ok(Written::Done));
+    let enough = |found: Result<Written, StoreError>, most| {
+        assert!(
+            matches!(found, Err(StoreError::SentEnough(_, found)) if found == most),
+            "{found:?}"
+        );
+    };
+    enough(send(&mut fixture, &["c@a.example", "d@a.example"], 9), 3);
+    assert_eq!(send(&mut fixture, &["A@A.example", "b@a.example"], 9), Ok(Written::Done));
+    enough(send(&mut fixture, &["a@a.example", "b@a.example"], 10), 5);
+    assert_eq!(send(&mut fixture, &["c@a.example"], 10), Ok(Written::Done));
+    enough(send(&mut fixture, &["a@a.example"], 86_000), 5);
+    assert_eq!(send(&mut fixture, &["d@a.example", "e@a.example"], 86_401), Ok(Written::Done));
+}
+
+#[test]
+fn what_came_back_is_not_tried_anew() {
+    let mut fixture = Fixture::new();
+    let (ann, bob) = (fixture.ann, fixture.bob);
+    fixture.submit(inline("x"), &[("a@a.example", 0), ("B@b.example", 0)], false);
+    fixture.settle(&[(1, Settled::Failed), (2, Settled::Failed)], Vec::new());
+    let of = |fixture: &mut Fixture, account, address: &str| match fixture
+        .ask(QueueRead::IsSuppressed(account, address.into()))
+    {
+        Found::Suppressed(found) => found.first().map(|one| one.reason.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of(&mut fixture, ann, "a@a.example"), None);
+    assert_eq!(of(&mut fixture, ann, "b@B.example").as_deref(), Some("said of 2"));
+    assert_eq!(of(&mut fixture, bob, "b@b.example"), None);
+    let Found::Suppressed(all) = fixture.ask(QueueRead::Suppressed(ann, String::new(), 9)) else {
+        panic!()
+    };
+    assert_eq!((all.len(), all[0].address.as_str(), all[0].since), (1, "b@b.example", NOW));
+    for allowed in [1, 0] {
+        let job = QueueWrite::Allow(ann, "b@b.example".into());
+        assert_eq!(fixture.done(Write::Queue(Box::new(job))), Written::Purged(allowed));
+    }
+    assert_eq!(of(&mut fixture, ann, "b@b.example"), None);
 }
 
 #[test]

@@ -25,6 +25,27 @@ pub enum QueueRequest {
         /// How.
         change: QueueChange,
     },
+    /// Addresses to which nothing of an account's is sent any more. Answer: `Suppressed`.
+    Suppressed {
+        /// Whose.
+        account: String,
+        /// Those behind this one.
+        after: String,
+    },
+    /// Send nothing of an account's to an address. Answer: `Done`.
+    Suppress {
+        /// Whose.
+        account: String,
+        /// To whom.
+        address: String,
+    },
+    /// Send there again. Answer: `Done`.
+    Allow {
+        /// Whose.
+        account: String,
+        /// To whom.
+        address: String,
+    },
     /// Rules by which mail is held. Answer: `Holds`.
     Holds,
     /// Hold what enters from now on. Answer: `Done`.
@@ -154,6 +175,17 @@ pub struct TryRow {
     pub said: String,
     /// What was said, line by line.
     pub transcript: String,
+}
+
+/// An address to which nothing of an account's is sent any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuppressedRow {
+    /// Which.
+    pub address: String,
+    /// Since when, in seconds since 1970.
+    pub since: i64,
+    /// What was said.
+    pub reason: String,
 }
 
 /// A rule by which mail is held. What is missing fits all.
