@@ -17,6 +17,7 @@
 
 pub mod archive;
 pub mod calls;
+pub mod client;
 pub mod deflate;
 pub mod digest;
 pub mod dkim;
@@ -37,13 +38,14 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, Target); 17] = [
+pub const TARGETS: [(&str, Target); 18] = [
     ("smtp", smtp::target),
     ("imap", imap::target),
     ("sasl", sasl::target),
     ("tls", tls::target),
     ("hello", hello::target),
     ("calls", calls::target),
+    ("client", client::target),
     ("reencode", reencode::target),
     ("digest", digest::target),
     ("http", http::target),

@@ -140,6 +140,11 @@ fn dkim() {
 }
 
 #[test]
+fn client() {
+    bounded("client", 3_000, 300);
+}
+
+#[test]
 fn senders() {
     bounded("senders", 2_000, 200);
 }
@@ -207,6 +212,7 @@ under_bolero! {
     bolero_digest: fuzz::digest::target;
     bolero_dkim: fuzz::dkim::target;
     bolero_dns: fuzz::dns::target;
+    bolero_client: fuzz::client::target;
     bolero_senders: fuzz::senders::target;
     bolero_http: fuzz::http::target;
     bolero_order: fuzz::order::target;
