@@ -1,9 +1,9 @@
 //! Mail that leaves.
 //!
-//! [`dispatch`] is one machine that knows what is due and who is being served; for a destination it
-//! starts a courier. A [`courier`] finds the servers of its destination and tries one address after
-//! the other; for each it starts a call. A [`call`] is one conversation by SMTP or LMTP, which hands
-//! over one parcel after the other. What came of a parcel is kept by [`settle`], which also decides
+//! `dispatch` is one machine that knows what is due and who is being served; for a destination it
+//! starts a courier. A `courier` finds the servers of its destination and tries one address after
+//! the other; for each it starts a call. A `call` is one conversation by SMTP or LMTP, which hands
+//! over one parcel after the other. What came of a parcel is kept by `settle`, which also decides
 //! when it is tried again and what its sender is told.
 
 pub(crate) mod call;
@@ -16,6 +16,7 @@ mod report;
 mod security;
 mod settle;
 mod sts;
+mod tls_seen;
 mod transcript;
 mod way;
 

@@ -20,27 +20,51 @@ pub struct DmarcSeen {
     pub count: u64,
 }
 
+/// Of what is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// Messages that came (DMARC).
+    Messages,
+    /// How TLS went on the way to others (RFC 8460).
+    Tls,
+}
+
+impl About {
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Messages => "dmarc_seen",
+            Self::Tls => "tls_seen",
+        }
+    }
+}
+
 /// Counts in what was found, and forgets what is old.
 pub(crate) fn note(
     conn: &Connection,
+    about: About,
     seen: &[DmarcSeen],
     now: UnixSeconds,
 ) -> Result<(), StoreError> {
+    let table = about.table();
     let oldest = now.0.saturating_sub(now.0.rem_euclid(DAY)).saturating_sub(DAYS_KEPT * DAY);
-    sql::run(conn, "DELETE FROM dmarc_seen WHERE day < ?1", [oldest])?;
+    sql::run(conn, &format!("DELETE FROM {table} WHERE day < ?1"), [oldest])?;
     for DmarcSeen { day, domain, facts, count } in seen {
         let count = count.cast_signed();
         let known = sql::run(
             conn,
-            "UPDATE dmarc_seen SET count = count + ?4 \
-             WHERE day = ?1 AND domain = ?2 AND facts = ?3",
+            &format!(
+                "UPDATE {table} SET count = count + ?4 \
+                 WHERE day = ?1 AND domain = ?2 AND facts = ?3"
+            ),
             params![day.0, domain, facts, count],
         )?;
         if known == 0 {
             sql::run(
                 conn,
-                "INSERT INTO dmarc_seen (day, domain, facts, count) SELECT ?1, ?2, ?3, ?4 \
-                 WHERE (SELECT count(*) FROM dmarc_seen WHERE day = ?1) < ?5",
+                &format!(
+                    "INSERT INTO {table} (day, domain, facts, count) SELECT ?1, ?2, ?3, ?4 \
+                     WHERE (SELECT count(*) FROM {table} WHERE day = ?1) < ?5"
+                ),
                 params![day.0, domain, facts, count, ROWS_MAX],
             )?;
         }
@@ -51,14 +75,18 @@ pub(crate) fn note(
 /// What was found on one day, by domain, behind a domain and at most so many rows.
 pub(crate) fn list(
     conn: &Connection,
+    about: About,
     day: UnixSeconds,
     skip: usize,
     count_max: usize,
 ) -> Result<Vec<DmarcSeen>, StoreError> {
     Ok(sql::all(
         conn,
-        "SELECT domain, facts, count FROM dmarc_seen WHERE day = ?1 ORDER BY domain, id \
-         LIMIT ?2 OFFSET ?3",
+        &format!(
+            "SELECT domain, facts, count FROM {} WHERE day = ?1 ORDER BY domain, id \
+             LIMIT ?2 OFFSET ?3",
+            about.table()
+        ),
         params![day.0, sql::count(count_max), sql::count(skip)],
         |row| {
             Ok(DmarcSeen {

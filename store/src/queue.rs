@@ -23,6 +23,7 @@ pub(crate) use enter::{enter, enter_body};
 pub(crate) use look::{show, transcript};
 pub(crate) use settle::settle;
 
+use crate::dmarc_seen::{self, About};
 use crate::{AccountId, Delivered, NewBody, StoreError};
 
 /// A message on its way.
@@ -369,6 +370,9 @@ pub enum QueueWrite {
     /// Send there again. Answer: [`Written::Purged`](crate::Written::Purged): 0 where it was not
     /// suppressed.
     Allow(AccountId, String),
+    /// Count in how TLS went with a domain's servers, as JSON, at this time; and forget what is old.
+    /// Answer: [`Written::Done`](crate::Written::Done).
+    NoteTls(String, Vec<String>, UnixSeconds),
     /// Forget what ended before a time, a bounded piece of it.
     /// Answer: [`Written::Purged`](crate::Written::Purged): how many recipients.
     Forget(UnixSeconds),
@@ -429,6 +433,9 @@ pub enum QueueRead {
     /// Addresses to which nothing of an account's goes, behind one and at most so many.
     /// Answer: [`Found::Suppressed`](crate::Found::Suppressed).
     Suppressed(AccountId, String, usize),
+    /// How TLS went on a day, by domain, behind so many rows and at most so many.
+    /// Answer: [`Found::DmarcSeen`](crate::Found::DmarcSeen).
+    TlsSeen(UnixSeconds, usize, usize),
     /// Totals. Answer: [`Found::QueueCounts`](crate::Found::QueueCounts).
     Counts,
 }
@@ -461,6 +468,16 @@ pub(crate) fn write(
         }
         QueueWrite::Allow(account, address) => correspondents::allow(conn, *account, address)
             .map(|allowed| Written::Purged(allowed.into())),
+        QueueWrite::NoteTls(domain, facts, now) => {
+            let day = UnixSeconds(now.0 - now.0.rem_euclid(86_400));
+            let (domain, count) = (domain.clone(), 1);
+            let one = |facts: &String| {
+                let (domain, facts) = (domain.clone(), facts.clone());
+                crate::DmarcSeen { day, domain, facts, count }
+            };
+            let seen: Vec<_> = facts.iter().map(one).collect();
+            dmarc_seen::note(conn, About::Tls, &seen, *now).map(|()| Written::Done)
+        }
         QueueWrite::Forget(before) => forget(conn, *before).map(Written::Purged),
     }
 }
@@ -500,6 +517,9 @@ pub(crate) fn read(
         QueueRead::Suppressed(account, after, count_max) => {
             correspondents::list(conn, *account, after, *count_max).map(Found::Suppressed)
         }
+        QueueRead::TlsSeen(day, skip, count_max) => {
+            dmarc_seen::list(conn, About::Tls, *day, *skip, *count_max).map(Found::DmarcSeen)
+        }
         QueueRead::Counts => look::counts(conn).map(Found::QueueCounts),
     }
 }
@@ -521,6 +541,7 @@ impl fmt::Debug for QueueWrite {
             Self::KeepPolicy(policy, _) => write!(f, "KeepPolicy({})", policy.domain),
             Self::Suppress(account, one) => write!(f, "Suppress({} of {})", one.address, account.0),
             Self::Allow(account, address) => write!(f, "Allow({address} of {})", account.0),
+            Self::NoteTls(domain, facts, _) => write!(f, "NoteTls({} of {domain})", facts.len()),
             Self::Forget(before) => write!(f, "Forget(before {})", before.0),
         }
     }

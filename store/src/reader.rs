@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use crate::dmarc_seen::About;
 use crate::index::find::Index;
 use crate::messages::{Asked, Piece};
 use crate::rights::{Principal, Right, may};
@@ -116,7 +117,7 @@ fn of_the_directory(conn: &Connection, job: Read) -> Result<Found, StoreError> {
         }
         Read::DkimKeys { domain } => dkim_key::of(conn, &domain).map(Found::DkimKeys),
         Read::DmarcSeen { day, skip, count_max } => {
-            dmarc_seen::list(conn, day, skip, count_max).map(Found::DmarcSeen)
+            dmarc_seen::list(conn, About::Messages, day, skip, count_max).map(Found::DmarcSeen)
         }
         Read::Hidden { account } => capability::of(conn, account).map(Found::Hidden),
         Read::Counts => accounts::counts(conn).map(Found::Counts),

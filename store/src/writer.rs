@@ -8,6 +8,7 @@ use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, DEFAULT_NAME};
 
 use crate::append::{self, Appending};
+use crate::dmarc_seen::About;
 use crate::flags::{self, Flagging};
 use crate::import::{self, Importing};
 use crate::names::Names;
@@ -261,7 +262,7 @@ impl Writer {
             }
             Write::Note { attempts, dmarc, now } => {
                 attempts::note(conn, attempts, *now)?;
-                dmarc_seen::note(conn, dmarc, *now).map(|()| Written::Done)
+                dmarc_seen::note(conn, About::Messages, dmarc, *now).map(|()| Written::Done)
             }
             Write::ChangeDkimKey { domain, selector, change } => {
                 dkim_key::change(conn, domain, selector, change).map(|()| Written::Done)

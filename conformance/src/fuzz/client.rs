@@ -61,7 +61,8 @@ fn converse(choice: u8, cut: &[&[u8]]) {
     let protocol = if choice % 2 == 1 { Protocol::Lmtp } else { Protocol::Smtp };
     let mut config = Config::new(protocol, "mail.example").expect("a good name");
     config.chunks = choice & 2 == 0;
-    let body = BODIES[usize::from(choice >> 2 & 1)];
+    let [with_dots, with_bare_end] = BODIES;
+    let body = if choice & 4 == 0 { with_dots } else { with_bare_end };
     let count = 1 + usize::from(choice >> 3) % 4;
     let mut client = Client::new(config);
     let mut out = Outbox::new(1 << 20);
@@ -101,7 +102,7 @@ fn converse(choice: u8, cut: &[&[u8]]) {
     }
     assert!(client.quit(&mut out).is_err() && !client.wants_body(), "it is over");
     assert!(events <= 5, "each is an answer to something of the owner's");
-    let lone = |pair: &[u8]| pair[1] == b'\n' && pair[0] != b'\r';
+    let lone = |pair: &[u8]| matches!(pair, [before, b'\n'] if *before != b'\r');
     assert!(!out.unsent().windows(2).any(lone), "a bare LF was sent");
 }
 

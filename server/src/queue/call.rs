@@ -62,6 +62,19 @@ pub struct Called {
     pub(crate) trouble: Option<Trouble>,
     /// How many parcels were settled.
     pub(crate) settled: usize,
+    /// How TLS went.
+    pub(crate) tls: TlsOutcome,
+}
+
+/// How TLS went in a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TlsOutcome {
+    /// It did not come to that, or none was wanted.
+    NotReached,
+    /// It was there; and whether the server has proven who it is.
+    Secured(Result<(), Doubt>),
+    /// It was not.
+    Trouble(TlsTrouble),
 }
 
 /// What is wrong with a server.
@@ -523,7 +536,14 @@ impl Call {
             Some(Over::Quit) | None => None,
         };
         let left = self.parcels.drain(..).collect();
-        let called = Called { left, trouble, settled: self.settled };
+        let tls = match (self.tls_trouble, &self.agreed) {
+            (Some(trouble), _) => TlsOutcome::Trouble(trouble),
+            (None, Some(agreed)) => {
+                TlsOutcome::Secured(agreed.server.unwrap_or(Err(Doubt::Unknown)))
+            }
+            (None, None) => TlsOutcome::NotReached,
+        };
+        let called = Called { left, trouble, settled: self.settled, tls };
         self.desk.send(Effect::Outcome(Answer::Called(Box::new(called))));
         self.desk.take_effects(io.effects);
         if self.gone { Want::ABORT } else { Want::END }

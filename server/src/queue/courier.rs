@@ -15,13 +15,14 @@ use pillarbox_core::flow::{Desk, Flow, both};
 use pillarbox_core::mta_sts::Policy;
 use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::{Input, Io, Machine, Now, Stream, UnixSeconds, Want};
-use pillarbox_store::{Found, Read, StoreError, Try};
+use pillarbox_store::{Found, QueueWrite, Read, StoreError, Try, Write};
 
 use super::Post;
-use super::call::{Call, Called, Server, Tls, Trouble};
+use super::call::{Call, Called, Server, Tls, TlsOutcome, Trouble};
 use super::parcel::Parcel;
 use super::security::{self, Known, wish};
 use super::settle::{End, settle_all};
+use super::tls_seen::{self, Whom};
 use super::way::Way;
 use crate::config::{Relay, RelayLogin, Transport};
 use crate::job::{self, Answer, Job};
@@ -194,7 +195,8 @@ impl Trip {
                     else {
                         return Carried { left: parcels, reached: false, pause: true };
                     };
-                    let Called { left, trouble, settled } = called;
+                    let Called { left, trouble, settled, tls: outcome } = called;
+                    self.note_outcome(target, ip, outcome);
                     parcels = left;
                     // The connection broke after it had been good, or it has carried enough: what
                     // is left goes by another one, at once.
@@ -221,6 +223,24 @@ impl Trip {
         // RFC 5321 §3.1: whoever greets with 554 takes no mail at all.
         let end = if status.class() == 5 { End::Never } else { End::Later };
         self.give_up(parcels, (end, status, &why), tried).await
+    }
+
+    /// For the reports to the domain.
+    fn note_outcome(&self, target: &Target, ip: IpAddr, outcome: TlsOutcome) {
+        let Protection::Wanted(wanting, known) = &target.tls else { return };
+        let Wanting { domain, policy } = &**wanting;
+        let policies = tls_seen::policies(domain, known.records(), policy.as_ref());
+        let whom = Whom { mx: &target.name, ip };
+        let facts = policies.iter().filter_map(|policy| tls_seen::facts(policy, outcome, whom));
+        self.note_tls(domain.as_str(), facts.collect());
+    }
+
+    /// Kept beside all else: reports are a service, and no message waits for them.
+    pub(super) fn note_tls(&self, domain: &str, facts: Vec<String>) {
+        if !facts.is_empty() {
+            let job = QueueWrite::NoteTls(domain.to_owned(), facts, self.wall());
+            self.desk.send(Effect::Job(Job::Write(Write::Queue(Box::new(job)))));
+        }
     }
 
     fn protection(&self, target: &Target, wish: Wish) -> Result<Tls, (Status, String)> {

@@ -3,7 +3,7 @@
 
 use pillarbox_core::dane::{Demand, Steps};
 use pillarbox_core::delivery::{Security, Terms, Wish};
-use pillarbox_core::dns::{Failure, Lookup, Name, Question};
+use pillarbox_core::dns::{Data, Failure, Lookup, Name, Question};
 use pillarbox_core::dsn::Status;
 use pillarbox_core::mta_sts::Policy;
 use pillarbox_core::tls::{Connector, Roots, TlsError, Trust};
@@ -18,6 +18,8 @@ use crate::config::{Relay, RelayTls};
 pub(super) struct Known {
     host: Name,
     demand: Demand,
+    /// The records that were found, such as they are.
+    records: Vec<Data>,
     /// Where its records were found.
     base: Name,
     /// DNS proved that it is the domain's.
@@ -44,7 +46,10 @@ impl Known {
         port: u16,
         ask: impl Fn(Question) -> F,
     ) -> Self {
-        let of = |demand, base| Self { host: host.clone(), demand, base, mx_secure };
+        let of = |demand, base| {
+            let (host, records) = (host.clone(), Vec::new());
+            Self { host, demand, records, base, mx_secure }
+        };
         let bases = match Steps::of(&host, mx_secure, &addresses) {
             Steps::Opportunistic => return of(Demand::Opportunistic, host.clone()),
             Steps::Unknown(why) => return of(Demand::Unknown(why), host.clone()),
@@ -56,11 +61,19 @@ impl Known {
             let lookup = ask(question).await;
             let nothing = matches!(lookup, Err(Failure::NoName { .. } | Failure::NoRecord { .. }));
             last = of(Demand::of(&lookup), base);
+            if let Ok(answer) = lookup {
+                last.records = if answer.secure { answer.records } else { Vec::new() };
+            }
             if !nothing {
                 break;
             }
         }
         last
+    }
+
+    /// The records that were found, and where.
+    pub(super) fn records(&self) -> (&Name, &[Data]) {
+        (&self.base, &self.records)
     }
 
     /// How TLS is to be with it; or why it is not to be used, for this message, now.

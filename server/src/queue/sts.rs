@@ -16,6 +16,7 @@ use pillarbox_store::{Found, QueueRead, QueueWrite, Read, StsPolicy, Write};
 
 use super::courier::Trip;
 use super::fetch::{Fetch, Fetched};
+use super::tls_seen;
 use crate::job::{self, Answer};
 
 /// When fetches failed last, by domain: those of the last minutes.
@@ -69,9 +70,11 @@ impl Trip {
                 Some(kept.policy)
             }
             Err(why) => {
+                let facts = tls_seen::without_policy(domain, &why);
                 let domain = domain.as_str();
                 log::warn!(domain, why:% = why; "the MTA-STS policy cannot be fetched");
                 self.post.sts_failures.note(domain, now);
+                self.note_tls(domain, vec![facts]);
                 policy
             }
         }

@@ -5,9 +5,11 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use pillarbox_core::UnixSeconds;
 use pillarbox_core::dsn::{Action, Notice};
+use pillarbox_store::{Found, Options, QueueRead, Read, Store};
 
 use crate::commands::done;
 use crate::dns::{Root, Unbound};
@@ -312,6 +314,32 @@ print('ready', flush=True)
 server.serve_forever()
 ";
 
+/// Who answers with policies at an address, and the certificate by which it is known.
+fn policy_server(place: &Place, ip: &str) -> (Server, String) {
+    let pem = place.beside("policies.pem");
+    let names = ["good", "other", "testing"].map(|name| format!("DNS:mta-sts.{name}.example"));
+    let subject = format!("subjectAltName={}", names.join(","));
+    let openssl = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-days", "2"];
+    let basic = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", &subject];
+    succeed(
+        Command::new("openssl")
+            .args(openssl)
+            .args(basic)
+            .args(["-keyout".as_ref(), pem.as_os_str(), "-out".as_ref()])
+            .arg(place.beside("cert.pem")),
+    );
+    let certificate = fs::read_to_string(place.beside("cert.pem")).unwrap();
+    fs::write(&pem, fs::read_to_string(&pem).unwrap() + &certificate).unwrap();
+    let mut python = Command::new("python3");
+    let policies = Server::spawn(python.args(["-c", POLICIES, ip]).arg(&pem));
+    assert!(
+        policies.stdout.wait_for(|line| line == "ready").is_some(),
+        "{}",
+        policies.stderr.text()
+    );
+    (policies, certificate)
+}
+
 /// Servers that a policy names get mail only if an authority has certified them; in testing mode
 /// always.
 #[test]
@@ -325,28 +353,7 @@ fn mta_sts_is_held_to() {
     }
     let other =
         there.serve("", &format!("[[listener]]\nprotocol = \"smtp\"\naddress = \"{ip}:25\""));
-    let pem = there.beside("policies.pem");
-    let names = ["good", "other", "testing"].map(|name| format!("DNS:mta-sts.{name}.example"));
-    let subject = format!("subjectAltName={}", names.join(","));
-    let openssl = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-days", "2"];
-    let basic = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", &subject];
-    succeed(
-        Command::new("openssl")
-            .args(openssl)
-            .args(basic)
-            .args(["-keyout".as_ref(), pem.as_os_str(), "-out".as_ref()])
-            .arg(there.beside("cert.pem")),
-    );
-    let certificate = fs::read_to_string(there.beside("cert.pem")).unwrap();
-    fs::write(&pem, fs::read_to_string(&pem).unwrap() + &certificate).unwrap();
-    let mut python = Command::new("python3");
-    let policies = Server::spawn(python.args(["-c", POLICIES, &ip]).arg(&pem));
-    assert!(
-        policies.stdout.wait_for(|line| line == "ready").is_some(),
-        "{}",
-        policies.stderr.text()
-    );
-
+    let (policies, certificate) = policy_server(&there, &ip);
     let here = Place::new("smol");
     here.localserve().stop();
     let domain = |name: &str, mx: &str| {
@@ -383,6 +390,24 @@ fn mta_sts_is_held_to() {
     assert!(shown("3").contains("not verified"), "{}", shown("3"));
     server.stop();
     other.stop();
+    drop(policies);
+    what_reports_will_tell(&here);
+}
+
+fn what_reports_will_tell(here: &Place) {
+    let store = Store::open(&here.dir(), &Options::default()).unwrap();
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    let day = UnixSeconds(seconds - seconds % 86_400);
+    let question = Read::Queue(QueueRead::TlsSeen(day, 0, 100));
+    let Found::DmarcSeen(seen) = store.reader().unwrap().read(question).unwrap() else { panic!() };
+    for (domain, told) in [
+        ("good.example", "\"failure\":null"),
+        ("other.example", "certificate-host-mismatch"),
+        ("testing.example", "certificate-host-mismatch"),
+    ] {
+        let row = seen.iter().find(|row| row.domain == domain).unwrap();
+        assert!(row.facts.contains(told) && row.facts.contains("\"sts\""), "{}", row.facts);
+    }
 }
 
 #[test]

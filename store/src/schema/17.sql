@@ -79,3 +79,12 @@ CREATE TABLE suppressed (
     reason  TEXT NOT NULL,
     PRIMARY KEY (account, address)
 ) STRICT, WITHOUT ROWID;
+-- How TLS went with the servers of domains, for the reports to them (RFC 8460): as dmarc_seen.
+CREATE TABLE tls_seen (
+    id     INTEGER PRIMARY KEY,
+    day    INTEGER NOT NULL,
+    domain TEXT NOT NULL,
+    facts  TEXT NOT NULL,               -- JSON
+    count  INTEGER NOT NULL,
+    UNIQUE (day, domain, facts)
+) STRICT;
