@@ -299,6 +299,9 @@ sync = "off"
 separators = "+"
 trouble = true
 
+[queue]
+enabled = false
+
 [checks]
 enabled = false
 
