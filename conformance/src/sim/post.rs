@@ -21,7 +21,7 @@ use pillarbox_core::tls::Roots;
 use pillarbox_core::{EffectId, Inbox, Input, Io, Moment, Now, Outbox, Stream, UnixSeconds, Want};
 use pillarbox_store::{
     AccountId, Filter, Found, NewBody, NewOutgoing, NewQueued, QueueId, QueueRead, QueueWrite,
-    Queued, Read, Settled, State, Store, Write, Written,
+    Queued, Read, Settled, State, Store, StoreError, Write, Written,
 };
 use tempfile::TempDir;
 
@@ -89,6 +89,8 @@ struct World {
     peers: BTreeMap<IpAddr, Peer>,
     addresses: BTreeMap<QueueId, String>,
     settled: BTreeSet<String>,
+    /// Whose message a server has taken, and said so to the process that still lives.
+    answered: BTreeSet<String>,
     account: AccountId,
     entered: usize,
     resolver: Arc<Resolver>,
@@ -162,6 +164,7 @@ impl World {
             peers,
             addresses: BTreeMap::new(),
             settled: BTreeSet::new(),
+            answered: BTreeSet::new(),
             account: AccountId(0),
             entered: 0,
             resolver: Arc::new(Resolver::new(Source::Zone(zone), prng::server_random)),
@@ -203,6 +206,7 @@ impl World {
     fn kill(&mut self) -> Result<(), String> {
         self.report.kills += 1;
         self.units.clear();
+        self.answered.clear();
         self.writes.clear();
         self.looks.clear();
         self.shop = None;
@@ -433,6 +437,13 @@ impl World {
                 let what = format!("{address} was sent again after it was kept as delivered");
                 self.report.violations.push(what);
             }
+            if self.answered.contains(&address) {
+                let what = format!("{address} was sent again after its answer had come");
+                self.report.violations.push(what);
+            }
+            if !talk.closed {
+                self.answered.insert(address);
+            }
         }
     }
 
@@ -448,7 +459,27 @@ impl World {
         self.run(id, Input::Bytes);
     }
 
+    /// The disk is full: what came of an attempt cannot be kept.
+    fn refuse(&mut self) -> bool {
+        let is_settling = |(_, _, write): &(usize, EffectId, Write)| matches!(write, Write::Queue(job) if matches!(**job, QueueWrite::Settle { .. }));
+        let full = self.clock < HEALED && self.prng.once_in(12);
+        if !full || !self.writes.front().is_some_and(is_settling) {
+            return false;
+        }
+        if let Some((id, effect, _)) = self.writes.pop_front()
+            && let Some(unit) = self.units.get_mut(&id)
+        {
+            let fault = StoreError::Fault(Fault::new(FaultKind::NoSpace, "the disk is full"));
+            let answer = Completion::Answer(Ok(Answer::Written(Err(fault))));
+            unit.answers.push((effect, answer));
+        }
+        true
+    }
+
     fn commit(&mut self) -> Result<(), String> {
+        if self.refuse() {
+            return Ok(());
+        }
         let count = self.prng.between(1, self.writes.len());
         let (askers, writes): (Vec<_>, Vec<_>) =
             self.writes.drain(..count).map(|(id, effect, write)| ((id, effect), write)).unzip();

@@ -102,11 +102,14 @@ fn smtp_door(
 ) -> Result<Door, ConfigFault> {
     let submission = listener.is_submission();
     let [auth, auth_under_tls] = mechanisms(listener, cram_md5);
-    let dsn = config.queue.is_some();
+    // By LMTP each recipient is answered by itself, so that whoever hands mail over reports.
+    let dsn = config.queue.is_some() && listener.protocol != Protocol::Lmtp;
     let mut capabilities =
         Capabilities { starttls, auth, auth_under_tls, dsn, ..Capabilities::default() };
-    capabilities.require_tls = dsn && listener.protocol != Protocol::Lmtp;
-    if dsn && submission {
+    capabilities.require_tls = dsn;
+    // What is held for our own people comes in by our own port for mail from everybody.
+    let comes_in = config.listeners.iter().any(|one| one.protocol == Protocol::Smtp);
+    if dsn && submission && comes_in {
         let until_max = UnixSeconds(i64::from(u32::MAX));
         capabilities.future_release = Some(FutureRelease { seconds_max: HOLD_MAX, until_max });
     }

@@ -16,8 +16,10 @@ use pillarbox_core::smtp::client::{
 };
 use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::tls::{Agreed, Connector, Doubt, TlsError};
-use pillarbox_core::{EffectId, Input, Io, Machine, Now, Outbox, Stream, UnixSeconds, Want};
-use pillarbox_store::{Found, OutgoingId, QueueRead, Read, StoreError, Try};
+use pillarbox_core::{
+    EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want,
+};
+use pillarbox_store::{Found, Outgoing, OutgoingId, QueueRead, Read, StoreError, Try};
 
 use super::parcel::Parcel;
 use super::settle::{End, Ruling, settle};
@@ -109,7 +111,7 @@ pub(crate) struct Call {
     desk: Desk<Job>,
     connecting: Option<EffectId>,
     present: Option<Present>,
-    settling: Option<Flow<Result<(), StoreError>>>,
+    settling: Option<Settling>,
     transcript: Transcript,
     began: UnixSeconds,
     now: Now,
@@ -140,6 +142,22 @@ struct Present {
     reading: Option<Flow<Result<Vec<u8>, StoreError>>>,
 }
 
+/// What came of a parcel, until it is kept: a server that has taken a message must not get it again
+/// because our own disk is full.
+struct Settling {
+    kept: Kept,
+    /// `None`: it has failed, and is tried again then.
+    flow: Result<Flow<Result<(), StoreError>>, Moment>,
+}
+
+/// What is to be kept.
+#[derive(Clone)]
+struct Kept {
+    message: Outgoing,
+    rulings: Vec<Ruling>,
+    tried: Try,
+}
+
 enum Over {
     /// In good order.
     Quit,
@@ -148,6 +166,8 @@ enum Over {
 
 /// How long a connection may take to come about.
 const CONNECT_WITHIN: Duration = Duration::from_secs(60);
+/// How long to wait before what could not be kept is tried again.
+const KEEP_AGAIN: Duration = Duration::from_secs(5);
 /// How much of a message is read at once.
 const PIECE: usize = 128 << 10;
 
@@ -209,13 +229,8 @@ impl Call {
             return Want { read: self.handshaking, ..WAIT };
         }
         loop {
-            if let Some(settling) = &mut self.settling {
-                match settling.poll() {
-                    None => break,
-                    Some(Ok(())) => self.settled += 1,
-                    Some(Err(error)) => self.lose(&error),
-                }
-                self.settling = None;
+            if self.is_settling() {
+                break;
             }
             if self.over.is_some() {
                 return self.end(io);
@@ -227,7 +242,9 @@ impl Call {
             self.note_said(before, io.outbox);
             io.inbox.consume(step.used);
             match step.next {
-                Next::NeedBytes if self.gone => self.hang_up(Ending::Lost),
+                Next::NeedBytes | Next::AwaitOwner | Next::AwaitBody if self.gone => {
+                    self.hang_up(Ending::Lost);
+                }
                 Next::NeedBytes => break,
                 Next::AwaitOwner => self.go_on(io.outbox),
                 Next::AwaitBody => {
@@ -245,10 +262,49 @@ impl Call {
         Want {
             read: true,
             hold: false,
-            deadline: self.client.deadline(),
+            deadline: self.keep_again().or_else(|| self.client.deadline()),
             stream: Stream::Keep,
             done: false,
         }
+    }
+
+    /// Whether what came of a parcel is not kept yet. Nothing else is begun meanwhile; at the server's
+    /// stop it is given up.
+    fn is_settling(&mut self) -> bool {
+        let Some(Settling { kept, flow }) = &mut self.settling else { return false };
+        match flow {
+            Ok(running) => match running.poll() {
+                None => return true,
+                Some(Ok(())) => self.settled += 1,
+                Some(Err(error)) => {
+                    log::error!(cid = kept.message.cid.as_str(), why:% = error;
+                        "what came of outgoing mail cannot be kept yet");
+                    *flow = Err(self.now.moment + KEEP_AGAIN);
+                    return !self.stopping;
+                }
+            },
+            Err(_) if self.stopping => {}
+            Err(again) if *again > self.now.moment => return true,
+            Err(_) => {
+                let kept = kept.clone();
+                self.begin_keeping(kept);
+                return self.is_settling();
+            }
+        }
+        self.settling = None;
+        false
+    }
+
+    /// When what could not be kept is tried again.
+    fn keep_again(&self) -> Option<Moment> {
+        self.settling.as_ref().and_then(|settling| settling.flow.as_ref().err().copied())
+    }
+
+    fn begin_keeping(&mut self, kept: Kept) {
+        let (desk, post, now) = (self.desk.clone(), Arc::clone(&self.post), self.now.wall);
+        let Kept { message, rulings, tried } = kept.clone();
+        let flow = Ok(Flow::new(settle(desk, post, message, rulings, tried, now)));
+        self.settling = Some(Settling { kept, flow });
     }
 
     fn note_said(&mut self, before: usize, outbox: &Outbox) {
@@ -476,7 +532,7 @@ impl Call {
     /// Our own store does not answer: nothing more is sent, and nothing is known of what is left.
     fn lose(&mut self, error: &StoreError) {
         let cid = self.present.as_ref().map_or("", |present| &present.parcel.message.cid);
-        log::error!(cid, why:% = error; "outgoing mail cannot be read or settled");
+        log::error!(cid, why:% = error; "outgoing mail cannot be read");
         self.hang_up(Ending::Withdrawn);
         let why = "the store does not answer".to_owned();
         self.over = Some(Over::Trouble(Status::new(4, 3, 0), why));
@@ -512,10 +568,9 @@ impl Call {
         }
     }
 
-    fn begin_settling(&mut self, message: pillarbox_store::Outgoing, rulings: Vec<Ruling>) {
-        let (desk, post, now) = (self.desk.clone(), Arc::clone(&self.post), self.now.wall);
+    fn begin_settling(&mut self, message: Outgoing, rulings: Vec<Ruling>) {
         let tried = self.tried();
-        self.settling = Some(Flow::new(settle(desk, post, message, rulings, tried, now)));
+        self.begin_keeping(Kept { message, rulings, tried });
     }
 
     fn tried(&self) -> Try {

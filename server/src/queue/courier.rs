@@ -18,7 +18,7 @@ use pillarbox_core::{Input, Io, Machine, Now, Stream, UnixSeconds, Want};
 use pillarbox_store::{Found, QueueWrite, Read, StoreError, Try, Write};
 
 use super::Post;
-use super::call::{Call, Called, Server, Tls, TlsOutcome, Trouble};
+use super::call::{Call, Called, Server, Tls, TlsOutcome, TlsTrouble, Trouble};
 use super::parcel::Parcel;
 use super::security::{self, Known, wish};
 use super::settle::{End, settle_all};
@@ -179,12 +179,12 @@ impl Trip {
 
     /// One address after the other, until nothing is left.
     async fn try_all(&self, targets: &[Target], mut parcels: Vec<Parcel>, wish: Wish) -> Carried {
-        let mut last: Option<(Status, String, Option<Try>)> = None;
+        let mut last = None;
         for target in targets {
             let tls = match self.protection(target, wish) {
                 Ok(tls) => tls,
                 Err((status, why)) => {
-                    last = Some((status, format!("{}: {why}", target.name), None));
+                    keep(&mut last, (status, format!("{}: {why}", target.name), None));
                     continue;
                 }
             };
@@ -207,9 +207,11 @@ impl Trip {
                         return Carried { left: parcels, reached: false, pause: true };
                     };
                     let Trouble { status, why, tls: tls_trouble, tried } = trouble;
-                    last = Some((status, why, Some(tried)));
-                    // RFC 7435: better in clear than not at all, where nothing forbids it.
-                    if matches!(tls, Tls::Offered(_)) && tls_trouble.is_some() {
+                    keep(&mut last, (status, why, Some(tried)));
+                    // RFC 7435: better in clear than not at all, where nothing forbids it. Where TLS
+                    // was not offered, it has been in clear.
+                    let broken = tls_trouble.is_some_and(|trouble| trouble != TlsTrouble::Missing);
+                    if matches!(tls, Tls::Offered(_)) && broken {
                         tls = Tls::Never;
                         continue;
                     }
@@ -495,6 +497,18 @@ impl Trip {
             _ => Ok(found),
         };
         (found, (four, six))
+    }
+}
+
+/// What was wrong with a server.
+type Wrong = (Status, String, Option<Try>);
+
+/// Of what was wrong with servers, what may pass counts before what does not: another attempt may then
+/// find the other one well (RFC 5321 §5.1).
+fn keep(last: &mut Option<Wrong>, wrong: Wrong) {
+    let passes = |(status, ..): &Wrong| status.class() == 4;
+    if passes(&wrong) || !last.as_ref().is_some_and(passes) {
+        *last = Some(wrong);
     }
 }
 

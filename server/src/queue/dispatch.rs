@@ -60,8 +60,6 @@ struct Destination {
     couriers: usize,
     /// The last one got through.
     good: bool,
-    /// It did not get through the last time.
-    bad: bool,
     /// Nobody goes there before.
     pause: Option<Moment>,
 }
@@ -71,6 +69,9 @@ struct Reading {
     cursor: DueCursor,
     /// How many recipients are at hand or under way.
     open: usize,
+    /// Its servers take mail: more of it can be read. Else what waits for those who do not answer
+    /// would leave no room for others.
+    eager: bool,
 }
 
 /// A courier under way.
@@ -95,8 +96,8 @@ struct Page {
 const WAITING_MAX: usize = 4_000;
 /// Domains that are read at once.
 const DOMAINS_MAX: usize = 100;
-/// Recipients that are read at once of one domain.
-const OF_A_DOMAIN_MAX: usize = 200;
+/// Recipients that are read at once of one domain: what one courier takes along, or a little more.
+const OF_A_DOMAIN_MAX: usize = 100;
 /// Parcels that a courier takes along.
 const PARCELS_MAX: usize = 50;
 /// Recipients in a parcel: RFC 5321 §4.5.3.1.8 has every server take so many.
@@ -155,7 +156,8 @@ impl Dispatcher {
         if self.page.is_empty() {
             self.unseen = false;
         }
-        let cursors = self.domains.iter().map(|(name, reading)| (name.clone(), reading.cursor));
+        let place = |reading: &Reading| reading.eager.then_some(reading.cursor);
+        let cursors = self.domains.iter().map(|(name, reading)| (name.clone(), place(reading)));
         let (desk, after) = (self.desk.clone(), std::mem::take(&mut self.page));
         self.reading = Some(Flow::new(read(desk, after, cursors.collect(), now.wall)));
         true
@@ -166,12 +168,12 @@ impl Dispatcher {
             Ok(page) => page,
             Err(error) => {
                 log::error!(why:% = error; "what is to be sent cannot be read");
-                self.next = Some(now.moment + PAUSE);
+                self.look_again(now.moment + PAUSE);
                 return;
             }
         };
         for due in &page.due {
-            let start = Reading { cursor: DueCursor::START, open: 0 };
+            let start = Reading { cursor: DueCursor::START, open: 0, eager: false };
             let reading = self.domains.entry(due.domain.clone()).or_insert(start);
             reading.cursor = reading.cursor.max(DueCursor { next: due.next, id: due.id });
             reading.open += 1;
@@ -185,7 +187,9 @@ impl Dispatcher {
                     let seconds = u64::try_from(next.0.saturating_sub(page.now.0)).unwrap_or(0);
                     now.moment + Duration::from_secs(seconds.max(1))
                 };
-                self.next = page.next.map(wait);
+                if let Some(next) = page.next {
+                    self.look_again(wait(next));
+                }
             }
         }
     }
@@ -206,12 +210,13 @@ impl Dispatcher {
 
     /// One after the other for each destination, so that none waits for another one's many.
     fn start_couriers(&mut self, now: Moment) {
-        let mut more = !self.stopping;
+        let room = |own: &Self| own.couriers.len() < own.post.rules.connections_max;
+        let mut more = !self.stopping && room(self);
         while more {
             more = false;
             let ways: Vec<Way> = self.destinations.keys().cloned().collect();
             for way in ways {
-                if self.couriers.len() >= self.post.rules.connections_max {
+                if !room(self) {
                     return;
                 }
                 more |= self.start_courier(way, now);
@@ -222,11 +227,8 @@ impl Dispatcher {
 
     fn start_courier(&mut self, way: Way, now: Moment) -> bool {
         let Some(destination) = self.destinations.get_mut(&way) else { return false };
-        let most = match (&way, destination.good) {
-            (_, true) => self.post.rules.per_destination_max,
-            _ => 1,
-        };
-        let doubtful = destination.bad;
+        let most = if destination.good { self.post.rules.per_destination_max } else { 1 };
+        let doubtful = destination.is_doubtful();
         // Half of all connections is enough for those who do not answer.
         let full = doubtful && self.doubtful >= self.post.rules.connections_max.div_ceil(2);
         if destination.couriers >= most || full || destination.rests(now) {
@@ -262,7 +264,7 @@ impl Dispatcher {
         if pause {
             destination.pause = Some(now + PAUSE);
         } else {
-            (destination.good, destination.bad) = (reached, !reached);
+            destination.good = reached;
         }
         for parcel in left {
             for to in &parcel.to {
@@ -274,18 +276,31 @@ impl Dispatcher {
             destination.put(parcel);
         }
         for (domain, count) in domains {
-            self.let_go(&domain, count, pause);
+            if reached && let Some(reading) = self.domains.get_mut(&domain) {
+                reading.eager = true;
+                self.unseen = true;
+            }
+            self.let_go(&domain, count);
+        }
+        if pause {
+            // What it carried and did not bring back lies in the store, and is due.
+            self.look_again(now + PAUSE);
         }
     }
 
+    /// It is looked for what is due then, or before.
+    fn look_again(&mut self, at: Moment) {
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    }
+
     /// So many recipients of a domain are settled.
-    fn let_go(&mut self, domain: &str, count: usize, pause: bool) {
+    fn let_go(&mut self, domain: &str, count: usize) {
         let Some(reading) = self.domains.get_mut(domain) else { return };
         reading.open = reading.open.saturating_sub(count);
         if reading.open == 0 {
             self.domains.remove(domain);
             // What came meanwhile before the place up to which it was read.
-            self.unseen |= !pause;
+            self.unseen = true;
         }
     }
 
@@ -301,7 +316,7 @@ impl Dispatcher {
             }
         }
         for (domain, count) in counts {
-            self.let_go(&domain, count, false);
+            self.let_go(&domain, count);
         }
     }
 
@@ -367,6 +382,12 @@ impl Destination {
         taken
     }
 
+    /// Whether all that is at hand has been tried in vain before.
+    fn is_doubtful(&self) -> bool {
+        let tried = |parcel: &Parcel| parcel.to.iter().all(|to| to.attempts > 0);
+        !self.good && self.parcels.values().flatten().all(tried)
+    }
+
     fn rests(&self, now: Moment) -> bool {
         self.pause.is_some_and(|pause| pause > now)
     }
@@ -381,15 +402,16 @@ impl Destination {
 async fn read(
     desk: Desk<Job>,
     after: String,
-    cursors: BTreeMap<String, DueCursor>,
+    cursors: BTreeMap<String, Option<DueCursor>>,
     now: UnixSeconds,
 ) -> Result<Page, StoreError> {
     let question = QueueRead::Destinations { now, after, count_max: DOMAINS_MAX };
     let found = job::read(&desk, "destinations", Read::Queue(question)).await?;
     let Found::Destinations(names) = found else { return Err(job::astray("destinations")) };
     let after = names.last().filter(|_| names.len() == DOMAINS_MAX).cloned();
-    let from = |name: &String| cursors.get(name).copied().unwrap_or(DueCursor::START);
-    let domains: Vec<_> = names.into_iter().map(|name| (name.clone(), from(&name))).collect();
+    let from = |name: &String| cursors.get(name).copied().unwrap_or(Some(DueCursor::START));
+    let place = |name: String| from(&name).map(|cursor| (name, cursor));
+    let domains: Vec<_> = names.into_iter().filter_map(place).collect();
     let mut due = Vec::new();
     if !domains.is_empty() {
         let question = QueueRead::Due { now, domains, count_max: OF_A_DOMAIN_MAX };

@@ -9,7 +9,7 @@ use pillarbox_core::dsn::{Action, Outcome, Status, is_due};
 use pillarbox_core::effect::Effect;
 use pillarbox_core::flow::Desk;
 use pillarbox_core::smtp::address::ReversePath;
-use pillarbox_core::smtp::client::{At, Fate};
+use pillarbox_core::smtp::client::{At, Ending, Fate};
 use pillarbox_core::smtp::command::{Mail, OriginalRecipient, Return};
 use pillarbox_core::smtp::reply::Class;
 use pillarbox_core::{Random, UnixSeconds};
@@ -61,6 +61,11 @@ impl Ruling {
             Fate::Delivered(answer) => (answer, None),
             Fate::Refused { at, answer } => (answer, Some(*at)),
             Fate::Another(_) => return None,
+            // It is the message that cannot be sent, to no server.
+            Fate::NotHandedOver(ending @ Ending::BareEnd(_)) => {
+                let why = ending.to_string();
+                return Some(Self::of_trouble(to, End::Never, Status::new(5, 6, 0), &why));
+            }
             Fate::NotHandedOver(ending) => {
                 let why = ending.to_string();
                 return Some(Self::of_trouble(to, End::Later, Status::new(4, 4, 2), &why));
@@ -118,11 +123,46 @@ pub(super) async fn settle(
 ) -> Result<(), StoreError> {
     let mut settlements = Vec::with_capacity(rulings.len());
     let mut told = Vec::new();
+    let mut to = Vec::with_capacity(rulings.len());
     for ruling in rulings {
         let (outcome, action, until) = decide(&post, &message, &ruling, now);
-        let words = ruling.words();
-        let (queue, to, said) = (ruling.to.id.0, ruling.to.address.as_str(), words.as_str());
-        let (cid, server) = (message.cid.as_str(), tried.server.as_str());
+        let (id, said, suppresses) = (ruling.to.id, ruling.words(), suppresses(&ruling));
+        settlements.push(Settlement { id, outcome, said, suppresses });
+        to.push(ruling.to.address.clone());
+        if let Some(action) = action
+            && is_due(&message.sender, ruling.to.asked(), action)
+        {
+            told.push((ruling, action, until));
+        }
+    }
+    let reports = report(&desk, &post, &message, &told, now).await?.into_iter().collect();
+    let (server, settled) = (tried.server.clone(), settlements.clone());
+    let job = QueueWrite::Settle { tried, settlements, reports, now };
+    let Written::Delivered(inward) =
+        job::write(&desk, "settle", Write::Queue(Box::new(job))).await?
+    else {
+        return Err(job::astray("settle"));
+    };
+    log_settled(&post, &message, &server, to.iter().zip(&settled));
+    for delivered in inward {
+        desk.send(Effect::Notify(crate::topic_of(delivered.mailbox)));
+    }
+    if !told.is_empty() && message.account.is_none() {
+        desk.send(Effect::Notify(super::TOPIC));
+    }
+    Ok(())
+}
+
+/// A line for each recipient, once it is kept.
+fn log_settled<'a>(
+    post: &Post,
+    message: &Outgoing,
+    server: &str,
+    settled: impl Iterator<Item = (&'a String, &'a Settlement)>,
+) {
+    let cid = message.cid.as_str();
+    for (to, Settlement { id, outcome, said, .. }) in settled {
+        let (queue, to, said) = (id.0, to.as_str(), said.as_str());
         match outcome {
             Settled::Delivered => {
                 post.context.counters.messages_sent.count();
@@ -133,27 +173,6 @@ pub(super) async fn settle(
                 log::info!(cid, queue, to, server, said, next = next.0; "message put off");
             }
         }
-        let (id, suppresses) = (ruling.to.id, suppresses(&ruling));
-        settlements.push(Settlement { id, outcome, said: words, suppresses });
-        if let Some(action) = action
-            && is_due(&message.sender, ruling.to.asked(), action)
-        {
-            told.push((ruling, action, until));
-        }
-    }
-    let reports = report(&desk, &post, &message, &told, now).await?.into_iter().collect();
-    let job = QueueWrite::Settle { tried, settlements, reports, now };
-    match job::write(&desk, "settle", Write::Queue(Box::new(job))).await? {
-        Written::Delivered(inward) => {
-            for delivered in inward {
-                desk.send(Effect::Notify(crate::topic_of(delivered.mailbox)));
-            }
-            if !told.is_empty() && message.account.is_none() {
-                desk.send(Effect::Notify(super::TOPIC));
-            }
-            Ok(())
-        }
-        _ => Err(job::astray("settle")),
     }
 }
 

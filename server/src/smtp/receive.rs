@@ -215,6 +215,9 @@ fn leaving(
             ..Outcome::new(&to.address, Action::Delivered, Status::new(2, 1, 5))
         })
         .collect();
+    if told.is_empty() {
+        return Leaving { outgoing, reports: Vec::new() };
+    }
     let about = queue::About {
         hostname,
         mail: &envelope.mail,

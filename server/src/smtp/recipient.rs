@@ -28,6 +28,8 @@ pub(super) struct Asking {
     pub(super) routing: Routing,
     /// How mail leaves, where the client is one of our own people and it does.
     pub(super) queue: Option<Arc<Queue>>,
+    /// It is not to arrive before some time (RFC 4865): it waits in the queue.
+    pub(super) held: bool,
 }
 
 /// Looks a recipient up.
@@ -36,7 +38,7 @@ pub(super) async fn look_up(
     rcpt: Rcpt<'static>,
     asking: Asking,
 ) -> Result<Recipient, Reply> {
-    let Asking { login, from, size, routing, queue } = asking;
+    let Asking { login, from, size, routing, queue, held } = asking;
     let sender = from.as_ref().map(|from| format!("{}@{}", from.localpart, from.domain));
     let queue = queue.as_deref();
     let (to, address) = match &rcpt.recipient {
@@ -61,7 +63,7 @@ pub(super) async fn look_up(
         Err((true, reply)) => away(&rcpt).ok_or(reply)?,
         Err((false, reply)) => return Err(reply),
         // The queue delivers to ourselves as to others.
-        Ok(_) if queue.is_some_and(|queue| queue.own) => To::Away,
+        Ok(_) if queue.is_some_and(|queue| queue.own || held) => To::Away,
         Ok(to) => to,
     };
     if let (To::Away, Some(account)) = (&to, login) {
@@ -77,7 +79,8 @@ async fn allows(desk: &Desk<Job>, account: AccountId, address: &str) -> Result<(
         Ok(Found::Suppressed(found)) => match found.first() {
             None => Ok(()),
             Some(one) => {
-                let said = one.reason.replace(['\r', '\n'], " ");
+                let plain = |char: char| if char.is_ascii_graphic() { char } else { ' ' };
+                let said: String = one.reason.chars().take(SAID_MAX).map(plain).collect();
                 let text = format!(
                     "your mail to this address came back ({said}): ask your postmaster to allow it \
                      again, if it is right"
@@ -89,6 +92,9 @@ async fn allows(desk: &Desk<Job>, account: AccountId, address: &str) -> Result<(
         Err(error) => Err(unavailable(&error)),
     }
 }
+
+/// So much of what a server has said is said again.
+const SAID_MAX: usize = 200;
 
 /// Where mail for somebody elsewhere goes; `None` where it does not leave.
 fn leave(

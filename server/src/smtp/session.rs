@@ -10,7 +10,7 @@ use pillarbox_core::flow::Desk;
 use pillarbox_core::message::HeadLimits;
 use pillarbox_core::sasl::{Bindings, Exchange};
 use pillarbox_core::smtp::address::ForwardPath;
-use pillarbox_core::smtp::command::{Mail, Rcpt};
+use pillarbox_core::smtp::command::{Hold, Mail, Rcpt};
 use pillarbox_core::smtp::config::{Config, Protocol};
 use pillarbox_core::smtp::reply::{Class, Code, Enhanced, Reply};
 use pillarbox_core::smtp::{Event, Next, Secret, Server};
@@ -307,6 +307,15 @@ impl SmtpSession {
             self.reply(&Reply::new(Code::AUTH_REQUIRED, Enhanced::new(7, 0), text), out);
             return;
         }
+        if let (Some(Hold::Until(time)), Some(offered)) =
+            (mail.hold, self.door.smtp.capabilities().future_release)
+            && time > offered.until_max
+        {
+            // RFC 4865 §4.
+            let text = "that is later than messages are held here";
+            self.reply(&Reply::new(Code::ARGUMENT_SYNTAX, Enhanced::new(5, 4), text), out);
+            return;
+        }
         if self.user.is_none()
             && let Err(refused) = self.admit_message(mail.size.unwrap_or(1))
         {
@@ -378,6 +387,7 @@ impl SmtpSession {
                 separators: self.door.delivery.separators.clone(),
             },
             queue: self.door.queue.clone().filter(|_| self.user.is_some()),
+            held: letter.envelope.mail.hold.is_some(),
         };
         if let ForwardPath::Mailbox(mailbox) = &rcpt.recipient
             && let Some(trouble) = self.trouble(Stage::Rcpt, [mailbox.localpart.as_str()])
