@@ -26,6 +26,7 @@ pub(super) enum Mood {
 pub(super) struct Peer {
     mood: Mood,
     pipelining: bool,
+    chunking: bool,
     /// Whose messages it has.
     pub(super) taken: Vec<String>,
 }
@@ -40,6 +41,8 @@ pub(super) struct Talk {
     heard: Vec<u8>,
     recipients: Vec<String>,
     data: bool,
+    /// How many bytes a chunk has, and whether it is the last.
+    chunk: Option<(usize, bool)>,
 }
 
 /// What came of some bytes.
@@ -66,7 +69,8 @@ impl Mood {
 
 impl Peer {
     pub(super) fn new(mood: Mood, prng: &mut Prng) -> Self {
-        Self { mood, pipelining: prng.once_in(2), taken: Vec::new() }
+        let (pipelining, chunking) = (prng.once_in(2), prng.once_in(2));
+        Self { mood, pipelining, chunking, taken: Vec::new() }
     }
 
     /// Somebody connects; what is said at once.
@@ -77,8 +81,14 @@ impl Peer {
         prng: &mut Prng,
     ) -> Option<(Talk, &'static str)> {
         self.heal(healed);
-        let (closed, data) = (false, false);
-        let mut talk = Talk { ip, closed, heard: Vec::new(), recipients: Vec::new(), data };
+        let mut talk = Talk {
+            ip,
+            closed: false,
+            heard: Vec::new(),
+            recipients: Vec::new(),
+            data: false,
+            chunk: None,
+        };
         match self.mood {
             Mood::Away => None,
             Mood::Tarpit => Some((talk, "")),
@@ -115,6 +125,19 @@ impl Peer {
             return heard;
         }
         while !talk.closed {
+            if let Some((size, last)) = talk.chunk {
+                if talk.heard.len() < size {
+                    break;
+                }
+                talk.heard.drain(..size);
+                talk.chunk = None;
+                match (talk.recipients.is_empty(), last) {
+                    (true, _) => heard.says.push_str("503 5.5.1 nobody\r\n"),
+                    (false, false) => heard.says.push_str("250 more\r\n"),
+                    (false, true) => self.end_of_message(talk, &mut heard, prng),
+                }
+                continue;
+            }
             if talk.data {
                 let Some(end) = talk.heard.windows(5).position(|five| five == b"\r\n.\r\n") else {
                     break;
@@ -153,8 +176,17 @@ impl Peer {
         }
         let doubt = matches!(self.mood, Mood::Doubtful(often) if prng.once_in(often));
         let says = match line.split(' ').next().unwrap_or_default() {
-            "EHLO" if self.pipelining => "250-mx\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
-            "EHLO" => "250-mx\r\n250 8BITMIME\r\n",
+            "EHLO" => match (self.pipelining, self.chunking) {
+                (true, true) => "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n",
+                (true, false) => "250-mx\r\n250 PIPELINING\r\n",
+                (false, true) => "250-mx\r\n250 CHUNKING\r\n",
+                (false, false) => "250 mx\r\n",
+            },
+            "BDAT" => {
+                let size = line.split(' ').nth(1).and_then(|size| size.parse().ok());
+                talk.chunk = size.map(|size| (size, line.ends_with(" LAST")));
+                ""
+            }
             "QUIT" => {
                 talk.closed = true;
                 "221 bye\r\n"

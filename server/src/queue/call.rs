@@ -238,7 +238,9 @@ impl Call {
             let unread = io.inbox.unread();
             let before = io.outbox.unsent().len();
             let step = self.client.next(self.now.moment, unread, io.outbox);
-            self.transcript.heard(unread.get(..step.used).unwrap_or_default());
+            if !self.logging_in {
+                self.transcript.heard(unread.get(..step.used).unwrap_or_default());
+            }
             self.note_said(before, io.outbox);
             io.inbox.consume(step.used);
             match step.next {
@@ -514,19 +516,23 @@ impl Call {
         let id = present.parcel.message.id;
         present.offset += piece.len() as u64;
         let (offset, more) = (present.offset, present.offset < present.parcel.message.size);
-        let sent = if piece.is_empty() { Ok(()) } else { self.client.body(&piece, out) };
-        let ended = if more { Ok(()) } else { self.client.body_end(out) };
-        if !more {
-            self.transcript.note(&format!("{offset} bytes"));
+        if !piece.is_empty() && self.client.body(&piece, out).is_err() {
+            return false;
         }
         if more {
             let reading = Some(self.read(id, offset));
             if let Some(present) = &mut self.present {
                 present.reading = reading;
             }
+        } else if self.client.wants_body() {
+            self.transcript.note(&format!("{offset} bytes"));
+            return self.client.body_end(out).is_ok();
+        } else if let Some(present) = &mut self.present {
+            // Its last piece has to be answered before the end may be said; or it was one that must
+            // not be sent, as the next look tells.
+            present.piece = Some(Vec::new());
         }
-        // A body that must not be sent has ended the conversation: the next look tells.
-        sent.is_ok() || ended.is_ok()
+        true
     }
 
     /// Our own store does not answer: nothing more is sent, and nothing is known of what is left.

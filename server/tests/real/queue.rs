@@ -410,6 +410,90 @@ fn what_reports_will_tell(here: &Place) {
     }
 }
 
+/// By way of a smarthost, with a login bound to its TLS, and by LMTP.
+#[test]
+fn relays_take_what_routes_name() {
+    let there = Place::new("smol");
+    there.localserve().stop();
+    done(&there.dir(), &["domain", "add", "lmtp.example"]);
+    done(&there.dir(), &["address", "add", "bob@lmtp.example", "friend"]);
+    let lmtp = free_port();
+    let listener = format!("[[listener]]\nprotocol = \"lmtp\"\naddress = \"127.0.0.1:{lmtp}\"");
+    let other = there.serve("", &listener);
+    let here = Place::new("smol");
+    here.localserve().stop();
+    fs::write(here.dir().join("password"), format!("{PASSWORD}\n")).unwrap();
+    let relay = |name: &str, more: &str| {
+        format!(
+            "[[queue.transport]]\nname = \"{name}\"\nhost = \"localhost\"\n{more}\n\
+             [[queue.route]]\nto = [\"{name}.example\"]\ntransport = \"{name}\"\n"
+        )
+    };
+    let login = "user = \"user@localhost\"\npassword_file = \"password\"";
+    let relays = [
+        relay("starttls", &format!("kind = \"smtp\"\nport = {}\n{login}", there.submission())),
+        relay(
+            "implicit",
+            &format!(
+                "kind = \"smtp\"\nport = {}\ntls = \"implicit\"\n{login}",
+                there.submissions()
+            ),
+        ),
+        relay("lmtp", &format!("kind = \"lmtp\"\nport = {lmtp}")),
+    ]
+    .concat();
+    let ca = there.ca();
+    let server = here.serve_edited(|text| {
+        let authorities = format!("only_routes = true\nauthorities = \"{}\"", ca.display());
+        text.replace("only_routes = true", &authorities) + &relays
+    });
+    let mut talk = submission(&here);
+    for name in ["starttls", "implicit", "lmtp"] {
+        submit(&mut talk, "", &[&format!("bob@{name}.example")], &letter(name, 0));
+    }
+    drains(&here);
+    // The smarthost keeps what it has no route for.
+    assert_eq!(Imap::login(there.imap(), "user").inbox_of(2).len(), 2);
+    assert_eq!(Imap::login(there.imap(), "friend").inbox_of(1).len(), 1);
+    for id in ["1", "2"] {
+        let shown = queue(&here, &["show", id]);
+        let found = ["delivered at", ", verified\n", "SCRAM-SHA-256-PLUS"];
+        assert!(found.iter().all(|part| shown.contains(part)), "{shown}");
+        assert!(
+            !shown.contains(PASSWORD) && !shown.contains("C: AUTH") && !shown.contains("S: 334"),
+            "{shown}"
+        );
+    }
+    assert!(queue(&here, &["show", "3"]).contains("LHLO localhost"));
+    server.stop();
+    other.stop();
+}
+
+/// What our own people hold is held, for accounts here too; and is not held for ever.
+#[test]
+fn what_is_held_for_accounts_here_waits_too() {
+    let place = Place::new("smol");
+    place.localserve().stop();
+    let server = place.serve_edited(|text| text.replace("own = true", "own = false"));
+    let mut talk = submission(&place);
+    submit(&mut talk, "", &["friend@localhost"], &letter("now", 0));
+    assert_eq!(queue(&place, &["list", "--all", "--ids"]), "");
+    submit(&mut talk, " HOLDFOR=3600", &["friend@localhost"], &letter("later", 0));
+    assert_eq!(queue(&place, &["list", "--ids"]), "1\n");
+    assert_eq!(Imap::login(place.imap(), "friend").inbox_of(1).len(), 1);
+    for (hold, code) in [
+        ("HOLDUNTIL=2106-02-07T06:28:15Z", "250"),
+        ("HOLDUNTIL=2106-02-07T06:28:16Z", "501"),
+        ("HOLDFOR=31622400", "250"),
+        ("HOLDFOR=31622401", "501"),
+    ] {
+        let reply = talk.say(&format!("MAIL FROM:<user@localhost> {hold}")).unwrap();
+        assert!(reply.starts_with(code), "{hold}: {reply}");
+        talk.say("RSET").unwrap();
+    }
+    server.stop();
+}
+
 #[test]
 fn routes_and_scales_are_checked() {
     for (arguments, why) in
