@@ -1,5 +1,8 @@
 //! One conversation with a server, in which one parcel after the other is handed over.
 
+mod keeping;
+mod login;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,19 +13,18 @@ use pillarbox_core::connection::Session;
 use pillarbox_core::dsn::Status;
 use pillarbox_core::effect::{Completion, Effect, Fault};
 use pillarbox_core::flow::{Desk, Flow};
-use pillarbox_core::sasl::{Binding, Channel, Credentials, Mechanism, NONCE_BYTES};
 use pillarbox_core::smtp::client::{
     Client, Config, Ending, Event, Fate, LoginFailed, Next, NotSent,
 };
 use pillarbox_core::smtp::config::Protocol;
 use pillarbox_core::tls::{Agreed, Connector, Doubt, TlsError};
-use pillarbox_core::{
-    EffectId, Input, Io, Machine, Moment, Now, Outbox, Stream, UnixSeconds, Want,
-};
-use pillarbox_store::{Found, Outgoing, OutgoingId, QueueRead, Read, StoreError, Try};
+use pillarbox_core::{EffectId, Input, Io, Machine, Now, Outbox, Stream, UnixSeconds, Want};
+use pillarbox_store::{Found, OutgoingId, QueueRead, Read, StoreError, Try};
+
+use keeping::Settling;
 
 use super::parcel::Parcel;
-use super::settle::{End, Ruling, settle};
+use super::settle::{End, Ruling};
 use super::transcript::Transcript;
 use super::{Post, Seat};
 use crate::config::RelayLogin;
@@ -142,22 +144,6 @@ struct Present {
     reading: Option<Flow<Result<Vec<u8>, StoreError>>>,
 }
 
-/// What came of a parcel, until it is kept: a server that has taken a message must not get it again
-/// because our own disk is full.
-struct Settling {
-    kept: Kept,
-    /// `None`: it has failed, and is tried again then.
-    flow: Result<Flow<Result<(), StoreError>>, Moment>,
-}
-
-/// What is to be kept.
-#[derive(Clone)]
-struct Kept {
-    message: Outgoing,
-    rulings: Vec<Ruling>,
-    tried: Try,
-}
-
 enum Over {
     /// In good order.
     Quit,
@@ -166,8 +152,6 @@ enum Over {
 
 /// How long a connection may take to come about.
 const CONNECT_WITHIN: Duration = Duration::from_secs(60);
-/// How long to wait before what could not be kept is tried again.
-const KEEP_AGAIN: Duration = Duration::from_secs(5);
 /// How much of a message is read at once.
 const PIECE: usize = 128 << 10;
 
@@ -270,45 +254,6 @@ impl Call {
         }
     }
 
-    /// Whether what came of a parcel is not kept yet. Nothing else is begun meanwhile; at the server's
-    /// stop it is given up.
-    fn is_settling(&mut self) -> bool {
-        let Some(Settling { kept, flow }) = &mut self.settling else { return false };
-        match flow {
-            Ok(running) => match running.poll() {
-                None => return true,
-                Some(Ok(())) => self.settled += 1,
-                Some(Err(error)) => {
-                    log::error!(cid = kept.message.cid.as_str(), why:% = error;
-                        "what came of outgoing mail cannot be kept yet");
-                    *flow = Err(self.now.moment + KEEP_AGAIN);
-                    return !self.stopping;
-                }
-            },
-            Err(_) if self.stopping => {}
-            Err(again) if *again > self.now.moment => return true,
-            Err(_) => {
-                let kept = kept.clone();
-                self.begin_keeping(kept);
-                return self.is_settling();
-            }
-        }
-        self.settling = None;
-        false
-    }
-
-    /// When what could not be kept is tried again.
-    fn keep_again(&self) -> Option<Moment> {
-        self.settling.as_ref().and_then(|settling| settling.flow.as_ref().err().copied())
-    }
-
-    fn begin_keeping(&mut self, kept: Kept) {
-        let (desk, post, now) = (self.desk.clone(), Arc::clone(&self.post), self.now.wall);
-        let Kept { message, rulings, tried } = kept.clone();
-        let flow = Ok(Flow::new(settle(desk, post, message, rulings, tried, now)));
-        self.settling = Some(Settling { kept, flow });
-    }
-
     fn note_said(&mut self, before: usize, outbox: &Outbox) {
         if self.logging_in {
             return;
@@ -388,45 +333,6 @@ impl Call {
         }
         let why = format!("TLS is required: {why}");
         self.over = Some(Over::Trouble(Status::new(4, 7, 10), why));
-    }
-
-    /// By the strongest mechanism that both sides know.
-    fn log_in(&mut self, login: RelayLogin, out: &mut Outbox) {
-        let bindings = self.agreed.as_ref().map(|agreed| agreed.bindings.clone());
-        let bound = bindings.and_then(|bindings| {
-            let one = |kind| bindings.of(kind).map(|data| Channel::Bound(kind, data.to_vec()));
-            one(Binding::Exporter).or_else(|| one(Binding::EndPoint))
-        });
-        let offers = self.client.offers();
-        let known = |mechanism: &&Mechanism| {
-            offers.authenticates_by(mechanism.name())
-                && match mechanism {
-                    Mechanism::Scram { plus: true, .. } => bound.is_some(),
-                    Mechanism::External => false,
-                    _ => true,
-                }
-        };
-        let Some(mechanism) = Mechanism::ALL.iter().find(known).copied() else {
-            let why = "the server knows none of our ways to log in".to_owned();
-            self.over = Some(Over::Trouble(Status::new(4, 7, 4), why));
-            return;
-        };
-        let channel = match (mechanism, bound) {
-            (Mechanism::Scram { plus: true, .. }, Some(bound)) => bound,
-            // RFC 5802 §6: we could have.
-            (_, Some(_)) => Channel::NotOffered,
-            (_, None) => Channel::Unbound,
-        };
-        let mut nonce = [0; NONCE_BYTES];
-        self.post.context.random().fill(&mut nonce);
-        let RelayLogin { user, password } = login;
-        self.transcript.note(&format!("login as {user} by {}", mechanism.name()));
-        let who = Credentials { authzid: String::new(), authcid: user, password };
-        self.logging_in = true;
-        if self.client.authenticate(mechanism, who, &channel, nonce, out).is_err() {
-            let why = "the login cannot be begun".to_owned();
-            self.over = Some(Over::Trouble(Status::new(4, 7, 4), why));
-        }
     }
 
     /// The server has been told who we are: the next parcel, or the end.
@@ -572,11 +478,6 @@ impl Call {
         if !rulings.is_empty() {
             self.begin_settling(message, rulings);
         }
-    }
-
-    fn begin_settling(&mut self, message: Outgoing, rulings: Vec<Ruling>) {
-        let tried = self.tried();
-        self.begin_keeping(Kept { message, rulings, tried });
     }
 
     fn tried(&self) -> Try {
