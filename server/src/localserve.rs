@@ -415,10 +415,10 @@ const QUEUE: &str = "
 # whoever sends it, unless a route names its domain.
 own = true
 only_routes = true
-# How many recipients an account may send to in 24 hours, and to how many who are new to it; many, for
-# trying. Not set: 2_000 and 500.
-recipients_a_day_max = 1_000_000_000
-new_recipients_a_day_max = 1_000_000_000
+# How many recipients an account may send to in 24 hours, and to how many who are new to it; 0, for trying:
+# any number. Not set: 2_000 and 500.
+recipients_a_day_max = 0
+new_recipients_a_day_max = 0
 # Only for trying: all times between attempts are so many times shorter.
 ";
 

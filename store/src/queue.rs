@@ -57,13 +57,13 @@ pub struct NewOutgoing {
     pub recipients: Vec<NewQueued>,
 }
 
-/// How much an account may send in 24 hours.
+/// How much an account may send in 24 hours; `None`: any number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendLimits {
     /// Recipients, each counted with each message.
-    pub recipients_a_day: u64,
+    pub recipients_a_day: Option<u64>,
     /// Recipients to whom it had not written before.
-    pub new_a_day: u64,
+    pub new_a_day: Option<u64>,
 }
 
 /// An address to which nothing of an account's is sent any more.

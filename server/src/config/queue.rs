@@ -114,7 +114,7 @@ impl Default for Queue {
             connections_max: 200,
             per_destination_max: 4,
             per_address_max: 20,
-            limits: SendLimits { recipients_a_day: 2_000, new_a_day: 500 },
+            limits: SendLimits { recipients_a_day: Some(2_000), new_a_day: Some(500) },
             kept: Duration::from_secs(7 * 86_400),
             first: Family::Six,
             from: Vec::new(),
@@ -180,8 +180,8 @@ pub(super) fn read(table: &mut Reader<'_, '_>, folder: &Path) -> Option<Queue> {
         ("recipients_a_day_max", &mut queue.limits.recipients_a_day),
         ("new_recipients_a_day_max", &mut queue.limits.new_a_day),
     ] {
-        if let Some(most) = table.integer(key, 0, 1 << 40) {
-            *limit = most;
+        if let Some(most) = table.integer(key, 0, 1_000_000) {
+            *limit = (most > 0).then_some(most);
         }
     }
     // What is counted of a day has to be remembered.

@@ -300,7 +300,7 @@ fn rules_hold_what_enters() {
 fn an_account_sends_so_much_a_day() {
     let mut fixture = Fixture::new();
     let send = |fixture: &mut Fixture, to: &[&str], now: i64| {
-        let limits = Some(SendLimits { recipients_a_day: 5, new_a_day: 3 });
+        let limits = Some(SendLimits { recipients_a_day: Some(5), new_a_day: Some(3) });
         let to = to.iter().map(|address| queued(address, 0)).collect();
         let message = NewOutgoing { limits, ..outgoing(fixture, to) };
         let job = QueueWrite::Enter(message, inline("x"), at(now));
