@@ -389,10 +389,11 @@ const QUEUE: &str = "
 #warn_after_seconds = 14_400
 # For how long it is remembered what has left.
 #kept_seconds = 604_800
-# Connections in all, to one destination, and to one address.
+# Connections in all, to one address, and to one destination: one, for trying, so that messages arrive in
+# the order in which they were sent. Not set: 4.
 #connections_max = 200
-#connections_per_destination_max = 4
 #connections_per_address_max = 20
+connections_per_destination_max = 1
 # Which kind of addresses of a server is tried first.
 #first = \"ipv6\"
 # Connect from these addresses of this machine, at most one of each kind.

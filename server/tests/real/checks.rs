@@ -43,6 +43,7 @@ fn what_people_send_is_signed_and_arrives_as_proved(runtime: &'static str) {
         "--header",
         "Authentication-Results: localhost; spf=fail smtp.mailfrom=evil.example",
     ]));
+    let sent = Imap::login(place.imap(), "friend").inbox_of(1);
     let all = messages(&place, "INBOX");
     let head = all.first().unwrap();
     let results: Vec<&str> =
@@ -62,8 +63,7 @@ fn what_people_send_is_signed_and_arrives_as_proved(runtime: &'static str) {
         "{head}"
     );
     let file = place.beside("message.eml");
-    let mut imap = Imap::login(place.imap(), "friend");
-    fs::write(&file, imap.inbox()[0].clone()).unwrap();
+    fs::write(&file, &sent[0]).unwrap();
     let records = place.dir().join("dkim-records.txt");
     let verify = |file: &std::path::Path| {
         let args = ["dkim", "verify", "--records"];

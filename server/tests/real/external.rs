@@ -128,6 +128,7 @@ fn curl_logs_in_by_its_key(runtime: &'static str) {
     let mut send = by_key();
     send.args(["--mail-from", "user@localhost", "--mail-rcpt", "user@localhost", "-T"]);
     succeed(send.arg(&letter).arg(to));
+    assert!(server.stderr.wait_for(|line| line.contains("message delivered")).is_some());
     let from = format!("imaps://localhost:{}/INBOX;UID=1", place.imaps());
     let read = String::from_utf8(succeed(by_key().arg(from))).unwrap();
     assert!(read.contains("Subject: by key"), "{read}");

@@ -66,7 +66,7 @@ fn msmtp_submits_in_every_way() {
         }
     }
     assert_eq!(ways(&place, "user"), expected);
-    let inbox = Imap::login(place.imap(), "friend").inbox();
+    let inbox = Imap::login(place.imap(), "friend").inbox_of(with.len());
     assert_eq!(inbox.len(), with.len());
     for (message, with) in inbox.iter().zip(with) {
         let text = String::from_utf8(message.clone()).unwrap();

@@ -90,7 +90,7 @@ fn neomutt_reads_and_sends_where_it_does_not_hear_of_bindings() {
         let output = send(&place, url, more);
         assert!(output.status.success(), "{more:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
-    let inbox = Imap::login(place.imap(), "friend").inbox();
+    let inbox = Imap::login(place.imap(), "friend").inbox_of(5);
     assert_eq!(inbox.len(), 5);
     for message in inbox {
         let text = String::from_utf8_lossy(&message);

@@ -54,6 +54,14 @@ async function enter(way, loginMethod, password = pass, more = {}) {
     return client;
 }
 
+// What is submitted goes by way of the queue.
+async function arrived(way, count) {
+    const client = await enter(way);
+    const until = Date.now() + 20_000;
+    while ((await client.status("INBOX", { messages: true })).messages < count && Date.now() < until);
+    await client.logout();
+}
+
 async function main() {
     let count = 0;
     for (const way of ways(submission, submissions, "smtp")) {
@@ -63,6 +71,7 @@ async function main() {
         await assert.rejects(send(way, "PLAIN", "refused", "wrong"), { code: "EAUTH", responseCode: 535 });
     }
 
+    await arrived(ways(imap, imaps, "imap")[1], count);
     for (const way of ways(imap, imaps, "imap")) {
         for (const method of ["AUTH=PLAIN", "AUTH=LOGIN", "LOGIN", undefined]) {
             const client = await enter(way, method);

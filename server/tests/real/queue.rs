@@ -504,3 +504,22 @@ fn routes_and_scales_are_checked() {
         assert!(String::from_utf8(output.stderr).unwrap().contains(why));
     }
 }
+
+/// Who tries a program out sees its messages as they were sent.
+#[test]
+fn localserve_keeps_the_order() {
+    let place = Place::new("smol");
+    let server = place.localserve();
+    let mut talk = submission(&place);
+    let words: Vec<String> = (0..100).map(|number| format!("number {number}")).collect();
+    for word in &words {
+        let reply = submit(&mut talk, "", &["friend@localhost"], &letter(word, 0));
+        assert!(reply.starts_with("250"), "{reply}");
+    }
+    let inbox = Imap::login(place.imap(), "friend").inbox_of(words.len());
+    assert_eq!(inbox.len(), words.len());
+    for (message, word) in inbox.iter().zip(&words) {
+        assert!(message.ends_with(format!("id {word}\r\n").as_bytes()), "{word}");
+    }
+    server.stop();
+}

@@ -17,7 +17,8 @@ fn smtplib_works(runtime: &'static str) {
     let ports = [place.smtp(), place.submission(), place.submissions()].map(|p| p.to_string());
     succeed(Command::new("python3").arg(script("smtplib_session.py")).args(ports).arg(place.ca()));
 
-    let [user, friend] = ["user", "friend"].map(|name| Imap::login(place.imap(), name).inbox());
+    let [user, friend] = [("user", 6), ("friend", 13)]
+        .map(|(name, count)| Imap::login(place.imap(), name).inbox_of(count));
     let subjects = |inbox: &[Vec<u8>]| {
         let texts = inbox.iter().map(|message| String::from_utf8_lossy(message).into_owned());
         let of = |text: String| {
